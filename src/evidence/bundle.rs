@@ -1,0 +1,102 @@
+//! The bundle: every probe's facts or reason, with provenance, as it is written to `evidence.json`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Digest256, Fact, Instant, Missing};
+
+/// The format of the bundle; readers refuse what they do not know.
+pub const EVIDENCE_FORMAT: &str = "cutgate-evidence/1";
+
+/// What one probe read from, by whom and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// A path as the package writes it, a database without its password, or a program.
+    pub what: String,
+    /// The user or database role that read.
+    pub by: String,
+    /// When it was read.
+    pub at: Instant,
+    /// What came back.
+    pub read: Reading,
+}
+
+/// How much was read, or that only its existence and attributes were looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Reading {
+    /// Bytes, all of them, with their digest.
+    Content {
+        /// How many bytes.
+        size: u64,
+        /// Their SHA-256.
+        sha256: Digest256,
+    },
+    /// Attributes or a listing only.
+    Attributes,
+    /// A statement or command that was sent; its own SHA-256.
+    Statement {
+        /// The digest of the statement's text.
+        sha256: Digest256,
+    },
+}
+
+/// A probe's identity in one audit: its kind and a digest of its settings, so that two gates that ask
+/// the same question share one answer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProbeId(pub String);
+
+impl std::fmt::Display for ProbeId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What one probe brought back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observation {
+    /// The probe's kind.
+    pub kind: String,
+    /// Its settings as resolved from the package.
+    pub settings: BTreeMap<String, serde_json::Value>,
+    /// When it began.
+    pub started: Instant,
+    /// When it ended or was given up.
+    pub finished: Instant,
+    /// The record of facts, or the reason why there is none at all.
+    pub facts: Fact,
+    /// What was read, in the order of reading.
+    pub sources: Vec<Source>,
+}
+
+impl Observation {
+    /// The reason why the whole probe has no facts.
+    pub fn missing(&self) -> Option<&Missing> {
+        match &self.facts {
+            Fact::Missing(missing) => Some(missing),
+            Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::List(_) | Fact::Map(_) => None,
+        }
+    }
+}
+
+/// Everything that one audit read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// [`EVIDENCE_FORMAT`].
+    pub format: String,
+    /// The audit's own instant: `now` in expressions, the date in report headers.
+    pub now: Instant,
+    /// The user that read.
+    pub by: String,
+    /// Every probe of every gate, read once.
+    pub probes: BTreeMap<ProbeId, Observation>,
+    /// The invariants, read at the start.
+    pub before: BTreeMap<String, Observation>,
+    /// The invariants again, read at the end.
+    pub after: BTreeMap<String, Observation>,
+}

@@ -1,0 +1,20 @@
+//! What was read from the host, and what could not be read and why.
+//!
+//! Holds fact values with their types, provenance, and the canonical JSON form (RFC 8785) of the
+//! bundle that is written beside the reports. It reads nothing itself and judges nothing: `probes`
+//! fills it, `gates` evaluates it.
+
+mod bundle;
+mod canonical;
+mod fact;
+mod missing;
+mod shape;
+
+pub use bundle::{EVIDENCE_FORMAT, Evidence, Observation, ProbeId, Reading, Source};
+pub use canonical::{Digest256, canonical_json, sha256_hex};
+pub use fact::Fact;
+pub use missing::{Missing, MissingState};
+pub use shape::Shape;
+
+/// An instant in UTC. Everything that is recorded carries whole seconds or finer in RFC 3339.
+pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -1,0 +1,154 @@
+//! The door through which probes read: it knows where the package's paths lie, who looks, how long and
+//! how much may be read, and it keeps the provenance of everything that passes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant as Monotonic};
+
+use crate::evidence::{Digest256, Instant, Missing, MissingState, Reading, Source};
+
+/// How long and how much a probe may read.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Time for one probe.
+    pub probe: Duration,
+    /// Bytes of one file that is read whole.
+    pub file_bytes: u64,
+    /// Entries of one directory tree.
+    pub entries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { probe: Duration::from_secs(30), file_bytes: 64 << 20, entries: 500_000 }
+    }
+}
+
+/// Where the package's paths lie.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The folder of `cutgate.toml`: relative paths start here.
+    pub package_dir: PathBuf,
+    /// The root prefix of absolute paths; `None` is the host's own `/`. Paths below a prefix are
+    /// resolved as if the prefix were `/`, links included.
+    pub root: Option<PathBuf>,
+}
+
+impl Place {
+    /// The real path of a path as the package writes it. Links are not looked at.
+    pub fn locate(&self, logical: &Path) -> PathBuf {
+        match (&self.root, logical.strip_prefix("/")) {
+            (Some(root), Ok(inside)) => root.join(inside),
+            (None, Ok(_)) => logical.to_owned(),
+            (_, Err(_)) => self.package_dir.join(logical),
+        }
+    }
+}
+
+/// One probe's door. Paths given to it are *logical*: as the package writes them.
+#[derive(Debug)]
+pub struct Door {
+    place: Place,
+    limits: Limits,
+    now: Instant,
+    by: String,
+    end: Monotonic,
+    sources: Mutex<Vec<Source>>,
+}
+
+impl Door {
+    /// A door for one probe that must be done at `end`. `now` is the audit's instant, `by` the user's name.
+    pub fn new(place: Place, limits: Limits, now: Instant, by: String, end: Monotonic) -> Self {
+        Self { place, limits, now, by, end, sources: Mutex::new(Vec::new()) }
+    }
+
+    /// The audit's instant.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The user that looks.
+    pub fn by(&self) -> &str {
+        &self.by
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Where paths lie.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The real path of a logical one, for libraries that open files themselves. Prefer the reading
+    /// methods, which confine links below a root prefix and keep provenance.
+    pub fn locate(&self, logical: &str) -> PathBuf {
+        self.place.locate(Path::new(logical))
+    }
+
+    /// Time that is left for this probe; zero when it is over.
+    pub fn time_left(&self) -> Duration {
+        self.end.saturating_duration_since(Monotonic::now())
+    }
+
+    /// A reason of absence in this probe's name.
+    pub fn missing(
+        &self,
+        state: MissingState,
+        tried: impl Into<String>,
+        said: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Missing {
+        Missing { state, tried: tried.into(), by: self.by.clone(), said: said.into(), next: next.into() }
+    }
+
+    /// The reason for an operating-system error: permission is `denied`, not found is `absent`, a time-out
+    /// is `timed out`, the rest is `error`.
+    pub fn io_missing(&self, tried: impl Into<String>, path: &str, error: &std::io::Error) -> Missing {
+        let (state, next) = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => (
+                MissingState::Denied,
+                format!("give {} the right to read {path}, or audit as a user who has it", self.by),
+            ),
+            std::io::ErrorKind::NotFound => (MissingState::Absent, format!("create {path}, or correct the package")),
+            std::io::ErrorKind::TimedOut => {
+                (MissingState::TimedOut, format!("see why {path} does not answer: stat {path}"))
+            }
+            _ => (MissingState::Error, format!("look at it: ls -ld {path}")),
+        };
+        self.missing(state, tried, error.to_string(), next)
+    }
+
+    /// Records that content was read whole.
+    pub fn note_content(&self, what: impl Into<String>, bytes: &[u8]) {
+        let read = Reading::Content { size: bytes.len() as u64, sha256: Digest256::of(bytes) };
+        self.note(what.into(), read);
+    }
+
+    /// Records that attributes or a listing were read.
+    pub fn note_attributes(&self, what: impl Into<String>) {
+        self.note(what.into(), Reading::Attributes);
+    }
+
+    /// Records that a statement or command was sent to `what`.
+    pub fn note_statement(&self, what: impl Into<String>, statement: &str) {
+        self.note(what.into(), Reading::Statement { sha256: Digest256::of(statement.as_bytes()) });
+    }
+
+    /// Records a source under another reader's name, such as a database role.
+    pub fn note_by(&self, what: impl Into<String>, by: impl Into<String>, read: Reading) {
+        let source = Source { what: what.into(), by: by.into(), at: chrono::Utc::now(), read };
+        self.sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(source);
+    }
+
+    fn note(&self, what: String, read: Reading) {
+        self.note_by(what, self.by.clone(), read);
+    }
+
+    /// Everything that was noted so far.
+    pub fn sources(&self) -> Vec<Source> {
+        self.sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}

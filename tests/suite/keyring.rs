@@ -1,0 +1,1 @@
+//! OpenPGP keyrings made by the real gpg.

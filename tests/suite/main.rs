@@ -1,0 +1,17 @@
+//! Every integration test, in one binary. Tests use real parts: real files, real `gpg`, a real
+//! PostgreSQL, the real program with a scrubbed environment. A missing tool fails the test.
+
+mod code_path;
+mod config;
+mod documents;
+#[allow(dead_code, reason = "each test module uses a part of it")]
+mod harness;
+mod host;
+mod keyring;
+mod knowledge_base;
+mod lab;
+mod package_files;
+mod provisioning;
+mod records;
+mod sql;
+mod tree_manifest;

@@ -1,0 +1,1 @@
+//! Package and gate files that are wrong.

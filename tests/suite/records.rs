@@ -1,0 +1,1 @@
+//! Drill and dry-run records, and detached signatures.

@@ -1,0 +1,1 @@
+//! The sql probe on SQLite and PostgreSQL.
