@@ -1,7 +1,7 @@
 //! What several tests need: a probe run over a folder, as root or as nobody.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cutgate::evidence::{Fact, Missing};
 use cutgate::probes::{self, Door, Limits, Place, Settings};
