@@ -8,4 +8,5 @@
 //! - to add an output **format**: one file in `src/report/format/` and one line in its registry.
 
 pub mod evidence;
+pub mod gates;
 pub mod probes;

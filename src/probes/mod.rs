@@ -10,7 +10,7 @@ mod settings;
 
 pub use door::{Door, Limits, Place};
 pub use files::{Attributes, Entry, FileKind};
-pub use settings::{Parameter, ParameterKind, SettingProblem, Settings};
+pub use settings::{Parameter, ParameterKind, SettingProblem, Settings, parse_duration};
 
 use crate::evidence::{Fact, Missing, Shape};
 
