@@ -10,11 +10,44 @@ use super::node::{Kind, Literal, Loop, LoopForm, Node, Operator, Span};
 /// The longest expression that is looked at, in bytes: far beyond any rule that a person can read.
 const MAX_SOURCE: usize = 8 * 1024;
 
+/// The deepest nesting of brackets and the most operators: the parser and the judge recurse over both, and a
+/// rule beyond them would be read by nobody.
+const MAX_DEPTH: usize = 32;
+const MAX_OPERATORS: usize = 400;
+
+/// Where the source exceeds a limit, if it does: the byte and what is too many.
+fn excess(source: &str) -> Option<(usize, &'static str)> {
+    let (mut quote, mut escaped, mut depth, mut operators) = (None, false, 0_usize, 0_usize);
+    for (i, c) in source.char_indices() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if c == '"' || c == '\'' => quote = Some(c),
+            None if "([{".contains(c) => depth += 1,
+            None if ")]}".contains(c) => depth = depth.saturating_sub(1),
+            None if "+-*/%<>=!&|?:.".contains(c) => operators += 1,
+            None => {}
+        }
+        if depth > MAX_DEPTH {
+            return Some((i, "brackets are nested too deeply"));
+        }
+        if operators > MAX_OPERATORS {
+            return Some((i, "there are too many operators"));
+        }
+    }
+    None
+}
+
 /// Parses a source text.
 pub fn parse(source: &str) -> Result<Node, Vec<ExprProblem>> {
     if source.len() > MAX_SOURCE {
         let message = format!("the expression has {} bytes, more than {MAX_SOURCE}", source.len());
         return Err(vec![problem(0, source.len(), message, "split it into several checks")]);
+    }
+    if let Some((at, what)) = excess(source) {
+        return Err(vec![problem(at, at + 1, what.to_owned(), "split it into several checks")]);
     }
     if source.trim().is_empty() {
         return Err(vec![problem(0, source.len(), "the expression is empty".to_owned(), "write a condition in CEL")]);

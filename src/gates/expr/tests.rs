@@ -195,8 +195,9 @@ fn nesting_beyond_reason_is_refused_and_not_a_crash() {
         let accepted = Expr::parse(&rule).is_ok_and(|expr| expr.check(&scope()).is_ok());
         assert!(!accepted, "{}…", &rule[..20]);
     }
-    // The parser folds repeated negations, so this one is shallow.
-    assert_eq!(word(&("!".repeat(5000) + "true")), "holds");
+    assert!(Expr::parse(&("!".repeat(5000) + "true")).is_err());
+    assert_eq!(word(&("(".repeat(30) + "true" + &")".repeat(30))), "holds");
+    assert_eq!(word(&("1 + ".repeat(390) + "1 > 0")), "holds");
 }
 
 #[test]
