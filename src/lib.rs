@@ -7,6 +7,7 @@
 //! - to add a **probe**: one file in `src/probes/` and one line in its sorted registry;
 //! - to add an output **format**: one file in `src/report/format/` and one line in its registry.
 
+pub mod classify;
 pub mod evidence;
 pub mod gates;
 pub mod probes;
