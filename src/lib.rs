@@ -11,3 +11,4 @@ pub mod classify;
 pub mod evidence;
 pub mod gates;
 pub mod probes;
+pub mod report;
