@@ -4,11 +4,13 @@
 //! A probe reads through the [`Door`] and never judges; it writes nothing anywhere. To add one: a file
 //! (or folder) here that implements [`Probe`], and one line in [`REGISTRY`], which is sorted by kind.
 
+mod collect;
 mod door;
 mod files;
 mod settings;
 
-pub use door::{Door, Limits, Place};
+pub use collect::{Collection, Question, collect};
+pub use door::{Door, Limits, Place, Secrets};
 pub use files::{Attributes, Entry, FileKind};
 pub use settings::{Parameter, ParameterKind, SettingProblem, Settings, parse_duration};
 
