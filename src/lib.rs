@@ -12,3 +12,4 @@ pub mod evidence;
 pub mod gates;
 pub mod package;
 pub mod probes;
+pub mod report;
