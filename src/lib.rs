@@ -9,3 +9,4 @@
 
 pub mod evidence;
 pub mod probes;
+pub mod trust;

@@ -6,6 +6,7 @@
 
 mod door;
 mod files;
+mod openpgp_keyring;
 mod settings;
 
 pub use door::{Door, Limits, Place};
@@ -42,7 +43,7 @@ pub trait Probe: Sync {
 }
 
 /// Every probe, sorted by kind.
-pub const REGISTRY: &[&dyn Probe] = &[];
+pub const REGISTRY: &[&dyn Probe] = &[&openpgp_keyring::OpenpgpKeyring];
 
 /// The probe of a kind.
 pub fn find(kind: &str) -> Option<&'static dyn Probe> {
