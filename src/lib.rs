@@ -13,3 +13,4 @@ pub mod gates;
 pub mod package;
 pub mod probes;
 pub mod report;
+pub mod trust;

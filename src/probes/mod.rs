@@ -7,6 +7,7 @@
 mod collect;
 mod door;
 mod files;
+mod openpgp_keyring;
 mod settings;
 
 pub use collect::{Collection, Question, collect};
@@ -44,7 +45,7 @@ pub trait Probe: Sync {
 }
 
 /// Every probe, sorted by kind.
-pub const REGISTRY: &[&dyn Probe] = &[];
+pub const REGISTRY: &[&dyn Probe] = &[&openpgp_keyring::OpenpgpKeyring];
 
 /// The probe of a kind.
 pub fn find(kind: &str) -> Option<&'static dyn Probe> {
