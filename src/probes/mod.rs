@@ -4,12 +4,16 @@
 //! A probe reads through the [`Door`] and never judges; it writes nothing anywhere. To add one: a file
 //! (or folder) here that implements [`Probe`], and one line in [`REGISTRY`], which is sorted by kind.
 
+mod accounts;
+mod config;
 mod door;
 mod files;
+mod host;
+mod provisioning;
 mod settings;
 
 pub use door::{Door, Limits, Place};
-pub use files::{Attributes, Entry, FileKind};
+pub use files::{Attributes, Entry, FileKind, Space};
 pub use settings::{Parameter, ParameterKind, SettingProblem, Settings};
 
 use crate::evidence::{Fact, Missing, Shape};
@@ -42,9 +46,15 @@ pub trait Probe: Sync {
 }
 
 /// Every probe, sorted by kind.
-pub const REGISTRY: &[&dyn Probe] = &[];
+pub const REGISTRY: &[&dyn Probe] = &[&config::Config, &host::Host, &provisioning::Provisioning];
 
 /// The probe of a kind.
 pub fn find(kind: &str) -> Option<&'static dyn Probe> {
     REGISTRY.iter().copied().find(|probe| probe.kind() == kind)
+}
+
+/// Permission bits from octal text such as "0750": three or four digits. `None` for anything else.
+fn parse_mode(text: &str) -> Option<u32> {
+    let octal = matches!(text.len(), 3 | 4) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    if octal { u32::from_str_radix(text, 8).ok() } else { None }
 }
