@@ -13,7 +13,8 @@ use super::diagnostic::{Diagnostic, suggestion};
 use super::file::{RawForbidden, RawHeader, RawLimits, RawPackage, RawTrust, Word, Words, executor_env};
 use super::references::{Names, fill};
 use super::table::{Located, Reading, TableAt, TableReader, Value as _, places};
-use super::{Executor, Fingerprint, Package, ProbeUse, Scheme, Trust};
+use super::{Executor, Package, ProbeUse, Scheme, Trust};
+use crate::trust::Fingerprint;
 use crate::probes::{Limits, parse_duration};
 
 /// Time for an audit where the package sets no limit.
@@ -205,10 +206,10 @@ fn check_fingerprints(reading: &Reading<'_>, words: &Words) -> Option<Vec<Finger
     let mut good = true;
     let mut prints = Vec::new();
     for word in words.iter().flat_map(|words| &words.value) {
-        match Fingerprint::parse(&word.value) {
-            Err((message, help)) => {
+        match word.value.parse::<Fingerprint>() {
+            Err(message) => {
                 good = false;
-                reading.error(&word.span, message, help);
+                reading.error(&word.span, message, "take the whole fingerprint: gpg --with-colons --fingerprint NAME");
             }
             Ok(print) => {
                 if let Some(first) = seen.insert(print.clone(), word) {

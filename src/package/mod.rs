@@ -4,12 +4,11 @@
 //! the files of a package (`sources`), turns tables into values with every problem noted (`table`),
 //! fills in references (`references`) and checks the package file (`file` → `check`). It does not know gates:
 //! `gates::load` reads a package with its gates as a whole and is what commands call. Direction:
-//! `evidence → probes → package → gates`.
+//! `evidence → trust → probes → package → gates`.
 
 mod check;
 pub mod diagnostic;
 pub(crate) mod file;
-mod fingerprint;
 mod literal;
 mod probe_use;
 mod references;
@@ -22,7 +21,6 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use check::{Checked, check, check_name};
-pub use fingerprint::Fingerprint;
 pub use probe_use::ProbeUse;
 pub use references::Names;
 pub use sources::{PACKAGE_FILE, SourceFile, Sources, Unreadable};
@@ -30,6 +28,7 @@ pub use table::{Located, Places, Reading, TableAt, TableReader, entries, places}
 
 use crate::evidence::{Fact, Instant, Shape};
 use crate::probes::Limits;
+use crate::trust::Fingerprint;
 
 /// A package whose file is in order.
 #[derive(Clone, Debug)]
