@@ -85,6 +85,18 @@ impl Attributes {
     }
 }
 
+/// The file system that a path lies on.
+#[derive(Clone, Copy, Debug)]
+pub struct Space {
+    /// Bytes that an ordinary user may still write: `f_bavail` × `f_frsize` of statvfs(3).
+    pub free_bytes: u64,
+    /// Whether no further file can be made although bytes may be free. File systems that do not count
+    /// their inodes are never out of them.
+    pub no_inodes: bool,
+    /// Whether it is mounted read-only.
+    pub read_only: bool,
+}
+
 /// An entry of a directory.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -124,6 +136,88 @@ impl Door {
         Ok(Attributes::of(&stat))
     }
 
+    /// The attributes of what a path leads to, every link followed (inside the root prefix).
+    ///
+    /// # Errors
+    /// As [`Door::attributes`]; a link that leads nowhere is `absent` too.
+    pub fn reached(&self, logical: &str) -> Result<Attributes, Missing> {
+        let tried = format!("look at what {logical} leads to");
+        let fd = self.open(logical, OFlags::PATH);
+        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let stat = rustix::fs::fstat(&fd).map_err(|error| self.io_missing(&tried, logical, &error.into()))?;
+        self.note_attributes(logical);
+        Ok(Attributes::of(&stat))
+    }
+
+    /// The file system that a path lies on, links followed.
+    ///
+    /// # Errors
+    /// As [`Door::reached`].
+    pub fn space(&self, logical: &str) -> Result<Space, Missing> {
+        let tried = format!("ask for the free space of {logical}");
+        let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
+        let fd = self.open(logical, OFlags::PATH).map_err(failed)?;
+        let stat = rustix::fs::fstatvfs(&fd).map_err(|error| failed(error.into()))?;
+        self.note_attributes(logical);
+        Ok(Space {
+            free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+            no_inodes: stat.f_files > 0 && stat.f_favail == 0,
+            read_only: stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
+        })
+    }
+
+    /// Whether an access control list (acl(5)) decides over a path beside its mode bits; links followed.
+    ///
+    /// # Errors
+    /// As [`Door::reached`]; `error` when the system does not say.
+    pub fn has_acl(&self, logical: &str) -> Result<bool, Missing> {
+        let tried = format!("look for an access control list on {logical}");
+        let fd = self.open(logical, OFlags::PATH).map_err(|error| self.io_missing(&tried, logical, &error))?;
+        // A descriptor that is only a path is refused by fgetxattr(2); its name in /proc is not.
+        let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fd));
+        let found = rustix::fs::getxattr_query(name, "system.posix_acl_access");
+        self.note_attributes(logical);
+        match found {
+            Ok(length) => Ok(length > 0),
+            Err(rustix::io::Errno::NODATA | rustix::io::Errno::NOTSUP) => Ok(false),
+            Err(error) => {
+                let next = format!("look at it: getfacl {logical}");
+                Err(self.missing(MissingState::Error, tried, error.to_string(), next))
+            }
+        }
+    }
+
+    /// Tries whether a file's content can be read, or a directory be listed and searched, and says which of
+    /// both it is. Links are followed. Records attributes only: the content is not judged.
+    ///
+    /// # Errors
+    /// As [`Door::reached`]; `unreadable` for anything that is neither.
+    pub fn try_reading(&self, logical: &str) -> Result<FileKind, Missing> {
+        let tried = format!("read from {logical}");
+        let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
+        let kind = self.reached(logical)?.kind;
+        match kind {
+            FileKind::File => {
+                let mut file = std::fs::File::from(self.open(logical, OFlags::RDONLY).map_err(failed)?);
+                file.read(&mut [0]).map_err(failed)?;
+            }
+            FileKind::Directory => {
+                let fd = self.open(logical, OFlags::RDONLY | OFlags::DIRECTORY).map_err(failed)?;
+                if let Some(entry) = Dir::read_from(&fd).map_err(|error| failed(error.into()))?.next() {
+                    entry.map_err(|error| failed(error.into()))?;
+                }
+                // Names can be listed without the right to enter; a folder like that cannot be read.
+                rustix::fs::statat(&fd, ".", AtFlags::empty()).map_err(|error| failed(error.into()))?;
+            }
+            FileKind::Link | FileKind::Fifo | FileKind::Socket | FileKind::Device => {
+                let said = format!("it is a {}, neither a file nor a directory", kind.word());
+                let next = format!("look at it: ls -ld {logical}");
+                return Err(self.missing(MissingState::Unreadable, tried, said, next));
+            }
+        }
+        Ok(kind)
+    }
+
     /// Where a link points, as written in it.
     ///
     /// # Errors
@@ -143,6 +237,23 @@ impl Door {
     /// `absent`, `denied`; `unreadable` for anything that is not a regular file, is longer than
     /// `max` bytes, or changed its length while it was read; `timed out` when the probe's time is over.
     pub fn read(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
+        let bytes = self.read_unnoted(logical, max)?;
+        self.note_content(logical, &bytes);
+        Ok(bytes)
+    }
+
+    /// As [`Door::read`], for a file that holds secrets: neither its digest nor its length is recorded. Who
+    /// knows the rest of a small file could try values of the secret against a published digest.
+    ///
+    /// # Errors
+    /// As [`Door::read`].
+    pub fn read_secret(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
+        let bytes = self.read_unnoted(logical, max)?;
+        self.note_attributes(logical);
+        Ok(bytes)
+    }
+
+    fn read_unnoted(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
         let tried = format!("read {logical}");
         let fd = self.open(logical, OFlags::RDONLY);
         let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
@@ -184,7 +295,6 @@ impl Door {
             let said = format!("it had {} bytes when opened and {} when read", attributes.size, bytes.len());
             return Err(unreadable(said, "run the audit again when nobody writes to it".to_owned()));
         }
-        self.note_content(logical, &bytes);
         Ok(bytes)
     }
 
