@@ -7,6 +7,7 @@
 mod door;
 mod files;
 mod settings;
+mod tree_manifest;
 
 pub use door::{Door, Limits, Place};
 pub use files::{Attributes, Entry, FileKind};
@@ -42,7 +43,7 @@ pub trait Probe: Sync {
 }
 
 /// Every probe, sorted by kind.
-pub const REGISTRY: &[&dyn Probe] = &[];
+pub const REGISTRY: &[&dyn Probe] = &[&tree_manifest::TreeManifest];
 
 /// The probe of a kind.
 pub fn find(kind: &str) -> Option<&'static dyn Probe> {
