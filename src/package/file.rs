@@ -51,6 +51,8 @@ pub struct RawStage {
     pub id: Located<String>,
     pub title: Word,
     pub report: Word,
+    pub kind: Word,
+    pub cites: Words,
 }
 
 /// `[gaps.GAP-1]`.
@@ -224,7 +226,8 @@ fn read_report<'a>(reading: Reading<'a>, name: String, number: Located<String>, 
 fn read_stage<'a>(reading: Reading<'a>, name: String, id: Located<String>, at: TableAt<'a>) -> RawStage {
     let mut table = TableReader::new(reading, name, at);
     let title = table.required("title", "\"what the stage establishes\"");
-    let stage = RawStage { id, title, report: table.required("report", "\"01\", the number of its report") };
+    let report = table.required("report", "\"01\", the number of its report");
+    let stage = RawStage { id, title, report, kind: table.optional("kind"), cites: table.optional("cites") };
     table.finish();
     stage
 }

@@ -248,6 +248,10 @@ pub struct Stage {
     pub title: String,
     /// The number of its report.
     pub report: String,
+    /// Whether it is the run itself, which is entered only when everything holds.
+    pub execution: bool,
+    /// Gaps of other stages that its report speaks of too.
+    pub cites: Vec<String>,
 }
 
 /// Who can close a gap.

@@ -7,6 +7,10 @@ use crate::package::file::{RawCriterion, RawGap, RawPackage, RawReport, RawStage
 use crate::package::table::{Located, Reading};
 use crate::package::{Criterion, Gap, GapClass, ReportEntry, Stage};
 
+/// The kinds of stages: most look, one runs.
+const KINDS: [&str; 2] = ["survey", EXECUTION];
+const EXECUTION: &str = "execution";
+
 /// The parts of the register; `None` for a part in which a value is missing, which was reported.
 pub struct Register {
     pub reports: Option<Vec<ReportEntry>>,
@@ -48,7 +52,13 @@ fn report(raw: &RawReport) -> Option<ReportEntry> {
 }
 
 fn stage(raw: &RawStage) -> Option<Stage> {
-    Some(Stage { id: raw.id.value.clone(), title: text(&raw.title)?, report: text(&raw.report)? })
+    Some(Stage {
+        id: raw.id.value.clone(),
+        title: text(&raw.title)?,
+        report: text(&raw.report)?,
+        execution: raw.kind.as_ref().is_some_and(|kind| kind.value == EXECUTION),
+        cites: texts(&raw.cites),
+    })
 }
 
 fn gap(reading: &Reading<'_>, raw: &RawGap) -> Option<Gap> {
@@ -131,6 +141,18 @@ fn check_stages(reading: &Reading<'_>, raw: &RawPackage<'_>) {
         {
             let message = format!("stage {} is shown in report `{}`, which there is not", stage.id.value, report.value);
             reading.error(&report.span, message, suggestion(&report.value, known()));
+        }
+        if let Some(kind) = stage.kind.as_ref().filter(|kind| !KINDS.contains(&kind.value.as_str())) {
+            reading.error(
+                &kind.span,
+                format!("unknown kind of stage `{}`", kind.value),
+                suggestion(&kind.value, KINDS),
+            );
+        }
+        let gaps = || raw.gaps.iter().map(|gap| gap.id.value.as_str());
+        let cited = stage.cites.iter().flat_map(|cites| &cites.value);
+        for gap in cited.filter(|gap| !gaps().any(|id| id == gap.value)) {
+            reading.error(&gap.span, format!("unknown gap `{}`", gap.value), suggestion(&gap.value, gaps()));
         }
     }
 }
