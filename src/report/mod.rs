@@ -5,7 +5,14 @@
 
 mod dossier;
 pub mod escape;
+pub mod format;
+mod lock;
+mod publish;
 mod render;
+mod set;
 
 pub use dossier::{Dossier, RESULT_FORMAT, Tool, exit_code, facts};
+pub use lock::PackageLock;
+pub use publish::{Claim, LEDGER, LedgerLine, PublishError, read_ledger};
 pub use render::{RenderError, Templates, render};
+pub use set::report_set;
