@@ -5,8 +5,11 @@
 //! (or folder) here that implements [`Probe`], and one line in [`REGISTRY`], which is sorted by kind.
 
 mod door;
+mod drill_record;
+mod dry_run_record;
 mod files;
 mod openpgp_keyring;
+mod rehearsal_records;
 mod settings;
 
 pub use door::{Door, Limits, Place};
@@ -43,7 +46,8 @@ pub trait Probe: Sync {
 }
 
 /// Every probe, sorted by kind.
-pub const REGISTRY: &[&dyn Probe] = &[&openpgp_keyring::OpenpgpKeyring];
+pub const REGISTRY: &[&dyn Probe] =
+    &[&drill_record::DrillRecords, &dry_run_record::DryRunRecords, &openpgp_keyring::OpenpgpKeyring];
 
 /// The probe of a kind.
 pub fn find(kind: &str) -> Option<&'static dyn Probe> {

@@ -11,7 +11,7 @@ use sequoia_openpgp::cert::{Cert, CertParser};
 use sequoia_openpgp::packet::Tag;
 use sequoia_openpgp::parse::Parse as _;
 
-use super::{Fingerprint, KeyboxError, Keybox, armor, keybox};
+use super::{Fingerprint, Keybox, KeyboxError, armor, keybox};
 
 /// The form in which a file keeps certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,5 +216,7 @@ fn merge(certs: Vec<Cert>) -> Result<Vec<Cert>, RingError> {
 
 /// An error of sequoia's with its causes, on one line.
 pub(super) fn sentence(error: &sequoia_openpgp::anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut parts: Vec<String> = error.chain().map(ToString::to_string).collect();
+    parts.dedup();
+    parts.join(": ")
 }

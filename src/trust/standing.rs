@@ -10,8 +10,8 @@ use std::time::SystemTime;
 
 use sequoia_openpgp::KeyHandle;
 use sequoia_openpgp::cert::Cert;
-use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation as _, ValidateAmalgamation as _};
 use sequoia_openpgp::cert::amalgamation::key::{ErasedKeyAmalgamation, PrimaryKey as _, ValidErasedKeyAmalgamation};
+use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation as _, ValidateAmalgamation as _};
 use sequoia_openpgp::packet::Signature;
 use sequoia_openpgp::packet::key::PublicParts;
 use sequoia_openpgp::policy::{AsymmetricAlgorithm, StandardPolicy};
@@ -156,7 +156,7 @@ impl KeyStanding {
             (Revocation::Undecided(reason), _, _) => Usable::Undecided(reason.clone()),
             (Revocation::No, Ok(Some(end)), _) if *end <= at => Usable::Expired(*end),
             (Revocation::No, _, _) if created > at => Usable::NotYet(created),
-            (Revocation::No, _, Err(error)) => Usable::Refused(sentence(error)),
+            (Revocation::No, _, Err(error)) => Usable::Refused(refusal(error, at)),
             (Revocation::No, _, Ok(key)) => match key.alive() {
                 // What ails the certificate is said once, on the primary key, and falls on the subkeys from there.
                 Err(error) if key.primary() || key.valid_cert().alive().is_ok() => Usable::Refused(sentence(&error)),
@@ -205,7 +205,9 @@ impl std::fmt::Display for Usable {
             Self::Expired(end) => write!(f, "expired on {}", end.format("%Y-%m-%dT%H:%M:%SZ")),
             Self::NotYet(start) => write!(f, "made in the future, on {}", start.format("%Y-%m-%dT%H:%M:%SZ")),
             Self::Revoked(Revocation::Hard) => f.write_str("revoked (hard)"),
-            Self::Revoked(Revocation::Soft | Revocation::No | Revocation::Undecided(_)) => f.write_str("revoked (soft)"),
+            Self::Revoked(Revocation::Soft | Revocation::No | Revocation::Undecided(_)) => {
+                f.write_str("revoked (soft)")
+            }
             Self::Refused(reason) => f.write_str(reason),
             Self::Undecided(reason) => write!(f, "undecided: {reason}"),
         }
@@ -257,6 +259,18 @@ fn revocation(key: &ErasedKeyAmalgamation<'_, PublicParts>, ring: &[Cert], lenie
         }
     });
     own.chain(others).max().unwrap_or(Revocation::No)
+}
+
+/// Why the policy refuses a key. One case has words of its own, because a person will ask: gpg keeps the newest
+/// self-signature only, so a key that was prolonged has none from before.
+fn refusal(error: &sequoia_openpgp::anyhow::Error, at: Instant) -> String {
+    match error.root_cause().downcast_ref() {
+        Some(sequoia_openpgp::Error::NoBindingSignature(_)) => {
+            let at = at.format("%Y-%m-%dT%H:%M:%SZ");
+            format!("no self-signature that is accepted is as old as {at}; gpg drops older ones when a key is changed")
+        }
+        Some(_) | None => sentence(error),
+    }
 }
 
 /// Soft only where the reason says so; without a reason it is hard (RFC 9580, section 5.2.3.31).
