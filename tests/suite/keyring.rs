@@ -1,120 +1,27 @@
 //! OpenPGP keyrings made by the real gpg.
 
-use std::io::Write as _;
+mod corruption;
+mod gpg;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
 use cutgate::evidence::{Fact, Missing, MissingState, sha256_hex};
-use cutgate::trust::{self, Fingerprint};
+use cutgate::trust::Fingerprint;
 use serde_json::json;
 
 use super::harness::{as_nobody, collect, open_dir};
-
-/// A GnuPG home in a temporary package folder, as `gnupg/`. Its agent ends with it.
-pub struct Home {
-    pub dir: tempfile::TempDir,
-}
-
-/// What key to make.
-pub const SIGN_AND_ENCRYPT: &str = "default";
-
-impl Home {
-    pub fn new() -> Self {
-        let home = Self { dir: open_dir() };
-        std::fs::create_dir(home.path()).expect("a home");
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-        std::fs::set_permissions(home.path(), mode).expect("chmod");
-        home
-    }
-
-    pub fn path(&self) -> PathBuf {
-        self.dir.path().join("gnupg")
-    }
-
-    /// Runs gpg here, with `input` on stdin; fails the test when gpg fails.
-    pub fn gpg(&self, arguments: &[&str], input: &[u8]) -> Output {
-        let output = self.try_gpg(arguments, input);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "gpg {arguments:?}: {said}");
-        output
-    }
-
-    pub fn try_gpg(&self, arguments: &[&str], input: &[u8]) -> Output {
-        let mut command = Command::new("gpg");
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LC_ALL", "C");
-        command.arg("--homedir").arg(self.path()).args(["--pinentry-mode", "loopback", "--passphrase", ""]);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("gpg is missing: apt-get install gnupg");
-        child.stdin.take().expect("stdin").write_all(input).expect("gpg reads");
-        child.wait_with_output().expect("gpg ends")
-    }
-
-    /// Makes a key without a passphrase and returns its fingerprint. `expire` as gpg takes it.
-    pub fn make(&self, name: &str, algorithm: &str, usage: &str, expire: &str, clock: Option<&str>) -> String {
-        let mut arguments = vec!["--batch", "--status-fd", "1"];
-        if let Some(clock) = clock {
-            arguments.extend(["--faked-system-time", clock]);
-        }
-        arguments.extend(["--quick-generate-key", name, algorithm, usage, expire]);
-        created(&self.gpg(&arguments, b""))
-    }
-
-    /// An ed25519 key with a cv25519 encryption subkey that never expires.
-    pub fn make_good(&self, name: &str) -> String {
-        let print = self.make(name, "ed25519", "cert,sign", "never", None);
-        self.gpg(&["--batch", "--quick-add-key", &print, "cv25519", "encr", "never"], b"");
-        print
-    }
-
-    /// A detached armored signature.
-    pub fn sign(&self, print: &str, data: &[u8], extra: &[&str]) -> Vec<u8> {
-        let mut arguments = vec!["--batch", "--armor", "-u", print];
-        arguments.extend(extra);
-        arguments.push("--detach-sign");
-        self.gpg(&arguments, data).stdout
-    }
-
-    /// Revokes with gpg's reason code: 0 none, 1 compromised, 2 superseded, 3 no longer used.
-    pub fn revoke(&self, print: &str, reason: &str) {
-        let answers = format!("y\n{reason}\n\ny\n");
-        let output = self.gpg(&["--no-tty", "--command-fd", "0", "--armor", "--gen-revoke", print], answers.as_bytes());
-        self.gpg(&["--batch", "--import"], &output.stdout);
-    }
-
-    pub fn collect(&self) -> Fact {
-        collect("openpgp-keyring", self.dir.path(), json!({ "home": "gnupg" })).expect("facts")
-    }
-
-    pub fn certs(&self) -> Vec<cutgate::trust::Cert> {
-        trust::from_binary(&self.gpg(&["--batch", "--export"], b"").stdout).expect("certificates")
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let _ = Command::new("gpgconf").arg("--homedir").arg(self.path()).args(["--kill", "all"]).status();
-    }
-}
-
-/// The fingerprint on gpg's `KEY_CREATED` status line.
-fn created(output: &Output) -> String {
-    let status = String::from_utf8_lossy(&output.stdout).into_owned();
-    let line = status.lines().find(|line| line.contains("KEY_CREATED")).expect("KEY_CREATED");
-    line.split_whitespace().last().expect("a fingerprint").to_owned()
-}
+pub use gpg::Home;
+use gpg::{SIGN_AND_ENCRYPT, created};
 
 pub fn list(fact: &Fact) -> &[Fact] {
-    match fact {
-        Fact::List(items) => items,
-        other => panic!("not a list: {other:?}"),
-    }
+    let Fact::List(items) = fact else { panic!("not a list: {fact:?}") };
+    items
 }
 
 pub fn missing(fact: Option<&Fact>) -> &Missing {
-    match fact {
-        Some(Fact::Missing(missing)) => missing,
-        other => panic!("not missing: {other:?}"),
-    }
+    let Some(Fact::Missing(missing)) = fact else { panic!("not missing: {fact:?}") };
+    missing
 }
 
 /// The certificate with a fingerprint.
@@ -332,101 +239,6 @@ fn a_weak_encryption_subkey_under_a_strong_primary_key() {
 }
 
 #[test]
-fn no_altered_byte_of_a_keybox_makes_a_shorter_list() {
-    let home = Home::new();
-    let print = home.make_good("alone");
-    let other = home.make("other", "ed25519", "cert,sign", "never", None);
-    let whole = std::fs::read(home.path().join("pubring.kbx")).expect("keybox");
-    let prints = |bytes: &[u8]| -> Option<(Vec<String>, usize)> {
-        let keybox = trust::read_keybox(bytes).ok()?;
-        let certs = trust::from_keybox(&keybox).ok()?;
-        Some((certs.iter().map(|cert| cert.fingerprint().to_hex()).collect(), keybox.deleted))
-    };
-    let mut expected = vec![print, other];
-    expected.sort();
-    assert_eq!(prints(&whole), Some((expected.clone(), 0)));
-
-    let mut survived = 0;
-    for at in 0..whole.len() {
-        for mask in [0x01, 0x02, 0x80, 0xff] {
-            let mut bytes = whole.clone();
-            bytes[at] ^= mask;
-            match prints(&bytes) {
-                None => {}
-                Some((found, 0)) => {
-                    assert_eq!(found, expected, "byte {at} ^ {mask:#x}");
-                    assert!(at < 32, "only the header has no checksum: byte {at} ^ {mask:#x}");
-                    survived += 1;
-                }
-                // The type byte zeroed is what gpg itself writes to delete a key; it is counted and reported.
-                Some((found, deleted)) => assert_eq!((found.len() + deleted, mask), (2, 0x02), "byte {at}"),
-            }
-        }
-    }
-    assert!(survived > 0, "times and flags of the header may differ");
-    let first = u32::from_be_bytes(whole[32..36].try_into().expect("four bytes")) as usize;
-    for length in 0..whole.len() {
-        match prints(&whole[..length]) {
-            None => {}
-            // A file that ends between two blobs is a whole keybox: nothing in the format counts the blobs.
-            Some((found, _)) => {
-                let wanted = usize::from(length == 32 + first);
-                assert!((length == 32 || wanted == 1) && found.len() == wanted, "{length}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_corrupt_keybox_says_where_and_is_never_empty() {
-    let home = Home::new();
-    home.make_good("alone");
-    let path = home.path().join("pubring.kbx");
-    let whole = std::fs::read(&path).expect("keybox");
-    let mut flipped = whole.clone();
-    flipped[500] ^= 0x10;
-    let mut endless = whole.clone();
-    endless[32..36].copy_from_slice(&[0xff; 4]);
-    let mut still = whole.clone();
-    still[32..36].copy_from_slice(&[0; 4]);
-    let truncated = whole[..whole.len() - 1].to_vec();
-    let cases = [
-        (flipped, "checksum"),
-        (endless, "4294967295"),
-        (still, "too short"),
-        (truncated, "of which the file"),
-        (Vec::new(), "header"),
-    ];
-    for (bytes, said) in cases {
-        std::fs::write(&path, &bytes).expect("write");
-        let facts = home.collect();
-        has(&facts, &[("present", yes()), ("form", "keybox".into()), ("digest", sha256_hex(&bytes).into())]);
-        for name in ["certs", "count", "fingerprints"] {
-            let missing = missing(facts.get(name));
-            assert_eq!(missing.state, MissingState::Unreadable);
-            assert!(missing.said.contains(said) && missing.said.contains("at byte"), "{missing}");
-        }
-    }
-}
-
-#[test]
-fn random_bytes_behind_the_header_end_in_an_error_quickly() {
-    let header = {
-        let home = Home::new();
-        home.gpg(&["--batch", "--list-keys"], b"");
-        std::fs::read(home.path().join("pubring.kbx")).expect("keybox")
-    };
-    assert_eq!(header.len(), 32);
-    proptest::proptest!(|(tail in proptest::collection::vec(proptest::num::u8::ANY, 1..200))| {
-        let bytes = [header.as_slice(), &tail].concat();
-        proptest::prop_assert!(trust::from_bytes(&bytes).is_err());
-        let _ = trust::from_bytes(&tail);
-        let _ = trust::from_binary(&tail);
-        let _ = trust::from_armor(&tail);
-    });
-}
-
-#[test]
 fn an_unreadable_home_or_keybox_is_denied() {
     let home = Home::new();
     home.make_good("hidden");
@@ -480,61 +292,6 @@ fn keyring_files_binary_and_armored() {
     }
 }
 
-/// What a certificate says of itself, apart from the fields that this test does not compare.
-fn verdicts(facts: &Fact) -> Vec<(Option<Fact>, Option<Fact>, Option<Fact>, Option<Fact>)> {
-    let field = |cert: &Fact, name: &str| cert.get(name).cloned();
-    let of = |cert: &Fact| {
-        (field(cert, "fingerprint"), field(cert, "revoked"), field(cert, "can_encrypt"), field(cert, "keys"))
-    };
-    list(facts.get("certs").expect("certs")).iter().map(of).collect()
-}
-
-#[test]
-fn no_altered_byte_of_a_keyring_file_hides_a_key_or_a_revocation() {
-    let home = Home::new();
-    let (good, revoked) = (home.make_good("good"), home.make_good("revoked"));
-    home.revoke(&revoked, "1");
-    let (kept, taken) = (home.certs(), [good, revoked.clone()]);
-    assert_eq!(kept.len(), taken.len());
-    let now = chrono::Utc::now();
-    for armor in [false, true] {
-        let export = if armor { vec!["--batch", "--armor", "--export"] } else { vec!["--batch", "--export"] };
-        let whole = home.gpg(&export, b"").stdout;
-        for at in 0..whole.len() {
-            let mut bytes = whole.clone();
-            bytes[at] ^= 0x04;
-            let Ok(certs) = trust::from_bytes(&bytes) else { continue };
-            assert_eq!(certs.len(), 2, "byte {at}, armor {armor}");
-            let found = certs.iter().find(|cert| cert.fingerprint().to_hex() == revoked).expect("it is listed");
-            let standing = trust::Standing::of(found, &certs, now, now);
-            assert!(standing.primary().can_sign() != Ok(true), "byte {at}, armor {armor}: {standing:#?}");
-        }
-        // Without its final newline an armored file is still whole.
-        for length in 1..whole.len() - usize::from(armor) {
-            let Ok(certs) = trust::from_bytes(&whole[..length]) else { continue };
-            assert!(!armor && certs.len() < 3, "a binary keyring may end between two packets only: {length}");
-        }
-    }
-}
-
-#[test]
-fn a_signature_of_its_own_that_does_not_verify_leaves_a_certificate_undecided() {
-    let home = Home::new();
-    let print = home.make_good("damaged");
-    let mut bytes = home.gpg(&["--batch", "--export"], b"").stdout;
-    // The last bytes are the signature that binds the encryption subkey.
-    let last = bytes.len() - 1;
-    bytes[last] ^= 1;
-    let dir = open_dir();
-    let facts = collect_bytes(dir.path(), &bytes);
-    let cert = cert(&facts, &print);
-    for name in ["valid", "can_encrypt", "can_sign", "revoked", "expires", "expired"] {
-        assert_eq!(missing(cert.get(name)).state, MissingState::Unreadable, "{name}");
-    }
-    assert!(missing(cert.get("valid")).said.contains("do not verify"));
-    assert_eq!(verdicts(&facts).len(), 1);
-}
-
 #[test]
 fn an_older_pubring_and_both_files_side_by_side() {
     let (old, new) = (Home::new(), Home::new());
@@ -542,6 +299,7 @@ fn an_older_pubring_and_both_files_side_by_side() {
     let pubring = old.gpg(&["--batch", "--export"], b"").stdout;
     let only = Home::new();
     std::fs::write(only.path().join("pubring.gpg"), &pubring).expect("write");
+    assert_eq!(only.listed(), [old_print.as_str()]);
     let facts = only.collect();
     has(&facts, &[("form", "pubring".into()), ("fingerprints", Fact::texts([old_print.clone()]))]);
 
@@ -549,9 +307,8 @@ fn an_older_pubring_and_both_files_side_by_side() {
     let facts = new.collect();
     has(&facts, &[("form", "keybox".into()), ("fingerprints", Fact::texts([new_print.clone()]))]);
     has(&facts, &[("shadowed", Fact::texts([old_print.clone()]))]);
-    // The real gpg says the same: the key in the passed-over file cannot be found.
-    assert!(new.try_gpg(&["--batch", "--list-keys", &new_print], b"").status.success());
-    assert!(!new.try_gpg(&["--batch", "--list-keys", &old_print], b"").status.success());
+    // The real gpg says the same: it does not see the key in the passed-over file.
+    assert_eq!(new.listed(), [new_print.as_str()]);
 
     std::fs::write(new.path().join("pubring.gpg"), b"broken").expect("write");
     let facts = new.collect();
@@ -646,4 +403,33 @@ fn a_horizon_beyond_ten_years_is_refused() {
     let probe = cutgate::probes::find("openpgp-keyring").expect("registered");
     let settings = super::harness::settings(json!({ "home": "gnupg", "horizon": "20000d" }));
     assert_eq!(probe.check(&settings).len(), 1);
+}
+
+#[test]
+fn a_self_signature_with_a_weak_hash_is_not_accepted() {
+    let home = Home::new();
+    let arguments = ["--batch", "--status-fd", "1", "--cert-digest-algo", "SHA1", "--quick-generate-key"];
+    let print = created(&home.gpg(&[&arguments[..], &["weak hash", "ed25519", "cert,sign", "never"]].concat(), b""));
+    home.gpg(&["--batch", "--quick-add-key", &print, "cv25519", "encr", "never"], b"");
+    let facts = home.collect();
+    let cert = cert(&facts, &print);
+    has(cert, &[("valid", no()), ("can_encrypt", no()), ("can_sign", no()), ("revoked", "no".into())]);
+    let Some(Fact::Text(policy)) = cert.get("policy") else { panic!("no policy: {cert:#?}") };
+    assert!(policy.contains("SHA1"), "{policy}");
+}
+
+#[test]
+fn a_keybox_that_is_not_marked_for_openpgp_yields_to_a_pubring_as_in_gpg() {
+    let (old, new) = (Home::new(), Home::new());
+    let (old_print, new_print) = (old.make_good("old"), new.make_good("new"));
+    let keybox = new.path().join("pubring.kbx");
+    let mut bytes = std::fs::read(&keybox).expect("keybox");
+    assert_eq!(bytes[7] & 2, 2, "gpg marks its keyboxes");
+    bytes[7] &= !2;
+    std::fs::write(&keybox, bytes).expect("write");
+    has(&new.collect(), &[("form", "keybox".into()), ("fingerprints", Fact::texts([new_print.clone()]))]);
+    std::fs::write(new.path().join("pubring.gpg"), old.gpg(&["--batch", "--export"], b"").stdout).expect("write");
+    has(&new.collect(), &[("form", "pubring".into()), ("fingerprints", Fact::texts([old_print.clone()]))]);
+    has(&new.collect(), &[("shadowed", Fact::texts([new_print.clone()]))]);
+    assert_eq!(new.listed(), [old_print]);
 }
