@@ -8,10 +8,13 @@ mod accounts;
 mod collect;
 mod config;
 mod door;
+mod drill_record;
+mod dry_run_record;
 mod files;
 mod host;
 mod openpgp_keyring;
 mod provisioning;
+mod rehearsal_records;
 mod settings;
 mod tree_manifest;
 
@@ -52,6 +55,8 @@ pub trait Probe: Sync {
 /// Every probe, sorted by kind.
 pub const REGISTRY: &[&dyn Probe] = &[
     &config::Config,
+    &drill_record::DrillRecords,
+    &dry_run_record::DryRunRecords,
     &host::Host,
     &openpgp_keyring::OpenpgpKeyring,
     &provisioning::Provisioning,

@@ -18,6 +18,14 @@ pub(super) struct Block<'a> {
     pub bytes: Vec<u8>,
 }
 
+/// A block whose end is not reached yet.
+struct Open<'a> {
+    label: &'a str,
+    line: usize,
+    /// Its inner lines with their numbers.
+    lines: Vec<(usize, &'a str)>,
+}
+
 /// Why armor cannot be read.
 #[derive(Debug)]
 pub(super) struct ArmorError {
@@ -36,17 +44,17 @@ pub(super) fn is_armored(bytes: &[u8]) -> bool {
 pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<Block<'_>>, ArmorError> {
     let fail = |line: usize, reason: &str| ArmorError { line, reason: reason.to_owned() };
     let mut found = Vec::new();
-    let mut open: Option<(&str, usize, Vec<(usize, &str)>)> = None;
+    let mut open: Option<Open<'_>> = None;
     for (index, raw) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let number = index + 1;
         let text = std::str::from_utf8(raw).ok().map(str::trim_end);
         let begins = text.and_then(|text| edge(text, "-----BEGIN PGP "));
         let ends = text.and_then(|text| edge(text, "-----END PGP "));
         match (open.take(), begins, ends) {
-            (None, Some(label), _) => open = Some((label, number, Vec::new())),
+            (None, Some(label), _) => open = Some(Open { label, line: number, lines: Vec::new() }),
             (Some(_), Some(_), _) => return Err(fail(number, "a block begins inside another")),
-            (Some((label, line, lines)), None, Some(end)) if end == label => {
-                found.push(Block { label, line, bytes: decode(&lines)? });
+            (Some(block), None, Some(end)) if end == block.label => {
+                found.push(Block { label: block.label, line: block.line, bytes: decode(&block.lines)? });
             }
             (_, None, Some(_)) => return Err(fail(number, "the end of a block that did not begin")),
             (None, None, None) => {
@@ -54,14 +62,14 @@ pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<Block<'_>>, ArmorError> {
                     return Err(fail(number, "a line that resembles the edge of an armored block and is not one"));
                 }
             }
-            (Some((label, line, mut lines)), None, None) => {
-                lines.push((number, text.ok_or_else(|| fail(number, "bytes that are not text"))?));
-                open = Some((label, line, lines));
+            (Some(mut block), None, None) => {
+                block.lines.push((number, text.ok_or_else(|| fail(number, "bytes that are not text"))?));
+                open = Some(block);
             }
         }
     }
     match open {
-        Some((_, line, _)) => Err(fail(line, "the block has no end")),
+        Some(block) => Err(fail(block.line, "the block has no end")),
         None => Ok(found),
     }
 }

@@ -216,5 +216,7 @@ fn merge(certs: Vec<Cert>) -> Result<Vec<Cert>, RingError> {
 
 /// An error of sequoia's with its causes, on one line.
 pub(super) fn sentence(error: &sequoia_openpgp::anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut parts: Vec<String> = error.chain().map(ToString::to_string).collect();
+    parts.dedup();
+    parts.join(": ")
 }

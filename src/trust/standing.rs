@@ -156,7 +156,7 @@ impl KeyStanding {
             (Revocation::Undecided(reason), _, _) => Usable::Undecided(reason.clone()),
             (Revocation::No, Ok(Some(end)), _) if *end <= at => Usable::Expired(*end),
             (Revocation::No, _, _) if created > at => Usable::NotYet(created),
-            (Revocation::No, _, Err(error)) => Usable::Refused(sentence(error)),
+            (Revocation::No, _, Err(error)) => Usable::Refused(refusal(error, at)),
             (Revocation::No, _, Ok(key)) => match key.alive() {
                 // What ails the certificate is said once, on the primary key, and falls on the subkeys from there.
                 Err(error) if key.primary() || key.valid_cert().alive().is_ok() => Usable::Refused(sentence(&error)),
@@ -261,6 +261,18 @@ fn revocation(key: &ErasedKeyAmalgamation<'_, PublicParts>, ring: &[Cert], lenie
     own.chain(others).max().unwrap_or(Revocation::No)
 }
 
+/// Why the policy refuses a key. One case has words of its own, because a person will ask: gpg keeps the newest
+/// self-signature only, so a key that was prolonged has none from before.
+fn refusal(error: &sequoia_openpgp::anyhow::Error, at: Instant) -> String {
+    match error.root_cause().downcast_ref() {
+        Some(sequoia_openpgp::Error::NoBindingSignature(_)) => {
+            let at = at.format("%Y-%m-%dT%H:%M:%SZ");
+            format!("no self-signature that is accepted is as old as {at}; gpg drops older ones when a key is changed")
+        }
+        Some(_) | None => sentence(error),
+    }
+}
+
 /// Soft only where the reason says so; without a reason it is hard (RFC 9580, section 5.2.3.31).
 fn kind(sig: &Signature) -> Revocation {
     match sig.reason_for_revocation().map(|(reason, _)| reason.revocation_type()) {
@@ -293,6 +305,7 @@ fn lenient() -> StandardPolicy<'static> {
 /// The names that gate files compare with.
 fn algorithm_name(algorithm: PublicKeyAlgorithm) -> String {
     #[allow(deprecated, reason = "old keys have the deprecated algorithms, and are to be named")]
+    #[allow(clippy::wildcard_enum_match_arm, reason = "not our enum, and open: newer algorithms have their own names")]
     let name = match algorithm {
         PublicKeyAlgorithm::RSAEncryptSign | PublicKeyAlgorithm::RSAEncrypt | PublicKeyAlgorithm::RSASign => "RSA",
         PublicKeyAlgorithm::ElGamalEncrypt | PublicKeyAlgorithm::ElGamalEncryptSign => "ElGamal",

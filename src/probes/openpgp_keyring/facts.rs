@@ -67,7 +67,10 @@ pub(super) fn of(door: &Door, home: &str, ring: Result<Ring, NoRing>, horizon: I
             let tried = format!("judge the certificates of {home}");
             let said = format!("the probe's time is over after {} of {}", certs.len(), ring.certs.len());
             let missing = door.missing(MissingState::TimedOut, tried, said, "raise the probe's time limit");
-            return without(NoRing { present: Some(true), form: Some(ring.form), bytes: ring.bytes, missing }, horizon);
+            return without(
+                NoRing { present: Some(true), form: Some(ring.form), bytes: ring.bytes, missing: Box::new(missing) },
+                horizon,
+            );
         }
         certs.push(cert_fact(door, cert, &ring.certs, horizon));
     }
@@ -79,14 +82,24 @@ pub(super) fn of(door: &Door, home: &str, ring: Result<Ring, NoRing>, horizon: I
         ("count", certs.len().into()),
         ("fingerprints", Fact::texts(fingerprints)),
         ("certs", Fact::List(certs)),
-        ("ignored", Fact::texts(ring.ignored)),
+        ("ignored", Fact::texts(shortened(ring.ignored))),
         ("shadowed", ring.shadowed.map(Fact::texts).unwrap_or_else(Fact::from)),
         ("horizon", horizon.into()),
     ])
 }
 
+/// The longest list of what is ignored; a folder full of other files is not worth more.
+const LONGEST_LIST: usize = 50;
+
+fn shortened(mut phrases: Vec<String>) -> Vec<String> {
+    let more = phrases.len().saturating_sub(LONGEST_LIST);
+    phrases.truncate(LONGEST_LIST);
+    phrases.extend((more > 0).then(|| format!("and {more} more")));
+    phrases
+}
+
 fn without(no_ring: NoRing, horizon: Instant) -> Fact {
-    let missing = || Fact::from(no_ring.missing.clone());
+    let missing = || Fact::Missing(no_ring.missing.clone());
     Fact::record([
         ("present", no_ring.present.map_or_else(missing, Fact::from)),
         ("form", no_ring.form.map_or_else(missing, Fact::from)),
@@ -186,10 +199,7 @@ fn cert_fact(door: &Door, cert: &Cert, ring: &[Cert], horizon: Instant) -> Fact 
 }
 
 fn key_fact(about: &About<'_>, key: &KeyStanding) -> Fact {
-    let reason = match &key.usable {
-        Usable::Yes => "accepted".to_owned(),
-        usable => usable.to_string(),
-    };
+    let reason = if key.usable == Usable::Yes { "accepted".to_owned() } else { key.usable.to_string() };
     Fact::record([
         ("fingerprint", key.fingerprint.to_string().into()),
         ("role", if key.primary { "primary" } else { "subkey" }.into()),

@@ -8,7 +8,7 @@
 mod facts;
 mod ring;
 
-pub(super) use ring::read as read_ring;
+pub(super) use ring::{NoRing, read as read_ring};
 
 use std::time::Duration;
 

@@ -32,12 +32,12 @@ pub(in crate::probes) struct NoRing {
     /// The bytes, where they were read.
     pub bytes: Option<Vec<u8>>,
     /// The reason.
-    pub missing: Missing,
+    pub missing: Box<Missing>,
 }
 
 impl NoRing {
     fn at(present: Option<bool>, missing: Missing) -> Self {
-        Self { present, form: None, bytes: None, missing }
+        Self { present, form: None, bytes: None, missing: Box::new(missing) }
     }
 }
 
@@ -62,7 +62,7 @@ pub(in crate::probes) fn read(door: &Door, home: &str) -> Result<Ring, NoRing> {
                 }
             },
         },
-        kind => kind,
+        FileKind::File | FileKind::Directory | FileKind::Fifo | FileKind::Socket | FileKind::Device => attributes.kind,
     };
     match kind {
         FileKind::Directory => {
@@ -119,7 +119,7 @@ impl Ring {
     fn shadow(&mut self, name: &str, other: Result<Ring, NoRing>) {
         self.ignored.push(format!("{name}, which gpg does not read beside the other keyring"));
         let own: Vec<_> = self.certs.iter().map(Cert::fingerprint).collect();
-        self.shadowed = other.map_err(|no_ring| no_ring.missing).map(|other| {
+        self.shadowed = other.map_err(|no_ring| *no_ring.missing).map(|other| {
             let extra = other.certs.iter().map(Cert::fingerprint).filter(|print| !own.contains(print));
             extra.map(|print| Fingerprint::of(&print).to_string()).collect()
         });
@@ -135,7 +135,11 @@ fn read_file(door: &Door, path: &str) -> Result<Ring, NoRing> {
 }
 
 fn read_bytes(door: &Door, path: &str, form: &'static str) -> Result<Vec<u8>, NoRing> {
-    door.read(path, u64::MAX).map_err(|missing| NoRing { form: Some(form), ..NoRing::at(Some(true), missing) })
+    door.read(path, u64::MAX).map_err(|missing| {
+        // It was listed: a link to nothing, or taken away meanwhile. That is no known absence.
+        let state = if missing.state.is_absent() { MissingState::Unreadable } else { missing.state };
+        NoRing { form: Some(form), ..NoRing::at(Some(true), Missing { state, ..missing }) }
+    })
 }
 
 /// A ring from the bytes of one file.
@@ -165,7 +169,7 @@ fn ring_of(
         Ok(certs) => Ok(Ring { form, bytes: Some(bytes), certs, ignored, shadowed: Ok(Vec::new()) }),
         Err(error) => {
             let missing = corrupt(door, path, &error);
-            Err(NoRing { present: Some(true), form: Some(form), bytes: Some(bytes), missing })
+            Err(NoRing { form: Some(form), bytes: Some(bytes), ..NoRing::at(Some(true), missing) })
         }
     }
 }
