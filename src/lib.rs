@@ -10,4 +10,5 @@
 pub mod classify;
 pub mod evidence;
 pub mod gates;
+pub mod lab;
 pub mod probes;
