@@ -6,20 +6,37 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use cutgate::lab::{self, Built, LabError, Scenario};
 use serde_json::Value;
 
-/// One laboratory for the tests that only look. Tests that change something copy what they change.
-fn shared() -> &'static Built {
-    static SHARED: OnceLock<(tempfile::TempDir, Built)> = OnceLock::new();
-    let (_, built) = SHARED.get_or_init(|| {
+/// A laboratory with the folder that holds it.
+struct Shared {
+    built: Built,
+    _folder: tempfile::TempDir,
+}
+
+impl std::ops::Deref for Shared {
+    type Target = Built;
+
+    fn deref(&self) -> &Built {
+        &self.built
+    }
+}
+
+/// One laboratory for the tests that only look; it goes when the last of them lets go. Tests that change something
+/// copy what they change.
+fn shared() -> Arc<Shared> {
+    static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+    let mut held = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    held.upgrade().unwrap_or_else(|| {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let built = lab::build(&folder.path().join("demo"), Scenario::O8Blocked).expect("a laboratory");
-        (folder, built)
-    });
-    built
+        let shared = Arc::new(Shared { built, _folder: folder });
+        *held = Arc::downgrade(&shared);
+        shared
+    })
 }
 
 fn run(program: &str, arguments: &[&str], folder: &Path) -> Output {
@@ -183,6 +200,26 @@ fn live_is_refused_while_the_switch_is_off() {
     assert_eq!(live.status.code(), Some(3), "{}", stdout(&live));
     assert!(stderr(&live).contains("the execution switch is off"), "{}", stderr(&live));
     assert_eq!(contents(&dir), before);
+}
+
+#[test]
+fn a_dry_run_on_what_is_not_registered_or_not_intact_fails() {
+    let built = shared();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("copy");
+    copy(&built.dir, &dir);
+    let database = rusqlite::Connection::open(dir.join("governance.db")).unwrap();
+    let failing = |change: &str, code: i32, said: &str| {
+        database.execute_batch(change).unwrap();
+        let output = cutter(&dir, "dry-run", "failing.json");
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+        assert!(!dir.join("failing.json").exists());
+    };
+    failing("UPDATE target SET units = 311", 4, "312 units were cut, 311 are registered");
+    failing("UPDATE source_version SET content = content || 'x' WHERE document_id = 'ICX-CONST'", 4, "registered is");
+    failing("DELETE FROM target", 2, "no target ICX-CONST is registered");
+    failing("DROP TABLE target", 2, "no such table");
 }
 
 /// The false PASS of the reference: with the switch on, LIVE runs through the simulator and says PASS.
@@ -396,9 +433,10 @@ fn a_missing_or_failing_program_leaves_nothing_behind() {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "{error}: nothing was left behind");
         error.to_string()
     };
+    // A child writes the script: a file that this process has open for writing cannot be run by its other threads.
     let program = |name: &str, script: &str| {
-        fs::write(programs.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(programs.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 755 \"$1\"";
+        assert!(run("sh", &["-c", write, "sh", name, script], &programs).status.success());
     };
     assert!(attempt().contains("gpg, which is not in the search path: install it with sudo apt-get install -y gnupg"));
     program("gpg", "echo no entropy today >&2; exit 2");
