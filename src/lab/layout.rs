@@ -14,8 +14,8 @@ static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/lab");
 /// Files in which names between at-signs are filled in; all others are copied as they are.
 const TEMPLATES: &[&str] = &["cutgate.toml", "host/etc/group", "host/etc/passwd", "keys/README.md"];
 
-/// What the builder itself reads and does not lay out.
-const BUILDER_ONLY: &str = "registry";
+/// What the builder itself reads, or an operator applies later, and what is not laid out.
+const BUILDER_ONLY: &[&str] = &["overlays", "registry"];
 
 /// Files with another mode than 0644.
 const MODES: &[(&str, u32)] = &[("host/etc/cutter/cutter.env", 0o640)];
@@ -58,7 +58,7 @@ impl<'a> Layout<'a> {
     pub fn write_files(&self) -> Result<(), LabError> {
         for (path, contents) in embedded() {
             let text = path.to_str().unwrap_or_default();
-            if TEMPLATES.contains(&text) || path.starts_with(BUILDER_ONLY) {
+            if TEMPLATES.contains(&text) || BUILDER_ONLY.iter().any(|folder| path.starts_with(folder)) {
                 continue;
             }
             self.write(path, contents)?;

@@ -8,6 +8,10 @@ INSERT_CHANGE_SET = (
     "INSERT INTO cutter_governance.cut_change_set (id, target_id, run_id, scope, state, opened_utc)"
     " VALUES (%s, %s, %s, %s, 'recorded', %s)"
 )
+TAKE_OPEN_CHANGE_SET = (
+    "UPDATE cutter_governance.cut_change_set SET run_id = %s, scope = %s, state = 'recorded'"
+    " WHERE id = %s AND target_id = %s AND state = 'open'"
+)
 INSERT_ENVELOPE = (
     "INSERT INTO cutter_governance.manifest_envelope (change_set_id, manifest_sha256, units, sealed_utc)"
     " VALUES (%s, %s, %s, %s)"
@@ -29,17 +33,24 @@ class LedgerV2Cut:
         self.connection = connection
 
     def record(self, change_set_id, target, run_id, scope, manifest, pair, units, review):
-        """All four rows in one transaction. ``review`` is (id, verdict, reviewer)."""
+        """All four rows in one transaction. ``review`` is (id, verdict, reviewer).
+
+        A change set that was opened for the target beforehand is taken; otherwise one is opened here.
+        """
         at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         review_id, verdict, reviewer = review
         rows = (
-            (INSERT_CHANGE_SET, (change_set_id, target.id, run_id, scope, at)),
             (INSERT_ENVELOPE, (change_set_id, manifest, units, at)),
             (INSERT_REVIEW, (review_id, change_set_id, verdict, reviewer, at)),
             (INSERT_PAIR, (change_set_id, target.content_sha256, manifest, pair)),
         )
         cursor = self.connection.cursor()
         try:
+            cursor.execute(spell(self.connection, TAKE_OPEN_CHANGE_SET), (run_id, scope, change_set_id, target.id))
+            if cursor.rowcount == 0:
+                cursor.execute(
+                    spell(self.connection, INSERT_CHANGE_SET), (change_set_id, target.id, run_id, scope, at)
+                )
             for statement, values in rows:
                 cursor.execute(spell(self.connection, statement), values)
             self.connection.commit()
@@ -48,4 +59,4 @@ class LedgerV2Cut:
             raise
         finally:
             cursor.close()
-        return len(rows)
+        return len(rows) + 1
