@@ -10,6 +10,7 @@
 pub mod classify;
 pub mod evidence;
 pub mod gates;
+pub mod lab;
 pub mod package;
 pub mod probes;
 pub mod report;
