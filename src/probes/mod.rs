@@ -5,16 +5,20 @@
 //! (or folder) here that implements [`Probe`], and one line in [`REGISTRY`], which is sorted by kind.
 
 mod accounts;
+mod collect;
 mod config;
 mod door;
 mod files;
 mod host;
+mod openpgp_keyring;
 mod provisioning;
 mod settings;
+mod tree_manifest;
 
-pub use door::{Door, Limits, Place};
+pub use collect::{Collection, Question, collect};
+pub use door::{Door, Limits, Place, Secrets};
 pub use files::{Attributes, Entry, FileKind, Space};
-pub use settings::{Parameter, ParameterKind, SettingProblem, Settings};
+pub use settings::{Parameter, ParameterKind, SettingProblem, Settings, parse_duration};
 
 use crate::evidence::{Fact, Missing, Shape};
 
@@ -46,7 +50,13 @@ pub trait Probe: Sync {
 }
 
 /// Every probe, sorted by kind.
-pub const REGISTRY: &[&dyn Probe] = &[&config::Config, &host::Host, &provisioning::Provisioning];
+pub const REGISTRY: &[&dyn Probe] = &[
+    &config::Config,
+    &host::Host,
+    &openpgp_keyring::OpenpgpKeyring,
+    &provisioning::Provisioning,
+    &tree_manifest::TreeManifest,
+];
 
 /// The probe of a kind.
 pub fn find(kind: &str) -> Option<&'static dyn Probe> {

@@ -1,0 +1,151 @@
+//! The whole domain, enumerated; and that it is monotonic.
+
+use super::*;
+
+const RUNS: [RunOutcome; 6] = [
+    RunOutcome::NotStarted,
+    RunOutcome::Verified,
+    RunOutcome::RolledBack,
+    RunOutcome::RollbackUnverified,
+    RunOutcome::CompensationRequired,
+    RunOutcome::Interrupted,
+];
+const INVARIANTS: [Invariants; 2] = [Invariants::Held, Invariants::Changed];
+
+fn approvals() -> Vec<Approval> {
+    vec![
+        Approval::Absent,
+        Approval::Valid,
+        Approval::Invalid(vec!["unsigned".to_owned()]),
+        Approval::Expired,
+        Approval::Revoked,
+        Approval::Consumed,
+        Approval::Unknown("the knowledge base is denied".to_owned()),
+    ]
+}
+
+fn gap(id: &str, class: GapClass, state: GapState, rank: i64) -> GapStanding {
+    GapStanding { id: id.to_owned(), class, state, rank }
+}
+
+fn gaps(first: GapState, second: GapState, authority: GapState) -> Vec<GapStanding> {
+    vec![
+        gap("GAP-1", GapClass::Technical, first, 2),
+        gap("GAP-9", GapClass::Technical, second, 1),
+        gap("GAP-7", GapClass::Authority, authority, 3),
+    ]
+}
+
+fn every_state() -> Vec<(GapState, GapState, GapState)> {
+    let mut all = Vec::new();
+    for first in GapState::ALL {
+        for second in GapState::ALL {
+            for authority in GapState::ALL {
+                all.push((first, second, authority));
+            }
+        }
+    }
+    all
+}
+
+/// Two technical gaps and the authority's, in every state, with every approval, invariant and run: one line
+/// each, so that a person can review the whole of it.
+#[test]
+fn the_whole_table() {
+    let mut table = String::from(
+        "# GAP-1    GAP-9    GAP-7    approval invariants run                    result\n# rank 2   rank 1   authority\n",
+    );
+    for (first, second, authority) in every_state() {
+        for approval in approvals() {
+            for invariants in INVARIANTS {
+                for run in RUNS {
+                    let ruling = classify(&gaps(first, second, authority), &approval, invariants, run);
+                    table.push_str(&format!(
+                        "{:<8}   {:<8} {:<8} {:<8} {:<10} {:<22} {} {}{}{}\n",
+                        first.word(),
+                        second.word(),
+                        authority.word(),
+                        approval.word(),
+                        format!("{invariants:?}").to_lowercase(),
+                        format!("{run:?}"),
+                        ruling.letter.word(),
+                        ruling.label,
+                        if ruling.qualifier.is_empty() { String::new() } else { format!("/{}", ruling.qualifier) },
+                        if ruling.blocked_by.is_empty() {
+                            String::new()
+                        } else {
+                            format!(" by {}", ruling.blocked_by.join("+"))
+                        },
+                    ));
+                }
+            }
+        }
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/classification.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path, &table).unwrap();
+    }
+    let golden = std::fs::read_to_string(path).expect("the golden table");
+    assert!(golden == table, "the classification changed; review it with UPDATE_GOLDEN=1 and git diff");
+}
+
+/// Closing a gap never makes the result worse, opening one never better, and not knowing is never better than
+/// knowing that it is open. Enumerated.
+#[test]
+fn monotonic() {
+    for (first, second, authority) in every_state() {
+        for approval in approvals() {
+            for invariants in INVARIANTS {
+                for run in RUNS {
+                    let letter = |gaps: Vec<GapStanding>| classify(&gaps, &approval, invariants, run).letter;
+                    let now = letter(gaps(first, second, authority));
+                    let turns: [&dyn Fn(GapState) -> Vec<GapStanding>; 3] =
+                        [&|state| gaps(state, second, authority), &|state| gaps(first, state, authority), &|state| {
+                            gaps(first, second, state)
+                        }];
+                    for turn in turns {
+                        let [closed, partial, unknown, open] = GapState::ALL.map(|state| letter(turn(state)));
+                        assert!(closed <= now, "closing a gap made {now:?} worse");
+                        assert!(closed <= partial && closed <= open, "opening a gap made {closed:?} better");
+                        assert!(partial <= unknown && open <= unknown, "not knowing a gap made {open:?} better");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Law 1, law 8 and law 10 over the whole domain.
+#[test]
+fn nothing_unproved_is_a_or_b() {
+    for (first, second, authority) in every_state() {
+        for approval in approvals() {
+            for invariants in INVARIANTS {
+                for run in RUNS {
+                    let ruling = classify(&gaps(first, second, authority), &approval, invariants, run);
+                    let closed = first == GapState::Closed && second == GapState::Closed;
+                    if ruling.letter <= Letter::B {
+                        assert!(closed && invariants == Invariants::Held);
+                    }
+                    if ruling.letter == Letter::A {
+                        assert!(run == RunOutcome::Verified && approval == Approval::Valid);
+                        assert_eq!(authority, GapState::Closed);
+                    }
+                    assert_eq!(ruling.letter == Letter::D, run != RunOutcome::NotStarted && ruling.letter != Letter::A);
+                    assert_eq!(ruling.not.len(), 3);
+                    assert_eq!(ruling.decisive.is_empty(), closed);
+                    assert_eq!(ruling.qualifier.is_empty(), ruling.letter != Letter::D);
+                }
+            }
+        }
+    }
+}
+
+/// Law 2: a package without technical gaps has proved nothing.
+#[test]
+fn no_gaps_is_blocked() {
+    let ruling = classify(&[], &Approval::Absent, Invariants::Held, RunOutcome::NotStarted);
+    assert_eq!(ruling.letter, Letter::C);
+    let only = [gap("GAP-7", GapClass::Authority, GapState::Closed, 1)];
+    assert_eq!(classify(&only, &Approval::Valid, Invariants::Held, RunOutcome::NotStarted).letter, Letter::C);
+}

@@ -1,0 +1,565 @@
+//! The judge: an expression over facts holds, fails, or is unknown, and says why.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use super::functions;
+use super::node::{Kind, Literal, Loop, LoopForm, Node, Operator};
+use crate::evidence::{Fact, Missing, MissingState};
+
+/// The variables of one judgement. A probe that brought nothing back is a [`Fact::Missing`].
+#[derive(Clone, Debug, Default)]
+pub struct Env<'a> {
+    /// By name.
+    pub variables: BTreeMap<String, Cow<'a, Fact>>,
+}
+
+/// The answer to a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Known to hold.
+    Holds,
+    /// Known not to hold.
+    Fails,
+    /// It would hold only because there was nothing to look at: `all()` over an empty list.
+    Vacuous(String),
+    /// A fact that decides it could not be read, or the rule erred.
+    Unknown(Vec<Unknown>),
+}
+
+/// Why a rule has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// A fact could not be read.
+    Missing {
+        /// The fact as the rule names it.
+        path: String,
+        /// The reason.
+        missing: Missing,
+    },
+    /// The rule met something that it cannot compute with.
+    Error(String),
+}
+
+impl std::fmt::Display for Unknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Missing { path, missing } => write!(f, "{path} is {missing}"),
+            Self::Error(what) => f.write_str(what),
+        }
+    }
+}
+
+/// A part of a rule with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// How deep in the rule; 0 is the whole.
+    pub depth: usize,
+    /// The part, in CEL.
+    pub text: String,
+    /// Its value, or why it has none.
+    pub value: String,
+}
+
+/// A value while judging.
+#[derive(Clone, Debug)]
+pub enum Val<'a> {
+    /// A fact; never [`Fact::Missing`].
+    Fact(Cow<'a, Fact>),
+    /// A length of time.
+    Duration(TimeDelta),
+}
+
+impl From<Fact> for Val<'_> {
+    fn from(fact: Fact) -> Self {
+        Self::Fact(Cow::Owned(fact))
+    }
+}
+
+impl Val<'_> {
+    /// The fact, if it is one.
+    pub fn fact(&self) -> Option<&Fact> {
+        match self {
+            Self::Fact(fact) => Some(fact),
+            Self::Duration(_) => None,
+        }
+    }
+}
+
+/// Why the evaluation of a part stopped.
+#[derive(Clone, Debug)]
+enum Stop {
+    Vacuous(String),
+    Unknown(Vec<Unknown>),
+}
+
+impl Stop {
+    fn error(what: impl Into<String>) -> Self {
+        Self::Unknown(vec![Unknown::Error(what.into())])
+    }
+}
+
+type Result<T> = std::result::Result<T, Stop>;
+
+/// Steps of one judgement; a rule that needs more is unknown.
+const MAX_STEPS: usize = 20_000_000;
+
+/// Judges a rule.
+pub fn judge(node: &Node, env: &Env) -> Outcome {
+    let judge = Judge { env, bound: Vec::new(), steps: Cell::new(0) };
+    match judge.truth(node) {
+        Ok(true) => Outcome::Holds,
+        Ok(false) => Outcome::Fails,
+        Err(Stop::Vacuous(why)) => Outcome::Vacuous(why),
+        Err(Stop::Unknown(unknown)) => Outcome::Unknown(unknown),
+    }
+}
+
+/// The text of any expression: its value, or the word for why it has none.
+pub fn evaluate_text(node: &Node, env: &Env) -> String {
+    let judge = Judge { env, bound: Vec::new(), steps: Cell::new(0) };
+    match judge.value(node) {
+        Ok(value) => render_value(&value),
+        Err(stop) => render_stop(&stop),
+    }
+}
+
+/// The parts of a rule that a person would ask about: each condition, and the operands of comparisons.
+pub fn explain(node: &Node, env: &Env) -> Vec<Step> {
+    let judge = Judge { env, bound: Vec::new(), steps: Cell::new(0) };
+    let mut steps = Vec::new();
+    explain_into(&judge, node, 0, &mut steps);
+    steps
+}
+
+fn explain_into(judge: &Judge, node: &Node, depth: usize, steps: &mut Vec<Step>) {
+    if matches!(node.kind, Kind::Literal(_)) {
+        return;
+    }
+    let value = match judge.value(node) {
+        Ok(value) => render_value(&value),
+        Err(stop) => render_stop(&stop),
+    };
+    steps.push(Step { depth, text: node.to_string(), value });
+    match &node.kind {
+        Kind::And(..) | Kind::Or(..) | Kind::Not(_) | Kind::Binary(..) | Kind::Call(..) | Kind::Choose(..) => {
+            for child in node.children() {
+                explain_into(judge, child, depth + 1, steps);
+            }
+        }
+        Kind::Loop(looped) => explain_into(judge, &looped.range, depth + 1, steps),
+        Kind::Literal(_)
+        | Kind::Name(_)
+        | Kind::Select(..)
+        | Kind::Has(..)
+        | Kind::Index(..)
+        | Kind::Negate(_)
+        | Kind::List(_) => {}
+    }
+}
+
+struct Judge<'a, 'e> {
+    env: &'e Env<'a>,
+    bound: Vec<(&'e str, Cow<'e, Fact>)>,
+    steps: Cell<usize>,
+}
+
+impl<'a, 'e> Judge<'a, 'e> {
+    fn truth(&self, node: &Node) -> Result<bool> {
+        match self.value(node)?.fact() {
+            Some(Fact::Bool(value)) => Ok(*value),
+            Some(_) | None => Err(Stop::error(format!("{node} is not true or false"))),
+        }
+    }
+
+    fn value<'v>(&'v self, node: &'v Node) -> Result<Val<'v>> {
+        self.steps.set(self.steps.get() + 1);
+        if self.steps.get() > MAX_STEPS {
+            return Err(Stop::error(format!("the rule took more than {MAX_STEPS} steps")));
+        }
+        match &node.kind {
+            Kind::Literal(Literal::Bool(value)) => Ok(Val::from(Fact::Bool(*value))),
+            Kind::Literal(Literal::Int(value)) => Ok(Val::from(Fact::Int(*value))),
+            Kind::Literal(Literal::Text(value)) => Ok(Val::from(Fact::Text(value.clone()))),
+            Kind::Name(_) | Kind::Select(..) | Kind::Index(..) => match self.place(node)? {
+                Val::Fact(fact) => match &*fact {
+                    Fact::Missing(missing) => Err(Stop::Unknown(vec![Unknown::Missing {
+                        path: node.to_string(),
+                        missing: (**missing).clone(),
+                    }])),
+                    Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::List(_) | Fact::Map(_) => {
+                        Ok(Val::Fact(fact))
+                    }
+                },
+                Val::Duration(duration) => Ok(Val::Duration(duration)),
+            },
+            Kind::Has(operand, field) => self.has(operand, field),
+            Kind::Not(operand) => Ok(Val::from(Fact::Bool(!self.truth(operand)?))),
+            Kind::Negate(operand) => {
+                let value = self.int(operand)?;
+                let negated = value.checked_neg().ok_or_else(|| Stop::error(format!("{node} overflows")))?;
+                Ok(Val::from(Fact::Int(negated)))
+            }
+            Kind::And(a, b) => and(self.truth(a), || self.truth(b)).map(|value| Val::from(Fact::Bool(value))),
+            Kind::Or(a, b) => or(self.truth(a), || self.truth(b)).map(|value| Val::from(Fact::Bool(value))),
+            Kind::Choose(condition, a, b) => self.value(if self.truth(condition)? { a } else { b }),
+            Kind::Binary(operator, a, b) => self.binary(*operator, node, a, b),
+            Kind::List(items) => {
+                let items = items.iter().map(|item| self.owned(item)).collect::<Result<_>>()?;
+                Ok(Val::from(Fact::List(items)))
+            }
+            Kind::Call(name, args) => {
+                let function =
+                    functions::find(name).ok_or_else(|| Stop::error(format!("there is no function {name}")))?;
+                let args = args.iter().map(|arg| self.value(arg)).collect::<Result<Vec<_>>>()?;
+                (function.call)(&args).map_err(|error| Stop::error(format!("{node}: {error}")))
+            }
+            Kind::Loop(looped) => self.looped(looped),
+        }
+    }
+
+    /// The fact at a place, which may be missing.
+    fn place<'v>(&'v self, node: &'v Node) -> Result<Val<'v>> {
+        match &node.kind {
+            Kind::Name(name) => {
+                let bound = self.bound.iter().rev().find(|(bound, _)| bound == name).map(|(_, fact)| fact.as_ref());
+                let fact = bound.or_else(|| self.env.variables.get(name).map(Cow::as_ref));
+                let fact = fact.ok_or_else(|| Stop::error(format!("nothing is called {name}")))?;
+                Ok(Val::Fact(Cow::Borrowed(fact)))
+            }
+            Kind::Select(operand, field) => self.member(node, operand, field),
+            Kind::Index(operand, index) => match (self.value(index)?.fact(), operand) {
+                (Some(Fact::Text(key)), operand) => self.member(node, operand, key),
+                (Some(Fact::Int(index)), operand) => {
+                    let list = self.value(operand)?;
+                    let item = usize::try_from(*index).ok().and_then(|index| match list.fact() {
+                        Some(Fact::List(items)) => items.get(index).cloned(),
+                        Some(_) | None => None,
+                    });
+                    let item = item.ok_or_else(|| Stop::error(format!("{node}: there is no element {index}")))?;
+                    Ok(Val::from(item))
+                }
+                (Some(_) | None, _) => Err(Stop::error(format!("{node}: the index is no string or integer"))),
+            },
+            Kind::Literal(_)
+            | Kind::Has(..)
+            | Kind::Not(_)
+            | Kind::Negate(_)
+            | Kind::And(..)
+            | Kind::Or(..)
+            | Kind::Choose(..)
+            | Kind::Binary(..)
+            | Kind::List(_)
+            | Kind::Call(..)
+            | Kind::Loop(_) => self.value(node),
+        }
+    }
+
+    fn member<'v>(&'v self, node: &Node, operand: &'v Node, field: &str) -> Result<Val<'v>> {
+        let none = || Stop::error(format!("{node}: there is no {field:?}"));
+        match self.value(operand)? {
+            Val::Fact(Cow::Borrowed(Fact::Map(map))) => {
+                map.get(field).map(|fact| Val::Fact(Cow::Borrowed(fact))).ok_or_else(none)
+            }
+            Val::Fact(Cow::Owned(Fact::Map(mut map))) => map.remove(field).map(Val::from).ok_or_else(none),
+            Val::Fact(_) | Val::Duration(_) => Err(Stop::error(format!("{operand} has no fields"))),
+        }
+    }
+
+    /// `has()`: true when the fact is there (a withheld one is), false only when it is known to be absent.
+    fn has<'v>(&'v self, operand: &'v Node, field: &str) -> Result<Val<'v>> {
+        let record = self.value(operand)?;
+        let Some(Fact::Map(map)) = record.fact() else {
+            return Err(Stop::error(format!("{operand} has no fields")));
+        };
+        let there = match map.get(field) {
+            None => false,
+            Some(Fact::Missing(missing)) => match missing.state {
+                MissingState::Absent => false,
+                MissingState::Withheld => true,
+                MissingState::Denied | MissingState::Unreadable | MissingState::TimedOut | MissingState::Error => {
+                    let path = format!("{operand}.{field}");
+                    return Err(Stop::Unknown(vec![Unknown::Missing { path, missing: (**missing).clone() }]));
+                }
+            },
+            Some(Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::List(_) | Fact::Map(_)) => true,
+        };
+        Ok(Val::from(Fact::Bool(there)))
+    }
+
+    fn int(&self, node: &Node) -> Result<i64> {
+        match self.value(node)?.fact() {
+            Some(Fact::Int(value)) => Ok(*value),
+            Some(_) | None => Err(Stop::error(format!("{node} is not a whole number"))),
+        }
+    }
+
+    fn owned(&self, node: &Node) -> Result<Fact> {
+        match self.value(node)? {
+            Val::Fact(fact) => Ok(fact.into_owned()),
+            Val::Duration(_) => Err(Stop::error(format!("{node}: a duration cannot be an element"))),
+        }
+    }
+
+    fn binary<'v>(&'v self, operator: Operator, node: &Node, a: &'v Node, b: &'v Node) -> Result<Val<'v>> {
+        let (left, right) = (self.value(a)?, self.value(b)?);
+        let unfit = || Stop::error(format!("{node}: the operands do not fit"));
+        let flag = |value: bool| Ok(Val::from(Fact::Bool(value)));
+        let overflow = || Stop::error(format!("{node} overflows"));
+        match operator {
+            Operator::Equal => flag(equal(&left, &right, node)?),
+            Operator::NotEqual => flag(!equal(&left, &right, node)?),
+            Operator::Less => flag(order(&left, &right).ok_or_else(unfit)?.is_lt()),
+            Operator::LessEqual => flag(order(&left, &right).ok_or_else(unfit)?.is_le()),
+            Operator::Greater => flag(order(&left, &right).ok_or_else(unfit)?.is_gt()),
+            Operator::GreaterEqual => flag(order(&left, &right).ok_or_else(unfit)?.is_ge()),
+            Operator::In => match right.fact() {
+                Some(Fact::List(items)) => flag(contains(&left, items, node)?),
+                Some(Fact::Map(map)) => match left.fact() {
+                    Some(Fact::Text(key)) => flag(map.contains_key(key)),
+                    Some(_) | None => Err(unfit()),
+                },
+                Some(_) | None => Err(unfit()),
+            },
+            Operator::Add | Operator::Subtract | Operator::Multiply | Operator::Divide | Operator::Modulo => {
+                arithmetic(operator, left, right).map_or_else(|| Err(unfit()), |result| result.ok_or_else(overflow))
+            }
+        }
+    }
+
+    fn looped<'v>(&'v self, looped: &'v Loop) -> Result<Val<'v>> {
+        let range = self.value(&looped.range)?;
+        let elements: Cow<[Fact]> = match &range {
+            Val::Fact(Cow::Borrowed(Fact::List(items))) => Cow::Borrowed(items.as_slice()),
+            Val::Fact(Cow::Owned(Fact::List(items))) => Cow::Owned(items.clone()),
+            Val::Fact(fact) => match &**fact {
+                Fact::Map(map) => Cow::Owned(map.keys().map(|key| Fact::Text(key.clone())).collect()),
+                Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::List(_) | Fact::Missing(_) => {
+                    return Err(Stop::error(format!("{} is not a list", looped.range)));
+                }
+            },
+            Val::Duration(_) => return Err(Stop::error(format!("{} is not a list", looped.range))),
+        };
+        let mut inner = Judge { env: self.env, bound: self.bound.clone(), steps: Cell::new(self.steps.get()) };
+        // The element is the last bound name; each turn replaces it.
+        inner.bound.push((&looped.variable, Cow::Owned(Fact::Bool(false))));
+        let last = inner.bound.len() - 1;
+        let flag = |value: bool| Val::from(Fact::Bool(value));
+        let mut made = Vec::new();
+        let mut holding = 0_usize;
+        let mut answer: Result<bool> = Ok(looped.form == LoopForm::All);
+        for element in elements.iter() {
+            inner.bound[last].1 = Cow::Owned(element.clone());
+            match looped.form {
+                LoopForm::All => answer = and(answer, || inner.truth(&looped.body)),
+                LoopForm::Exists => answer = or(answer, || inner.truth(&looped.body)),
+                LoopForm::ExistsOne => holding += usize::from(inner.truth(&looped.body)?),
+                LoopForm::Filter => {
+                    if inner.truth(&looped.body)? {
+                        made.push(element.clone());
+                    }
+                }
+                LoopForm::Map => {
+                    let wanted = looped.filter.as_ref().map_or(Ok(true), |filter| inner.truth(filter))?;
+                    if wanted {
+                        made.push(inner.owned(&looped.body)?);
+                    }
+                }
+            }
+        }
+        self.steps.set(inner.steps.get());
+        match looped.form {
+            LoopForm::All if elements.is_empty() => {
+                Err(Stop::Vacuous(format!("{} is empty, and all() over nothing does not hold", looped.range)))
+            }
+            LoopForm::All | LoopForm::Exists => answer.map(flag),
+            LoopForm::ExistsOne => Ok(flag(holding == 1)),
+            LoopForm::Filter | LoopForm::Map => Ok(Val::from(Fact::List(made))),
+        }
+    }
+}
+
+/// Conjunction: a known false decides, whatever else could not be read.
+fn and(a: Result<bool>, b: impl FnOnce() -> Result<bool>) -> Result<bool> {
+    match a {
+        Ok(false) => Ok(false),
+        Ok(true) => b(),
+        Err(stop) => match b() {
+            Ok(false) => Ok(false),
+            Ok(true) => Err(stop),
+            Err(other) => Err(merge(stop, other, true)),
+        },
+    }
+}
+
+/// Disjunction: a known true decides, whatever else could not be read.
+fn or(a: Result<bool>, b: impl FnOnce() -> Result<bool>) -> Result<bool> {
+    match a {
+        Ok(true) => Ok(true),
+        Ok(false) => b(),
+        Err(stop) => match b() {
+            Ok(true) => Ok(true),
+            Ok(false) => Err(stop),
+            Err(other) => Err(merge(stop, other, false)),
+        },
+    }
+}
+
+/// Two stops: in a conjunction the vacuous side decides that it does not hold, in a disjunction the unknown
+/// side might still have held.
+fn merge(a: Stop, b: Stop, conjunction: bool) -> Stop {
+    match (a, b) {
+        (Stop::Unknown(mut a), Stop::Unknown(b)) => {
+            for unknown in b {
+                if !a.contains(&unknown) {
+                    a.push(unknown);
+                }
+            }
+            Stop::Unknown(a)
+        }
+        (Stop::Vacuous(why), Stop::Unknown(unknown)) | (Stop::Unknown(unknown), Stop::Vacuous(why)) => {
+            if conjunction {
+                Stop::Vacuous(why)
+            } else {
+                Stop::Unknown(unknown)
+            }
+        }
+        (Stop::Vacuous(why), Stop::Vacuous(_)) => Stop::Vacuous(why),
+    }
+}
+
+fn equal(a: &Val, b: &Val, node: &Node) -> Result<bool> {
+    match (a, b) {
+        (Val::Duration(a), Val::Duration(b)) => Ok(a == b),
+        (Val::Fact(a), Val::Fact(b)) => equal_facts(a, b, node),
+        (Val::Duration(_), Val::Fact(_)) | (Val::Fact(_), Val::Duration(_)) => {
+            Err(Stop::error(format!("{node}: the operands do not fit")))
+        }
+    }
+}
+
+fn equal_facts(a: &Fact, b: &Fact, node: &Node) -> Result<bool> {
+    match (a, b) {
+        (Fact::Missing(missing), _) | (_, Fact::Missing(missing)) => {
+            Err(Stop::Unknown(vec![Unknown::Missing { path: node.to_string(), missing: (**missing).clone() }]))
+        }
+        (Fact::List(a), Fact::List(b)) if a.len() == b.len() => {
+            a.iter().zip(b).fold(Ok(true), |all, (a, b)| and(all, || equal_facts(a, b, node)))
+        }
+        (Fact::List(_), Fact::List(_)) => Ok(false),
+        (Fact::Bool(a), Fact::Bool(b)) => Ok(a == b),
+        (Fact::Int(a), Fact::Int(b)) => Ok(a == b),
+        (Fact::Text(a), Fact::Text(b)) => Ok(a == b),
+        (Fact::Time(a), Fact::Time(b)) => Ok(a == b),
+        (Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::List(_) | Fact::Map(_), _) => {
+            Err(Stop::error(format!("{node}: the operands do not fit")))
+        }
+    }
+}
+
+fn contains(value: &Val, items: &[Fact], node: &Node) -> Result<bool> {
+    let Some(value) = value.fact() else {
+        return Err(Stop::error(format!("{node}: the operands do not fit")));
+    };
+    items.iter().fold(Ok(false), |any, item| or(any, || equal_facts(value, item, node)))
+}
+
+fn order(a: &Val, b: &Val) -> Option<std::cmp::Ordering> {
+    match (a, b) {
+        (Val::Duration(a), Val::Duration(b)) => Some(a.cmp(b)),
+        (Val::Fact(a), Val::Fact(b)) => match (&**a, &**b) {
+            (Fact::Int(a), Fact::Int(b)) => Some(a.cmp(b)),
+            (Fact::Text(a), Fact::Text(b)) => Some(a.cmp(b)),
+            (Fact::Time(a), Fact::Time(b)) => Some(a.cmp(b)),
+            _ => None,
+        },
+        (Val::Duration(_), Val::Fact(_)) | (Val::Fact(_), Val::Duration(_)) => None,
+    }
+}
+
+/// `None`: the operands do not fit; `Some(None)`: overflow or division by zero.
+fn arithmetic(operator: Operator, left: Val<'_>, right: Val<'_>) -> Option<Option<Val<'static>>> {
+    let (a, b) = match (left, right) {
+        (Val::Duration(a), Val::Duration(b)) => {
+            let sum = if operator == Operator::Add { a.checked_add(&b) } else { a.checked_sub(&b) };
+            return matches!(operator, Operator::Add | Operator::Subtract).then_some(sum.map(Val::Duration));
+        }
+        (Val::Fact(time), Val::Duration(length)) | (Val::Duration(length), Val::Fact(time)) => {
+            let Fact::Time(time) = *time else { return None };
+            let moved = match operator {
+                Operator::Add => time.checked_add_signed(length),
+                Operator::Subtract => time.checked_sub_signed(length),
+                _ => return None,
+            };
+            return Some(moved.map(|time| Val::from(Fact::Time(time))));
+        }
+        (Val::Fact(a), Val::Fact(b)) => (a.into_owned(), b.into_owned()),
+    };
+    let result = match (operator, a, b) {
+        (Operator::Subtract, Fact::Time(a), Fact::Time(b)) => return Some(Some(Val::Duration(a - b))),
+        (Operator::Add, Fact::Text(a), Fact::Text(b)) => Some(Fact::Text(a + &b)),
+        (Operator::Add, Fact::List(mut a), Fact::List(b)) => {
+            a.extend(b);
+            Some(Fact::List(a))
+        }
+        (Operator::Add, Fact::Int(a), Fact::Int(b)) => a.checked_add(b).map(Fact::Int),
+        (Operator::Subtract, Fact::Int(a), Fact::Int(b)) => a.checked_sub(b).map(Fact::Int),
+        (Operator::Multiply, Fact::Int(a), Fact::Int(b)) => a.checked_mul(b).map(Fact::Int),
+        (Operator::Divide, Fact::Int(a), Fact::Int(b)) => a.checked_div(b).map(Fact::Int),
+        (Operator::Modulo, Fact::Int(a), Fact::Int(b)) => a.checked_rem(b).map(Fact::Int),
+        _ => return None,
+    };
+    Some(result.map(Val::from))
+}
+
+/// The text of a fact: lists joined with commas, an empty one as "none".
+pub fn render(fact: &Fact) -> String {
+    match fact {
+        Fact::Bool(value) => value.to_string(),
+        Fact::Int(value) => value.to_string(),
+        Fact::Text(text) => text.clone(),
+        Fact::Time(time) => time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        Fact::List(items) if items.is_empty() => "none".to_owned(),
+        Fact::List(items) if items.iter().any(|item| matches!(item, Fact::Map(_))) => {
+            format!("{} records", items.len())
+        }
+        Fact::List(items) => items.iter().map(render).collect::<Vec<_>>().join(", "),
+        Fact::Map(map) => {
+            map.iter().map(|(key, fact)| format!("{key}: {}", render(fact))).collect::<Vec<_>>().join(", ")
+        }
+        Fact::Missing(missing) => format!("({})", missing.state.word()),
+    }
+}
+
+fn render_value(value: &Val) -> String {
+    match value {
+        Val::Fact(fact) => render(fact),
+        Val::Duration(length) => render_duration(*length),
+    }
+}
+
+fn render_duration(length: TimeDelta) -> String {
+    let sign = if length < TimeDelta::zero() { "-" } else { "" };
+    let seconds = length.num_seconds().unsigned_abs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{sign}{seconds} s"),
+        (0, 0, minutes) => format!("{sign}{minutes} min"),
+        (0, hours, minutes) => format!("{sign}{hours} h {minutes} min"),
+        (days, hours, _) => format!("{sign}{days} d {hours} h"),
+    }
+}
+
+fn render_stop(stop: &Stop) -> String {
+    match stop {
+        Stop::Vacuous(why) => format!("(does not hold: {why})"),
+        Stop::Unknown(unknown) => match unknown.first() {
+            Some(Unknown::Missing { missing, .. }) => format!("(unknown: {})", missing.state.word()),
+            Some(Unknown::Error(what)) => format!("(unknown: {what})"),
+            None => "(unknown)".to_owned(),
+        },
+    }
+}
