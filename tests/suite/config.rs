@@ -240,6 +240,8 @@ fn kinds_are_told_apart() {
         ("ini", "bool", "ja".into(), false, "text"),
         ("ini", "path", "\"/var\"".into(), false, "text"),
         ("ini", "text", "".into(), false, "empty"),
+        ("ini", "path", "/srv/%(name)s".into(), false, "ambiguous"),
+        ("ini", "path", "/srv/${name}".into(), false, "ambiguous"),
         ("env", "int", "+7".into(), true, "int"),
         ("env", "bool", "2".into(), false, "text"),
         ("env", "sha256", sha.clone(), true, "sha256"),
@@ -515,4 +517,70 @@ fn every_problem_of_the_settings_is_reported() {
     }
     let none = probe.check(&harness::settings(json!({ "file": "c", "format": "xml", "keys": [] })));
     assert_eq!(none.len(), 2, "{none:?}");
+}
+
+#[test]
+fn depth_costs_nothing() {
+    let n = 200_000;
+    let texts = [
+        ("toml", format!("a = {}{}", "[".repeat(n), "]".repeat(n))),
+        ("toml", format!("a{} = 1", ".a".repeat(n))),
+        ("toml", format!("a = {}", "{a=".repeat(n))),
+        ("yaml", format!("a: {}{}", "[".repeat(n), "]".repeat(n))),
+        ("yaml", format!("a: {}", "{a: ".repeat(n))),
+        ("yaml", format!("{}x", "- ".repeat(n))),
+    ];
+    for (format, text) in texts {
+        let facts = facts(format, text, json!([{ "key": "a", "kind": "text" }]));
+        assert_eq!(fact(&facts, "parsed"), &false.into(), "{format}");
+    }
+}
+
+proptest::proptest! {
+    /// Whatever a file holds, the probe answers, and what it cannot parse it does not repeat.
+    #[test]
+    fn any_text_is_answered(
+        format in proptest::sample::select(vec!["toml", "yaml", "ini", "env"]),
+        pieces in proptest::collection::vec(proptest::sample::select(vec![
+            "a", "b", "PW", SECRET, ":", " ", "  ", "\n", "\r", "=", "-", "- ", "? ", "[", "]", "{", "}", ",", "'", "\"", "\\", "#",
+            "&x", "*x", "!", "!!str", "|", ">", "|2-\n", "---", "...", "%YAML 1.2", "<<", "~", "\t", "\u{feff}", "é", "\u{85}", "\0", "$", "1", ".", "\"\"\"",
+        ]), 0..40),
+    ) {
+        let text = pieces.concat();
+        let keys = json!([{ "key": "a", "kind": "text" }, { "key": "PW", "kind": "text", "secret": true }]);
+        let facts = facts(format, &text, keys);
+        let written = serde_json::to_string(&facts).expect("JSON");
+        if fact(&facts, "parsed") == &Fact::Bool(false) {
+            proptest::prop_assert!(!written.contains(SECRET), "{}", written);
+        }
+    }
+}
+
+proptest::proptest! {
+    /// What the probe takes for the value of a variable is what a shell takes for it; the rest it refuses.
+    #[test]
+    fn env_values_never_differ_from_those_of_a_shell(
+        pieces in proptest::collection::vec(proptest::sample::select(vec![
+            "A=", "B=", "A", "B", "=", "export ", "export", "'", "\"", "\\", "$", "`", "#", " ", " #", "\t", "\n", "\nA=", "\nB=", "x", "~", ":",
+            "*", "?", "{a,b}", "!", "%", "^", "é", "[", "]", "-", "/", "1", "+", ",", "@", "\\\"", "\\\\", "''", "\"\"",
+        ]), 0..12),
+    ) {
+        let text = format!("A={}\n", pieces.concat());
+        let keys = json!([{ "key": "A", "kind": "text" }, { "key": "B", "kind": "text" }]);
+        let facts = facts("env", &text, keys);
+        // A text that was refused is not given to a shell.
+        if fact(&facts, "parsed") == &Fact::Bool(true) {
+            let dir = harness::open_dir();
+            write(dir.path(), "e", &text, 0o600);
+            let script = ". ./e && printf '<%s>\\n' \"${A-unset}\" \"${B-unset}\"";
+            let mut shell = std::process::Command::new("/bin/sh");
+            let output = shell.args(["-c", script]).env_clear().env("PATH", "").current_dir(dir.path()).output().expect("sh");
+            let output = String::from_utf8(output.stdout).expect("UTF-8");
+            let value = |name: &str| match key(&facts, name, "value") {
+                Fact::Text(value) => format!("<{value}>\n"),
+                other => { assert_eq!(state(other), MissingState::Absent); "<unset>\n".to_owned() }
+            };
+            proptest::prop_assert_eq!(value("A") + &value("B"), output, "{:?}", text);
+        }
+    }
 }
