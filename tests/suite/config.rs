@@ -52,17 +52,13 @@ fn key<'a>(facts: &'a Fact, name: &str, field: &str) -> &'a Fact {
 }
 
 fn state(fact: &Fact) -> MissingState {
-    match fact {
-        Fact::Missing(missing) => missing.state,
-        other => panic!("{other:?} is not missing"),
-    }
+    let Fact::Missing(missing) = fact else { panic!("{fact:?} is not missing") };
+    missing.state
 }
 
 fn said(fact: &Fact) -> String {
-    match fact {
-        Fact::Missing(missing) => missing.said.clone(),
-        other => panic!("{other:?} is not missing"),
-    }
+    let Fact::Missing(missing) = fact else { panic!("{fact:?} is not missing") };
+    missing.said.clone()
 }
 
 /// The same configuration in every format.
@@ -576,9 +572,13 @@ proptest::proptest! {
             let mut shell = std::process::Command::new("/bin/sh");
             let output = shell.args(["-c", script]).env_clear().env("PATH", "").current_dir(dir.path()).output().expect("sh");
             let output = String::from_utf8(output.stdout).expect("UTF-8");
-            let value = |name: &str| match key(&facts, name, "value") {
-                Fact::Text(value) => format!("<{value}>\n"),
-                other => { assert_eq!(state(other), MissingState::Absent); "<unset>\n".to_owned() }
+            let value = |name: &str| {
+                let fact = key(&facts, name, "value");
+                if let Fact::Text(value) = fact {
+                    return format!("<{value}>\n");
+                }
+                assert_eq!(state(fact), MissingState::Absent);
+                "<unset>\n".to_owned()
             };
             proptest::prop_assert_eq!(value("A") + &value("B"), output, "{:?}", text);
         }

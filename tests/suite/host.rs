@@ -16,24 +16,18 @@ fn fact<'a>(facts: &'a Fact, path: &str) -> &'a Fact {
 }
 
 fn state(fact: &Fact) -> MissingState {
-    match fact {
-        Fact::Missing(missing) => missing.state,
-        other => panic!("{other:?} is not missing"),
-    }
+    let Fact::Missing(missing) = fact else { panic!("{fact:?} is not missing") };
+    missing.state
 }
 
 fn said(fact: &Fact) -> &str {
-    match fact {
-        Fact::Missing(missing) => &missing.said,
-        other => panic!("{other:?} is not missing"),
-    }
+    let Fact::Missing(missing) = fact else { panic!("{fact:?} is not missing") };
+    &missing.said
 }
 
 fn items(fact: &Fact) -> &[Fact] {
-    match fact {
-        Fact::List(items) => items,
-        other => panic!("{other:?} is not a list"),
-    }
+    let Fact::List(items) = fact else { panic!("{fact:?} is not a list") };
+    items
 }
 
 /// A package folder with a root prefix that holds these files.

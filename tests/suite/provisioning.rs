@@ -18,17 +18,13 @@ fn fact<'a>(facts: &'a Fact, path: &str) -> &'a Fact {
 }
 
 fn state(fact: &Fact) -> MissingState {
-    match fact {
-        Fact::Missing(missing) => missing.state,
-        other => panic!("{other:?} is not missing"),
-    }
+    let Fact::Missing(missing) = fact else { panic!("{fact:?} is not missing") };
+    missing.state
 }
 
 fn items(fact: &Fact) -> &[Fact] {
-    match fact {
-        Fact::List(items) => items,
-        other => panic!("{other:?} is not a list"),
-    }
+    let Fact::List(items) = fact else { panic!("{fact:?} is not a list") };
+    items
 }
 
 fn mode(path: &Path, mode: u32) {
