@@ -16,12 +16,16 @@ pub(super) enum Accounts {
     /// The running system's name services.
     System,
     /// The account files of an image.
-    Image {
-        /// `/etc/passwd`.
-        users: Result<Vec<User>, Missing>,
-        /// `/etc/group`.
-        groups: Result<Vec<Group>, Missing>,
-    },
+    Image(Box<Image>),
+}
+
+/// What an image says about its accounts.
+#[derive(Debug)]
+pub(super) struct Image {
+    /// `/etc/passwd`.
+    users: Result<Vec<User>, Missing>,
+    /// `/etc/group`.
+    groups: Result<Vec<Group>, Missing>,
 }
 
 /// A line of passwd(5).
@@ -56,10 +60,9 @@ impl Accounts {
             door.note_attributes("the system's user and group names");
             return Self::System;
         }
-        Self::Image {
-            users: lines(door, "/etc/passwd", user_of_line),
-            groups: lines(door, "/etc/group", group_of_line),
-        }
+        let users = lines(door, "/etc/passwd", user_of_line);
+        let groups = lines(door, "/etc/group", group_of_line);
+        Self::Image(Box::new(Image { users, groups }))
     }
 
     /// A user's name, or the number as text where it has none.
@@ -69,8 +72,8 @@ impl Accounts {
     pub fn user_name(&self, uid: u32) -> Result<String, Missing> {
         let name = match self {
             Self::System => uzers::get_user_by_uid(uid).map(|user| user.name().to_string_lossy().into_owned()),
-            Self::Image { users, .. } => {
-                let users = users.as_ref().map_err(Clone::clone)?;
+            Self::Image(image) => {
+                let users = image.users.as_ref().map_err(Clone::clone)?;
                 users.iter().find(|user| user.uid == uid).map(|user| user.name.clone())
             }
         };
@@ -84,8 +87,8 @@ impl Accounts {
     pub fn group_name(&self, gid: u32) -> Result<String, Missing> {
         let name = match self {
             Self::System => uzers::get_group_by_gid(gid).map(|group| group.name().to_string_lossy().into_owned()),
-            Self::Image { groups, .. } => {
-                let groups = groups.as_ref().map_err(Clone::clone)?;
+            Self::Image(image) => {
+                let groups = image.groups.as_ref().map_err(Clone::clone)?;
                 groups.iter().find(|group| group.gid == gid).map(|group| group.name.clone())
             }
         };
@@ -99,8 +102,8 @@ impl Accounts {
     pub fn uid(&self, name: &str) -> Result<Option<u32>, Missing> {
         let uid = match self {
             Self::System => uzers::get_user_by_name(name).map(|user| user.uid()),
-            Self::Image { users, .. } => {
-                let users = users.as_ref().map_err(Clone::clone)?;
+            Self::Image(image) => {
+                let users = image.users.as_ref().map_err(Clone::clone)?;
                 users.iter().find(|user| user.name == name).map(|user| user.uid)
             }
         };
@@ -114,8 +117,8 @@ impl Accounts {
     pub fn gid(&self, name: &str) -> Result<Option<u32>, Missing> {
         let gid = match self {
             Self::System => uzers::get_group_by_name(name).map(|group| group.gid()),
-            Self::Image { groups, .. } => {
-                let groups = groups.as_ref().map_err(Clone::clone)?;
+            Self::Image(image) => {
+                let groups = image.groups.as_ref().map_err(Clone::clone)?;
                 groups.iter().find(|group| group.name == name).map(|group| group.gid)
             }
         };
@@ -134,9 +137,9 @@ impl Accounts {
                 let gids = std::iter::once(primary).chain(groups.iter().map(uzers::Group::gid)).collect();
                 Identity { uid: user.uid(), gids }
             })),
-            Self::Image { users, groups } => {
-                let users = users.as_ref().map_err(Clone::clone)?;
-                let groups = groups.as_ref().map_err(Clone::clone)?;
+            Self::Image(image) => {
+                let users = image.users.as_ref().map_err(Clone::clone)?;
+                let groups = image.groups.as_ref().map_err(Clone::clone)?;
                 Ok(users.iter().find(|user| user.name == name).map(|user| {
                     let of_user = groups.iter().filter(|group| group.members.iter().any(|member| member == name));
                     let gids = std::iter::once(user.gid).chain(of_user.map(|group| group.gid)).collect();

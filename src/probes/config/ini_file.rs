@@ -49,7 +49,9 @@ pub(super) fn parse(text: &str) -> Result<Table, Broken> {
         if !seen.insert((section.clone(), key.to_lowercase())) {
             return Err(broken("this key was there before in its section"));
         }
-        let value = Value::Untyped(value.to_owned());
+        // Some readers fill in other values there, some do not.
+        let filled_in = value.contains("%(") || value.contains("${");
+        let value = if filled_in { Value::Ambiguous } else { Value::Untyped(value.to_owned()) };
         if let Some(Value::Table(table)) = section.as_ref().and_then(|name| top.get_mut(name)) {
             table.insert(key.to_owned(), value);
         } else {

@@ -86,8 +86,9 @@ impl Probe for Host {
         };
         let mut problems = Vec::new();
         for (i, tool) in settings.texts("tools").iter().enumerate() {
+            let absolute = tool.starts_with('/') && !tool.contains(char::is_control);
             let plain = !tool.is_empty() && !tool.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control());
-            if !plain && !(tool.starts_with('/') && !tool.chars().any(char::is_control)) {
+            if !plain && !absolute {
                 let message = format!("{tool:?} is neither a program's name nor an absolute path");
                 problems.push(problem("tools", message, "write \"gpg\" or \"/usr/bin/gpg\", without arguments"));
             }

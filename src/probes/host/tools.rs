@@ -83,11 +83,12 @@ fn version(door: &Door, program: &Path, search_path: &str, limit: Duration) -> R
     let mut command = Command::new(program);
     command.arg("--version").env_clear().env("PATH", search_path).env("LC_ALL", "C").current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let child = command.spawn().map_err(|error| match error.kind() {
-        ErrorKind::PermissionDenied => missing(MissingState::Denied, error.to_string()),
+    let child = command.spawn().map_err(|error| {
+        let refused = error.kind() == ErrorKind::PermissionDenied;
+        let state = if refused { MissingState::Denied } else { MissingState::Error };
         // It was there a moment ago: what is not found is its interpreter or loader.
-        ErrorKind::NotFound => missing(MissingState::Error, "its interpreter or loader is not there".to_owned()),
-        _ => missing(MissingState::Error, error.to_string()),
+        let gone = error.kind() == ErrorKind::NotFound;
+        missing(state, if gone { "its interpreter or loader is not there".to_owned() } else { error.to_string() })
     })?;
     let ended = run(child, limit).map_err(|error| missing(MissingState::Error, error.to_string()))?;
     let Some(status) = ended.status else {
