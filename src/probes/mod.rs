@@ -7,6 +7,7 @@
 mod door;
 mod files;
 mod settings;
+mod sql;
 mod tree_manifest;
 
 pub use door::{Door, Limits, Place};
@@ -36,6 +37,11 @@ pub trait Probe: Sync {
         Vec::new()
     }
 
+    /// The settings as evidence may hold them, and as digests of them may be taken: without secret values.
+    fn recorded(&self, settings: &Settings) -> Settings {
+        settings.clone()
+    }
+
     /// Reads. `Err` is for when nothing at all can be said; a part that could not be read is a
     /// [`Fact::Missing`] inside the record. Runs on a thread of its own and is given up at its time
     /// limit, so it must not hold anything that others need.
@@ -43,7 +49,7 @@ pub trait Probe: Sync {
 }
 
 /// Every probe, sorted by kind.
-pub const REGISTRY: &[&dyn Probe] = &[&tree_manifest::TreeManifest];
+pub const REGISTRY: &[&dyn Probe] = &[&sql::Sql, &tree_manifest::TreeManifest];
 
 /// The probe of a kind.
 pub fn find(kind: &str) -> Option<&'static dyn Probe> {
