@@ -16,6 +16,7 @@ mod openpgp_keyring;
 mod provisioning;
 mod rehearsal_records;
 mod settings;
+mod sql;
 mod tree_manifest;
 
 pub use collect::{Collection, Question, collect};
@@ -46,6 +47,11 @@ pub trait Probe: Sync {
         Vec::new()
     }
 
+    /// The settings as evidence may hold them, and as digests of them may be taken: without secret values.
+    fn recorded(&self, settings: &Settings) -> Settings {
+        settings.clone()
+    }
+
     /// Reads. `Err` is for when nothing at all can be said; a part that could not be read is a
     /// [`Fact::Missing`] inside the record. Runs on a thread of its own and is given up at its time
     /// limit, so it must not hold anything that others need.
@@ -60,6 +66,7 @@ pub const REGISTRY: &[&dyn Probe] = &[
     &host::Host,
     &openpgp_keyring::OpenpgpKeyring,
     &provisioning::Provisioning,
+    &sql::Sql,
     &tree_manifest::TreeManifest,
 ];
 
