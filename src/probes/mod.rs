@@ -6,6 +6,10 @@
 
 mod door;
 mod files;
+pub mod front_matter;
+pub mod knowledge_base;
+mod markdown_tree;
+mod runbook;
 mod settings;
 
 pub use door::{Door, Limits, Place};
@@ -42,7 +46,7 @@ pub trait Probe: Sync {
 }
 
 /// Every probe, sorted by kind.
-pub const REGISTRY: &[&dyn Probe] = &[];
+pub const REGISTRY: &[&dyn Probe] = &[&knowledge_base::KnowledgeBase, &runbook::Runbook];
 
 /// The probe of a kind.
 pub fn find(kind: &str) -> Option<&'static dyn Probe> {
