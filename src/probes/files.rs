@@ -200,7 +200,8 @@ impl Door {
     /// The entries of a directory, sorted by name, links not followed.
     ///
     /// # Errors
-    /// `absent`, `denied`, `unreadable` when it is no directory or has more entries than the limit.
+    /// `absent`, `denied`, `unreadable` when it is no directory or has more entries than the limit,
+    /// `timed out` when the probe's time is over.
     pub fn list(&self, logical: &str) -> Result<Vec<Entry>, Missing> {
         let entries = self.list_quietly(logical)?;
         self.note_attributes(logical);
@@ -229,9 +230,11 @@ impl Door {
                 continue;
             }
             if entries.len() >= self.limits().entries || self.time_left().is_zero() {
+                let late = self.time_left().is_zero();
+                let state = if late { MissingState::TimedOut } else { MissingState::Unreadable };
                 let said = format!("stopped after {} entries", entries.len());
                 let next = format!("see what fills {logical}");
-                return Err(self.missing(MissingState::Unreadable, &tried, said, next));
+                return Err(self.missing(state, &tried, said, next));
             }
             let name = String::from_utf8_lossy(raw).into_owned();
             let exact = name.as_bytes() == raw;

@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 64;
 const MAX_HOPS: usize = 40;
 
 /// Something that could not be looked at, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unreadable {
     /// Its logical path.
     pub path: String,
@@ -44,8 +44,8 @@ pub struct Tree {
     raw_links: BTreeMap<String, String>,
     /// Links to something inside the tree, and what they lead to.
     pub links: Vec<(String, String)>,
-    /// What could not be looked at, sorted by path.
-    pub unreadable: Vec<Unreadable>,
+    /// What could not be looked at.
+    pub unreadable: BTreeSet<Unreadable>,
     /// Why the list of documents is not complete: a folder that could not be listed, the time limit.
     pub blocked: Option<Missing>,
 }
@@ -81,7 +81,6 @@ impl Tree {
             }
         }
         tree.resolve_links(door);
-        tree.unreadable.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(tree)
     }
 
@@ -115,7 +114,7 @@ impl Tree {
 
     /// Records that a file could not be read.
     pub fn add_unreadable(&mut self, rel: &str, reason: impl Into<String>) {
-        self.unreadable.push(Unreadable { path: self.logical(rel), reason: reason.into() });
+        self.unreadable.insert(Unreadable { path: self.logical(rel), reason: reason.into() });
     }
 
     /// Records why the list of documents is not complete; the first reason stays.

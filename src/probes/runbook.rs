@@ -9,7 +9,7 @@ mod sections;
 
 use std::collections::BTreeSet;
 
-use super::markdown_tree::{self, Tree};
+use super::markdown_tree::{self, Tree, Unreadable};
 use super::{Door, FileKind, Parameter, ParameterKind, Probe, SettingProblem, Settings};
 use crate::evidence::{Fact, Missing, MissingState, Shape, sha256_hex};
 use sections::Reading;
@@ -118,9 +118,8 @@ impl Probe for Runbook {
                     if missing.state.is_absent() {
                         missing.state = MissingState::Unreadable;
                     }
-                    let own =
-                        markdown_tree::Unreadable { path: path.to_owned(), reason: markdown_tree::reason(&missing) };
-                    (missing, vec![own])
+                    let own = Unreadable { path: path.to_owned(), reason: markdown_tree::reason(&missing) };
+                    (missing, BTreeSet::from([own]))
                 })
             }
         };
@@ -133,14 +132,10 @@ impl Probe for Runbook {
 
 /// Reads every Markdown document of a folder; the reason when one of them, or a part, cannot be read, for
 /// then it is not known what the runbooks cover.
-fn read_folder(
-    door: &Door,
-    path: &str,
-    phases: &[&str],
-) -> Result<Vec<Document>, (Missing, Vec<markdown_tree::Unreadable>)> {
+fn read_folder(door: &Door, path: &str, phases: &[&str]) -> Result<Vec<Document>, (Missing, BTreeSet<Unreadable>)> {
     let mut tree = Tree::walk(door, path).map_err(|missing| {
-        let own = markdown_tree::Unreadable { path: path.to_owned(), reason: markdown_tree::reason(&missing) };
-        (missing, vec![own])
+        let own = Unreadable { path: path.to_owned(), reason: markdown_tree::reason(&missing) };
+        (missing, BTreeSet::from([own]))
     })?;
     door.note_attributes(path);
     let names: Vec<String> = tree.documents().map(str::to_owned).collect();
@@ -175,7 +170,7 @@ fn read_document(door: &Door, path: &str, phases: &[&str]) -> Result<Document, M
 }
 
 /// The facts where the documents are not there, or not all of them could be read.
-fn without(present: bool, missing: &Missing, unreadable: Option<&[markdown_tree::Unreadable]>) -> Fact {
+fn without(present: bool, missing: &Missing, unreadable: Option<&BTreeSet<Unreadable>>) -> Fact {
     let gone = || Fact::from(missing.clone());
     Fact::record([
         ("present", Fact::Bool(present)),
@@ -188,7 +183,7 @@ fn without(present: bool, missing: &Missing, unreadable: Option<&[markdown_tree:
     ])
 }
 
-fn problems(list: &[markdown_tree::Unreadable]) -> Fact {
+fn problems(list: &BTreeSet<Unreadable>) -> Fact {
     Fact::list(
         list.iter().map(|it| Fact::record([("path", it.path.as_str().into()), ("reason", it.reason.as_str().into())])),
     )

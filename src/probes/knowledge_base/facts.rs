@@ -149,9 +149,10 @@ fn open_runs(requests: &Requests, door: &Door) -> Fact {
 }
 
 /// The fact of what could not be read.
-pub(super) fn problems(list: &[Unreadable]) -> Fact {
+pub(super) fn problems<'a>(list: impl IntoIterator<Item = &'a Unreadable>) -> Fact {
     Fact::list(
-        list.iter().map(|it| Fact::record([("path", it.path.as_str().into()), ("reason", it.reason.as_str().into())])),
+        list.into_iter()
+            .map(|it| Fact::record([("path", it.path.as_str().into()), ("reason", it.reason.as_str().into())])),
     )
 }
 

@@ -237,7 +237,7 @@ fn read_requests(settings: &Settings, door: &Door, tree: &mut Tree) -> Requests 
     let folder = folder.trim_end_matches('/');
     let mut unreadable = |path: &str, missing: &Missing| {
         let reason = markdown_tree::reason(missing);
-        tree.unreadable.push(Unreadable { path: path.to_owned(), reason });
+        tree.unreadable.insert(Unreadable { path: path.to_owned(), reason });
         Requests::Unreadable(missing.clone())
     };
     let entries = match door.list(folder) {
