@@ -5,7 +5,7 @@
 
 use super::document::{APPROVAL_KEYS, Document};
 use super::judge::{ApprovalGate, Rules};
-use super::words::{folded, has_word, is_placeholder, names_a_runner};
+use super::words::{folded, has_word, is_placeholder, names_a_runner, says_none};
 
 /// What a candidate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,16 +102,18 @@ pub(super) fn kind_of(document: &Document, rules: &Rules) -> Kind {
         Kind::Revocation
     } else if (form && front_runner(document).is_some()) || (body_form && !form && any_runner(document).is_some()) {
         Kind::Stub
-    } else if is_template(document) {
-        Kind::Template
     } else if is_no(&document.field("approval_requested")) {
         Kind::Package
+    } else if form && is_template(document) {
+        Kind::Template
     } else if gate_among(document, rules).is_some() && !run_id.is_empty() {
         Kind::Approval
     } else if is_ruling(document) {
         Kind::Ruling
     } else if is_no(document.said("approval_requested")) {
         Kind::Package
+    } else if is_template(document) {
+        Kind::Template
     } else {
         Kind::Mention
     }
@@ -147,18 +149,17 @@ const ID_FIELDS: [&str; 6] = ["run_id", "gate", "macro_id", "payload_sha256", "r
 
 /// The placeholders of a document, each as `(key, value)`; a body's only where the front matter names no run.
 pub(super) fn placeholders(document: &Document) -> Vec<(&'static str, String)> {
-    let given = |key: &&str| document.has(key);
-    let mut found: Vec<(&'static str, String)> = ID_FIELDS
-        .into_iter()
-        .filter(given)
-        .map(|key| (key, document.field(key)))
-        .filter(|(_, id)| is_placeholder(id))
-        .collect();
+    // "run_id: none" beside no gate says that there is no run; beside a gate it is a run to be filled in.
+    let gate = document.field("gate");
+    let nothing_meant = !document.has("gate") || says_none(&gate);
+    let found = ID_FIELDS.into_iter().filter(|key| document.has(key)).map(|key| (key, document.field(key)));
+    let mut found: Vec<(&'static str, String)> =
+        found.filter(|(_, id)| is_placeholder(id) && !(nothing_meant && says_none(id))).collect();
     if !document.has("run_id") && !document.has("gate") {
         let said = ["run_id", "gate"].into_iter().map(|key| (key, document.said(key)));
         // A sentence after the colon, or a plain "none", fills nothing in.
         let short = |value: &str| !value.is_empty() && value.len() <= 60 && value.split_whitespace().count() <= 3;
-        let said = said.filter(|(_, id)| short(id) && is_placeholder(id) && !has_word(id, &["none", "null", "na"]));
+        let said = said.filter(|(_, id)| short(id) && is_placeholder(id) && !says_none(id));
         found
             .extend(said.filter(|(_, id)| id.chars().any(char::is_alphanumeric)).map(|(key, id)| (key, id.to_owned())));
     }

@@ -90,12 +90,17 @@ fn is_authorise(word: &str) -> bool {
 /// `xxxx`, `run-YYYYMMDD`, `…`.
 pub fn is_placeholder(id: &str) -> bool {
     let bracketed = id.contains(['<', '>', '{', '}', '[', ']', '$', '%', '…', '?', '*']) || id.contains("...");
-    bracketed || !id.chars().any(char::is_alphanumeric) || folded(id).iter().any(|word| is_placeholder_word(word))
+    bracketed || id.is_empty() || says_none(id) || folded(id).iter().any(|word| is_placeholder_word(word))
+}
+
+/// Whether an id says that there is none: "none", "null", "n/a", a dash.
+pub fn says_none(id: &str) -> bool {
+    let dash = !id.is_empty() && !id.chars().any(char::is_alphanumeric);
+    dash || id.eq_ignore_ascii_case("n/a") || has_word(id, &["none", "null", "na"])
 }
 
 fn is_placeholder_word(word: &str) -> bool {
-    const NAMES: &[&str] =
-        &["tbd", "tbc", "tba", "todo", "fixme", "placeholder", "changeme", "none", "null", "na", "example"];
+    const NAMES: &[&str] = &["tbd", "tbc", "tba", "todo", "fixme", "placeholder", "changeme", "example"];
     let all = |letters: &str, least: usize| word.len() >= least && word.chars().all(|c| letters.contains(c));
     NAMES.contains(&word) || all("x", 3) || all("n", 3) || word.starts_with("yyyy") || all("hms", 6)
 }

@@ -157,8 +157,8 @@ proptest! {
     /// count says why.
     #[test]
     fn every_candidate_counts_or_says_why(
-        lines in proptest::collection::vec(("gate|run_id|kind|author|status|macro_id|allowance|scope|title|selects|revokes",
-            "SG_1_cut_authz|run-20260521-0007|<X>|TBD|approval|ruling|cutter|explicit|v0\\.5|[a-z]{0,5}"), 0..8),
+        lines in proptest::collection::vec(("gate|run_id|kind|approval_requested|author|status|macro_id|allowance|scope|title|selects|revokes",
+            "SG_1_cut_authz|run-20260521-0007|<X>|TBD|none|NO|approval|ruling|cutter|explicit|v0\\.5|[a-z]{0,5}"), 0..8),
         body in "(approval|gate: SG_1\n|run_id: <RUN_ID>\n|GO|text|approval_requested: NO\n){0,4}",
         signed in any::<bool>(),
     ) {

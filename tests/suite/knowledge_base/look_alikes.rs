@@ -150,6 +150,18 @@ fn rulings_packages_stubs_and_templates_without_the_form_of_an_approval() {
         ("# Ruling 2026-05-20\n\nO8 is next.\n", "ruling", "is a ruling on work orders; it authorises no run"),
         ("# O8 package\n\n- **approval_requested:** NO\n- approval: none\n", "package", "says approval_requested: NO"),
         ("---\napproval_requested: false\n---\n", "package", "says approval_requested: false"),
+        ("---\ngate: none\nrun_id: none\napproval_requested: NO\n---\n", "package", "says approval_requested: NO"),
+        ("---\nrun_id: n/a\n---\n# Report on approval\n", "mention", "names no gate"),
+        ("---\ngate: SG_1_cut_authz\nrun_id: n/a\n---\n", "template", "placeholder run_id n/a"),
+        ("---\ngate: SG_1_cut_authz\nrun_id: '-'\n---\n", "template", "placeholder run_id -"),
+        ("---\ngate: SG_1_cut_authz\nrun_id:\n---\n", "template", "`run_id` is empty"),
+        ("---\ngate: SG_1_cut_authz\nrun_id: none\n---\n", "template", "placeholder run_id none"),
+        (
+            "# Package\n\napproval_requested: NO\n\n    approve --run-id <RUN_ID>\n    run_id: <RUN_ID>\n",
+            "package",
+            "placeholder run_id <RUN_ID>",
+        ),
+        ("# Ruling\n\nrun_id: <RUN_ID>\n", "ruling", "is a ruling on work orders; it authorises no run"),
         (
             "# How to approve\n\n```\ngate: SG_1_cut_authz\nrun_id: <RUN_ID>\n```\n",
             "template",
