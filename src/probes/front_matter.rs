@@ -240,13 +240,9 @@ fn toml(inside: &str) -> Result<Fields, Broken> {
     })?;
     let mut fields = Fields::default();
     for (key, value) in &table {
-        let value = match value {
-            toml::Value::Array(items) => {
-                let texts: Option<Vec<String>> = items.iter().map(toml_scalar).collect();
-                texts.map_or(Value::NotScalar, Value::Texts)
-            }
-            other => toml_scalar(other).map_or(Value::NotScalar, Value::Text),
-        };
+        let texts = |items: &Vec<toml::Value>| items.iter().map(toml_scalar).collect::<Option<Vec<String>>>();
+        let list = value.as_array().and_then(texts).map(Value::Texts);
+        let value = list.or_else(|| toml_scalar(value).map(Value::Text)).unwrap_or(Value::NotScalar);
         fields.insert(key, value).map_err(|reason| Broken { line: 2, reason })?;
     }
     Ok(fields)

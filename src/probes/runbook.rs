@@ -35,6 +35,12 @@ const PARAMETERS: &[Parameter] = &[
     },
 ];
 
+/// Why it is not known what the runbooks cover: the first reason, and everything that could not be read.
+struct NotRead {
+    missing: Missing,
+    unreadable: BTreeSet<Unreadable>,
+}
+
 /// A runbook that was read.
 struct Document {
     path: String,
@@ -119,23 +125,23 @@ impl Probe for Runbook {
                         missing.state = MissingState::Unreadable;
                     }
                     let own = Unreadable { path: path.to_owned(), reason: markdown_tree::reason(&missing) };
-                    (missing, BTreeSet::from([own]))
+                    Box::new(NotRead { missing, unreadable: BTreeSet::from([own]) })
                 })
             }
         };
         Ok(match read {
             Ok(documents) => facts(&documents, &phases),
-            Err((missing, unreadable)) => without(true, &missing, Some(&unreadable)),
+            Err(it) => without(true, &it.missing, Some(&it.unreadable)),
         })
     }
 }
 
 /// Reads every Markdown document of a folder; the reason when one of them, or a part, cannot be read, for
 /// then it is not known what the runbooks cover.
-fn read_folder(door: &Door, path: &str, phases: &[&str]) -> Result<Vec<Document>, (Missing, BTreeSet<Unreadable>)> {
+fn read_folder(door: &Door, path: &str, phases: &[&str]) -> Result<Vec<Document>, Box<NotRead>> {
     let mut tree = Tree::walk(door, path).map_err(|missing| {
         let own = Unreadable { path: path.to_owned(), reason: markdown_tree::reason(&missing) };
-        (missing, BTreeSet::from([own]))
+        Box::new(NotRead { missing, unreadable: BTreeSet::from([own]) })
     })?;
     door.note_attributes(path);
     let names: Vec<String> = tree.documents().map(str::to_owned).collect();
@@ -149,14 +155,14 @@ fn read_folder(door: &Door, path: &str, phases: &[&str]) -> Result<Vec<Document>
             }
         }
     }
-    match (tree.blocked, tree.unreadable.first()) {
-        (Some(missing), _) => Err((missing, tree.unreadable)),
-        (None, Some(first)) => {
-            let tried = format!("read {}", first.path);
-            let next = format!("make {} readable, or take it away", first.path);
-            Err((door.missing(MissingState::Unreadable, tried, first.reason.clone(), next), tree.unreadable))
-        }
-        (None, None) => Ok(documents),
+    let unreadable = tree.unreadable;
+    let first = unreadable.first().map(|first| {
+        let next = format!("make {} readable, or take it away", first.path);
+        door.missing(MissingState::Unreadable, format!("read {}", first.path), first.reason.clone(), next)
+    });
+    match tree.blocked.or(first) {
+        Some(missing) => Err(Box::new(NotRead { missing, unreadable })),
+        None => Ok(documents),
     }
 }
 

@@ -178,7 +178,16 @@ fn headings(body: &str) -> (Vec<Heading>, Commands) {
                 }
             }
             // HTML, comments among it, prose, tables and everything else hold no commands.
-            _ => {}
+            Event::Start(_)
+            | Event::End(_)
+            | Event::Code(_)
+            | Event::Html(_)
+            | Event::InlineHtml(_)
+            | Event::InlineMath(_)
+            | Event::DisplayMath(_)
+            | Event::FootnoteReference(_)
+            | Event::Rule
+            | Event::TaskListMarker(_) => {}
         }
     }
     (found, before)

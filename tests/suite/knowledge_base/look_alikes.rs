@@ -48,7 +48,8 @@ fn a_signature_that_nobody_verified_is_not_enough() {
 #[test]
 fn each_field_that_does_not_hold_is_a_reason() {
     let old = "2026-05-01T08:00:00Z";
-    let cases: &[(&[(&str, &str)], &str, bool, &str)] = &[
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, bool, &'a str);
+    let cases: &[Case<'_>] = &[
         (
             &[("macro_id", "v0.5-o7-x"), ("run_id", "run-1")],
             "approval",
