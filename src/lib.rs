@@ -1,7 +1,7 @@
 //! cutgate: may this host make an irreversible production run, and can that answer be proved?
 //!
 //! Data flows one way, and a room imports rooms to its left only:
-//! `evidence → probes → gates → classify → report → execute`.
+//! `evidence → probes → package → gates → classify → report → execute`.
 //!
 //! - to add a **gate**: one TOML file in `gates/` (no Rust);
 //! - to add a **probe**: one file in `src/probes/` and one line in its sorted registry;
@@ -10,4 +10,7 @@
 pub mod classify;
 pub mod evidence;
 pub mod gates;
+pub mod package;
 pub mod probes;
+pub mod report;
+pub mod trust;

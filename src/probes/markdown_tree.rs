@@ -57,7 +57,7 @@ impl Tree {
     /// When the root cannot be listed at all.
     pub fn walk(door: &Door, root: &str) -> Result<Self, Missing> {
         let mut tree = Self { root: root.trim_end_matches('/').to_owned(), ..Self::default() };
-        let mut folders = vec![(String::new(), door.list_quietly(root)?)];
+        let mut folders = vec![(String::new(), door.list_unnoted(root)?)];
         let mut entries = 0;
         while let Some((folder, listed)) = folders.pop() {
             for entry in listed {
@@ -73,7 +73,7 @@ impl Tree {
                 }
                 let rel = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
                 if tree.take(door, &rel, &entry) {
-                    match door.list_quietly(&tree.logical(&rel)) {
+                    match door.list_unnoted(&tree.logical(&rel)) {
                         Ok(listed) => folders.push((rel, listed)),
                         Err(missing) => tree.hidden_part(&rel, missing),
                     }

@@ -4,16 +4,24 @@
 //! A probe reads through the [`Door`] and never judges; it writes nothing anywhere. To add one: a file
 //! (or folder) here that implements [`Probe`], and one line in [`REGISTRY`], which is sorted by kind.
 
+mod accounts;
+mod collect;
+mod config;
 mod door;
 mod files;
 pub mod front_matter;
+mod host;
 pub mod knowledge_base;
 mod markdown_tree;
+mod openpgp_keyring;
+mod provisioning;
 mod runbook;
 mod settings;
+mod tree_manifest;
 
-pub use door::{Door, Limits, Place};
-pub use files::{Attributes, Entry, FileKind};
+pub use collect::{Collection, Question, collect};
+pub use door::{Door, Limits, Place, Secrets};
+pub use files::{Attributes, Entry, FileKind, Space};
 pub use settings::{Parameter, ParameterKind, SettingProblem, Settings, parse_duration};
 
 use crate::evidence::{Fact, Missing, Shape};
@@ -46,9 +54,23 @@ pub trait Probe: Sync {
 }
 
 /// Every probe, sorted by kind.
-pub const REGISTRY: &[&dyn Probe] = &[&knowledge_base::KnowledgeBase, &runbook::Runbook];
+pub const REGISTRY: &[&dyn Probe] = &[
+    &config::Config,
+    &host::Host,
+    &knowledge_base::KnowledgeBase,
+    &openpgp_keyring::OpenpgpKeyring,
+    &provisioning::Provisioning,
+    &runbook::Runbook,
+    &tree_manifest::TreeManifest,
+];
 
 /// The probe of a kind.
 pub fn find(kind: &str) -> Option<&'static dyn Probe> {
     REGISTRY.iter().copied().find(|probe| probe.kind() == kind)
+}
+
+/// Permission bits from octal text such as "0750": three or four digits. `None` for anything else.
+fn parse_mode(text: &str) -> Option<u32> {
+    let octal = matches!(text.len(), 3 | 4) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    if octal { u32::from_str_radix(text, 8).ok() } else { None }
 }

@@ -95,7 +95,7 @@ pub(super) fn collected(
         ("candidates", unless_blocked(Fact::list(candidates.iter().map(candidate_fact)))),
         ("rulings", unless_blocked(Fact::list(kinds::rulings(documents, rules).into_iter().map(ruling_fact)))),
         ("open_runs", open_runs(&rules.requests, door)),
-        ("complete", Fact::Bool(tree.blocked.is_none() && tree.unreadable.is_empty() && broken.is_empty())),
+        ("complete", Fact::Bool(rules.complete)),
     ])
 }
 

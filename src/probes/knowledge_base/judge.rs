@@ -61,6 +61,8 @@ pub struct Rules {
     pub gates: Vec<ApprovalGate>,
     /// Its open runs.
     pub requests: Requests,
+    /// Whether everything was read. Where not, the revocation of an approval may be among the rest.
+    pub complete: bool,
     /// The audit's instant.
     pub now: Instant,
 }
@@ -166,6 +168,9 @@ fn reasons(
                 .filter(|it| revokes(it, document))
                 .map(|revocation| format!("revoked by {}", revocation.path)),
         );
+        if kind == Kind::Approval && !rules.complete {
+            reasons.push("not everything could be read; its revocation may be among the rest".to_owned());
+        }
         reasons.extend(reason_of_signature(document, kind, verify));
     }
     reasons

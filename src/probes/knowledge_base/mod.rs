@@ -155,6 +155,9 @@ pub fn survey(settings: &Settings, door: &Door, verify: &Verifier<'_>) -> Result
         macro_id: settings.required_text("macro_id").to_owned(),
         gates: gates.collect(),
         requests,
+        complete: tree.blocked.is_none()
+            && tree.unreadable.is_empty()
+            && documents.iter().all(|document| document.broken.is_none()),
         now: door.now(),
     };
     Ok(facts::collected(&tree, &documents, &rules, door, verify))
@@ -189,7 +192,7 @@ fn read_documents(tree: &mut Tree, settings: &Settings, door: &Door) -> Vec<Docu
     let mut size = 0;
     for rel in paths {
         let path = tree.logical(&rel);
-        let bytes = match door.read_quietly(&path, max) {
+        let bytes = match door.read_unnoted(&path, max) {
             Ok(bytes) => bytes,
             Err(missing) => {
                 tree.add_unreadable(&rel, markdown_tree::reason(&missing));
@@ -211,7 +214,7 @@ fn read_documents(tree: &mut Tree, settings: &Settings, door: &Door) -> Vec<Docu
         size += text.len() as u64;
         let signature_at = format!("{rel}.asc");
         let signature = if tree.has_file(&signature_at) {
-            match door.read_quietly(&tree.logical(&signature_at), MAX_SIGNATURE) {
+            match door.read_unnoted(&tree.logical(&signature_at), MAX_SIGNATURE) {
                 Ok(bytes) => SignatureFile::Present(bytes),
                 Err(missing) => {
                     let reason = markdown_tree::reason(&missing);

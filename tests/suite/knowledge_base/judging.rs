@@ -18,6 +18,7 @@ fn rules() -> Rules {
         macro_id: MACRO.to_owned(),
         gates: vec![gate("SG_1_cut_authz", 24), gate("SG_2_lifecycle_authz", 12)],
         requests: Requests::Open(BTreeMap::from([(RUN.to_owned(), sha256_hex(PAYLOAD.as_bytes()))])),
+        complete: true,
         now: chrono::Utc::now(),
     }
 }
@@ -99,6 +100,15 @@ fn a_verified_signature_heals_no_other_reason() {
         let rules = Rules { requests, ..rules() };
         assert!(!only(&judge(&[document("a.md", &approval(&[]), true)], &rules, &verified)).counts);
     }
+}
+
+#[test]
+fn nothing_counts_while_its_revocation_may_be_unread() {
+    let rules = Rules { complete: false, ..rules() };
+    let documents = [document("a.md", &approval(&[]), true)];
+    let candidates = judge(&documents, &rules, &verified);
+    assert!(only(&candidates).claims && !only(&candidates).counts);
+    assert_eq!(only(&candidates).reasons, ["not everything could be read; its revocation may be among the rest"]);
 }
 
 #[test]
