@@ -11,10 +11,14 @@ mod door;
 mod drill_record;
 mod dry_run_record;
 mod files;
+pub mod front_matter;
 mod host;
+pub mod knowledge_base;
+mod markdown_tree;
 mod openpgp_keyring;
 mod provisioning;
 mod rehearsal_records;
+mod runbook;
 mod settings;
 mod sql;
 mod tree_manifest;
@@ -64,8 +68,10 @@ pub const REGISTRY: &[&dyn Probe] = &[
     &drill_record::DrillRecords,
     &dry_run_record::DryRunRecords,
     &host::Host,
+    &knowledge_base::KnowledgeBase,
     &openpgp_keyring::OpenpgpKeyring,
     &provisioning::Provisioning,
+    &runbook::Runbook,
     &sql::Sql,
     &tree_manifest::TreeManifest,
 ];
