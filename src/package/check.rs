@@ -14,8 +14,8 @@ use super::file::{RawForbidden, RawHeader, RawLimits, RawPackage, RawTrust, Word
 use super::references::{Names, fill};
 use super::table::{Located, Reading, TableAt, TableReader, Value as _, places};
 use super::{Executor, Package, ProbeUse, Scheme, Trust};
-use crate::trust::Fingerprint;
 use crate::probes::{Limits, parse_duration};
+use crate::trust::Fingerprint;
 
 /// Time for an audit where the package sets no limit.
 const AUDIT_LIMIT: std::time::Duration = std::time::Duration::from_secs(120);

@@ -11,7 +11,7 @@ use sequoia_openpgp::cert::{Cert, CertParser};
 use sequoia_openpgp::packet::Tag;
 use sequoia_openpgp::parse::Parse as _;
 
-use super::{Fingerprint, KeyboxError, Keybox, armor, keybox};
+use super::{Fingerprint, Keybox, KeyboxError, armor, keybox};
 
 /// The form in which a file keeps certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,8 +27,7 @@ impl std::str::FromStr for Fingerprint {
     fn from_str(text: &str) -> Result<Self, String> {
         let body = text.trim();
         let body = body.strip_prefix("0x").or_else(|| body.strip_prefix("0X")).unwrap_or(body);
-        let digits: String =
-            body.chars().filter(|c| *c != ' ' && *c != ':').map(|c| c.to_ascii_uppercase()).collect();
+        let digits: String = body.chars().filter(|c| *c != ' ' && *c != ':').map(|c| c.to_ascii_uppercase()).collect();
         if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(format!("{text:?} is not a fingerprint: it has characters other than hex digits"));
         }

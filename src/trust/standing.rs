@@ -10,8 +10,8 @@ use std::time::SystemTime;
 
 use sequoia_openpgp::KeyHandle;
 use sequoia_openpgp::cert::Cert;
-use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation as _, ValidateAmalgamation as _};
 use sequoia_openpgp::cert::amalgamation::key::{ErasedKeyAmalgamation, PrimaryKey as _, ValidErasedKeyAmalgamation};
+use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation as _, ValidateAmalgamation as _};
 use sequoia_openpgp::packet::Signature;
 use sequoia_openpgp::packet::key::PublicParts;
 use sequoia_openpgp::policy::{AsymmetricAlgorithm, StandardPolicy};
@@ -205,7 +205,9 @@ impl std::fmt::Display for Usable {
             Self::Expired(end) => write!(f, "expired on {}", end.format("%Y-%m-%dT%H:%M:%SZ")),
             Self::NotYet(start) => write!(f, "made in the future, on {}", start.format("%Y-%m-%dT%H:%M:%SZ")),
             Self::Revoked(Revocation::Hard) => f.write_str("revoked (hard)"),
-            Self::Revoked(Revocation::Soft | Revocation::No | Revocation::Undecided(_)) => f.write_str("revoked (soft)"),
+            Self::Revoked(Revocation::Soft | Revocation::No | Revocation::Undecided(_)) => {
+                f.write_str("revoked (soft)")
+            }
             Self::Refused(reason) => f.write_str(reason),
             Self::Undecided(reason) => write!(f, "undecided: {reason}"),
         }

@@ -137,13 +137,7 @@ impl Verdict {
 
 /// Judges every signature in `signature` (binary, or armored in one or several blocks) over `data`. `certs` is
 /// the keyring, `pinned` the primary fingerprints that count, `at` the present.
-pub fn verify_detached(
-    signature: &[u8],
-    data: &[u8],
-    certs: &[Cert],
-    pinned: &[Fingerprint],
-    at: Instant,
-) -> Verdict {
+pub fn verify_detached(signature: &[u8], data: &[u8], certs: &[Cert], pinned: &[Fingerprint], at: Instant) -> Verdict {
     let mut verdict = Verdict { counted: Vec::new(), refused: Vec::new() };
     for found in signatures(signature) {
         let judged = found.and_then(|sig| judge(&sig, data, certs, pinned, at));
@@ -285,13 +279,7 @@ fn sound(sig: &Signature, at: Instant) -> Result<Instant, Refusal> {
 }
 
 /// Whether the key was good when it signed, and is good now.
-fn good_key(
-    cert: &Cert,
-    signing: &Fingerprint,
-    certs: &[Cert],
-    created: Instant,
-    at: Instant,
-) -> Result<(), Refusal> {
+fn good_key(cert: &Cert, signing: &Fingerprint, certs: &[Cert], created: Instant, at: Instant) -> Result<(), Refusal> {
     let then = Standing::of(cert, certs, at, created);
     // A clock ahead of ours, within the tolerance, moves "now" with it.
     let now = Standing::of(cert, certs, at, at.max(created));

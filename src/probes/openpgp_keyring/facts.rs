@@ -58,7 +58,8 @@ pub(super) fn of(door: &Door, home: &str, ring: Result<Ring, NoRing>, horizon: I
         Ok(ring) => ring,
         Err(no_ring) => return without(no_ring, horizon),
     };
-    let no_file = || door.missing(MissingState::Absent, format!("read a keyring in {home}"), "there is no file", "import a key");
+    let no_file =
+        || door.missing(MissingState::Absent, format!("read a keyring in {home}"), "there is no file", "import a key");
     let digest = ring.bytes.as_deref().map(|bytes| Digest256::of(bytes).to_string()).ok_or_else(no_file);
     let mut certs = Vec::new();
     for cert in &ring.certs {
@@ -66,10 +67,7 @@ pub(super) fn of(door: &Door, home: &str, ring: Result<Ring, NoRing>, horizon: I
             let tried = format!("judge the certificates of {home}");
             let said = format!("the probe's time is over after {} of {}", certs.len(), ring.certs.len());
             let missing = door.missing(MissingState::TimedOut, tried, said, "raise the probe's time limit");
-            return without(
-                NoRing { present: Some(true), form: Some(ring.form), bytes: ring.bytes, missing },
-                horizon,
-            );
+            return without(NoRing { present: Some(true), form: Some(ring.form), bytes: ring.bytes, missing }, horizon);
         }
         certs.push(cert_fact(door, cert, &ring.certs, horizon));
     }

@@ -57,10 +57,9 @@ pub(in crate::probes) fn read(door: &Door, home: &str) -> Result<Ring, NoRing> {
             Err(missing) => match missing.state {
                 MissingState::Absent => return Err(NoRing::at(Some(false), missing)),
                 MissingState::Denied => return Err(NoRing::at(Some(true), missing)),
-                MissingState::Unreadable
-                | MissingState::TimedOut
-                | MissingState::Error
-                | MissingState::Withheld => FileKind::File,
+                MissingState::Unreadable | MissingState::TimedOut | MissingState::Error | MissingState::Withheld => {
+                    FileKind::File
+                }
             },
         },
         kind => kind,
@@ -71,9 +70,7 @@ pub(in crate::probes) fn read(door: &Door, home: &str) -> Result<Ring, NoRing> {
             read_folder(door, home, &entries)
         }
         // Whatever is no file is refused by the door, in words that say what it is.
-        FileKind::File | FileKind::Link | FileKind::Fifo | FileKind::Socket | FileKind::Device => {
-            read_file(door, home)
-        }
+        FileKind::File | FileKind::Link | FileKind::Fifo | FileKind::Socket | FileKind::Device => read_file(door, home),
     }
 }
 
@@ -96,9 +93,8 @@ fn read_folder(door: &Door, home: &str, entries: &[Entry]) -> Result<Ring, NoRin
             let mut ring = ring_of(door, &inside("pubring.kbx"), "keybox", Some(RingForm::Keybox), bytes)?;
             if pubring {
                 let other = read_bytes(door, &inside("pubring.gpg"), "pubring");
-                let other = other.and_then(|bytes| {
-                    ring_of(door, &inside("pubring.gpg"), "pubring", Some(RingForm::Binary), bytes)
-                });
+                let other = other
+                    .and_then(|bytes| ring_of(door, &inside("pubring.gpg"), "pubring", Some(RingForm::Binary), bytes));
                 ring.shadow("pubring.gpg", other);
             }
             Ok(ring)
@@ -134,9 +130,7 @@ fn read_file(door: &Door, path: &str) -> Result<Ring, NoRing> {
     let bytes = read_bytes(door, path, "keyring-file")?;
     match trust::form_of(&bytes) {
         Some(RingForm::Keybox) => ring_of(door, path, "keybox", Some(RingForm::Keybox), bytes),
-        form @ (Some(RingForm::Binary | RingForm::Armored) | None) => {
-            ring_of(door, path, "keyring-file", form, bytes)
-        }
+        form @ (Some(RingForm::Binary | RingForm::Armored) | None) => ring_of(door, path, "keyring-file", form, bytes),
     }
 }
 
@@ -195,8 +189,13 @@ fn is_hex(name: &str) -> bool {
 /// (draft-nwjw-openpgp-cert-d, section 3). Other names are not part of it and are listed in `ignored`.
 fn read_cert_d(door: &Door, home: &str, entries: &[Entry]) -> Result<Ring, NoRing> {
     let fail = |missing: Missing| NoRing { form: Some("cert-d"), ..NoRing::at(Some(true), missing) };
-    let mut ring =
-        Ring { form: "cert-d", bytes: Some(Vec::new()), certs: Vec::new(), ignored: Vec::new(), shadowed: Ok(Vec::new()) };
+    let mut ring = Ring {
+        form: "cert-d",
+        bytes: Some(Vec::new()),
+        certs: Vec::new(),
+        ignored: Vec::new(),
+        shadowed: Ok(Vec::new()),
+    };
     for folder in entries {
         if !is_cert_folder(folder) {
             ring.ignored.push(folder.name.clone());
