@@ -2,13 +2,15 @@
 //! devices are never opened for data, links stay below the root prefix, sizes and counts are bounded.
 
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use sha2::{Digest, Sha256};
 
 use super::Door;
-use crate::evidence::{Missing, MissingState};
+use crate::evidence::{Digest256, Missing, MissingState};
 
 /// What lies at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +113,9 @@ pub struct Entry {
 impl Door {
     /// Opens a logical path. Below a root prefix every link is resolved inside the prefix.
     fn open(&self, logical: &str, flags: OFlags) -> Result<OwnedFd, std::io::Error> {
-        let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        // openat2 refuses flags about data where only a place is wanted.
+        let data = if flags.contains(OFlags::PATH) { OFlags::empty() } else { OFlags::NONBLOCK | OFlags::NOCTTY };
+        let flags = flags | OFlags::CLOEXEC | data;
         let place = self.place();
         if let (Some(root), true) = (&place.root, logical.starts_with('/')) {
             let root = rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
@@ -253,10 +257,70 @@ impl Door {
         Ok(bytes)
     }
 
-    fn read_unnoted(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
+    /// As [`Door::read`], but the caller notes what was read, as a part of a whole.
+    ///
+    /// # Errors
+    /// As [`Door::read`].
+    pub fn read_unnoted(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
         let tried = format!("read {logical}");
         let fd = self.open(logical, OFlags::RDONLY);
         let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let mut bytes = Vec::new();
+        self.stream(fd, logical, max, |_, chunk| {
+            bytes.extend_from_slice(chunk);
+            Ok(())
+        })?;
+        Ok(bytes)
+    }
+
+    /// The SHA-256 of a regular file that was `seen` before, in chunks. The last link is not followed, and
+    /// nothing is noted: the caller notes the whole that the file is a part of.
+    ///
+    /// # Errors
+    /// As [`Door::read`]; `unreadable` also when another file lies there than the one that was seen.
+    pub fn digest_unnoted(&self, logical: &str, seen: &Attributes) -> Result<Digest256, Missing> {
+        let tried = format!("read {logical}");
+        let fd = self.open(logical, OFlags::RDONLY | OFlags::NOFOLLOW);
+        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let mut hasher = Sha256::new();
+        self.stream(fd, logical, u64::MAX, |attributes, chunk| {
+            if attributes.identity != seen.identity {
+                let next = "run the audit again when nobody writes to it";
+                return Err(self.missing(MissingState::Unreadable, &tried, "another file took its place", next));
+            }
+            hasher.update(chunk);
+            Ok(())
+        })?;
+        let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Digest256::try_from(hex).expect("invariant: SHA-256 has 64 hex digits"))
+    }
+
+    /// What lies behind a path, all links followed (inside the root prefix): its real path and its
+    /// attributes. For libraries that open files themselves; the real path is not for facts. Nothing is noted.
+    ///
+    /// # Errors
+    /// As [`Door::attributes`].
+    pub fn resolve(&self, logical: &str) -> Result<(PathBuf, Attributes), Missing> {
+        let tried = format!("look at {logical}");
+        let fd = self.open(logical, OFlags::PATH);
+        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let failed = |error: rustix::io::Errno| self.io_missing(&tried, logical, &error.into());
+        let stat = rustix::fs::fstat(&fd).map_err(failed)?;
+        let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        let path = rustix::fs::readlink(link, Vec::new()).map_err(failed)?;
+        Ok((PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes())), Attributes::of(&stat)))
+    }
+
+    /// Passes a regular file's bytes to `sink` in chunks (an empty file: one empty chunk), and makes sure that
+    /// the size stayed what it was.
+    fn stream(
+        &self,
+        fd: OwnedFd,
+        logical: &str,
+        max: u64,
+        mut sink: impl FnMut(&Attributes, &[u8]) -> Result<(), Missing>,
+    ) -> Result<(), Missing> {
+        let tried = format!("read {logical}");
         let stat = rustix::fs::fstat(&fd).map_err(|error| self.io_missing(&tried, logical, &error.into()))?;
         let attributes = Attributes::of(&stat);
         let unreadable = |said: String, next: String| self.missing(MissingState::Unreadable, &tried, said, next);
@@ -274,9 +338,10 @@ impl Door {
         if attributes.size > max {
             return Err(too_long(attributes.size));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(attributes.size).unwrap_or(0));
         let mut file = std::fs::File::from(fd);
         let mut chunk = vec![0_u8; 1 << 16];
+        let mut size = 0_u64;
+        sink(&attributes, &[])?;
         loop {
             if self.time_left().is_zero() {
                 let next = format!("see why {logical} is slow to read");
@@ -286,16 +351,17 @@ impl Door {
             if n == 0 {
                 break;
             }
-            bytes.extend_from_slice(&chunk[..n]);
-            if bytes.len() as u64 > max {
-                return Err(too_long(bytes.len() as u64));
+            size += n as u64;
+            if size > max {
+                return Err(too_long(size));
             }
+            sink(&attributes, &chunk[..n])?;
         }
-        if bytes.len() as u64 != attributes.size {
-            let said = format!("it had {} bytes when opened and {} when read", attributes.size, bytes.len());
+        if size != attributes.size {
+            let said = format!("it had {} bytes when opened and {size} when read", attributes.size);
             return Err(unreadable(said, "run the audit again when nobody writes to it".to_owned()));
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// The entries of a directory, sorted by name, links not followed.
@@ -303,6 +369,16 @@ impl Door {
     /// # Errors
     /// `absent`, `denied`, `unreadable` when it is no directory or has more entries than the limit.
     pub fn list(&self, logical: &str) -> Result<Vec<Entry>, Missing> {
+        let entries = self.list_unnoted(logical)?;
+        self.note_attributes(logical);
+        Ok(entries)
+    }
+
+    /// As [`Door::list`], but nothing is noted: the caller notes the tree that the folder is a part of.
+    ///
+    /// # Errors
+    /// As [`Door::list`].
+    pub fn list_unnoted(&self, logical: &str) -> Result<Vec<Entry>, Missing> {
         let tried = format!("list {logical}");
         let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
         let fd = self.open(logical, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|error| {
@@ -319,10 +395,12 @@ impl Door {
             if raw == b"." || raw == b".." {
                 continue;
             }
-            if entries.len() >= self.limits().entries || self.time_left().is_zero() {
+            let over = self.time_left().is_zero();
+            if over || entries.len() >= self.limits().entries {
+                let state = if over { MissingState::TimedOut } else { MissingState::Unreadable };
                 let said = format!("stopped after {} entries", entries.len());
                 let next = format!("see what fills {logical}");
-                return Err(self.missing(MissingState::Unreadable, &tried, said, next));
+                return Err(self.missing(state, &tried, said, next));
             }
             let name = String::from_utf8_lossy(raw).into_owned();
             let exact = name.as_bytes() == raw;
@@ -334,7 +412,6 @@ impl Door {
             entries.push(Entry { name, exact, attributes });
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
-        self.note_attributes(logical);
         Ok(entries)
     }
 }

@@ -13,6 +13,7 @@ mod host;
 mod openpgp_keyring;
 mod provisioning;
 mod settings;
+mod tree_manifest;
 
 pub use collect::{Collection, Question, collect};
 pub use door::{Door, Limits, Place, Secrets};
@@ -49,8 +50,13 @@ pub trait Probe: Sync {
 }
 
 /// Every probe, sorted by kind.
-pub const REGISTRY: &[&dyn Probe] =
-    &[&config::Config, &host::Host, &openpgp_keyring::OpenpgpKeyring, &provisioning::Provisioning];
+pub const REGISTRY: &[&dyn Probe] = &[
+    &config::Config,
+    &host::Host,
+    &openpgp_keyring::OpenpgpKeyring,
+    &provisioning::Provisioning,
+    &tree_manifest::TreeManifest,
+];
 
 /// The probe of a kind.
 pub fn find(kind: &str) -> Option<&'static dyn Probe> {

@@ -4,3 +4,6 @@
 //! result or the exit code. To add a format: one file in `format/` and one line in its registry.
 
 pub mod escape;
+mod render;
+
+pub use render::{RenderError, Templates, render};
