@@ -99,7 +99,12 @@ pub fn check(reading: &Reading<'_>, package: &Checked) -> Option<Vec<Forbidden>>
         };
         reading.report(diagnostic.help("add one row per forbidden action"));
     }
-    for (name, (span, _)) in package.measures.iter().filter(|_| reads.complete).filter(|(name, _)| !reads.names.iter().any(|read| root(read) == *name)) {
+    for (name, (span, _)) in package
+        .measures
+        .iter()
+        .filter(|_| reads.complete)
+        .filter(|(name, _)| !reads.names.iter().any(|read| root(read) == *name))
+    {
         let diagnostic = Diagnostic::warning(reading.file, span.clone(), format!("no row uses the measure `{name}`"));
         reading.report(diagnostic.help("name its facts in the measures of a [[forbidden]] row, or remove it"));
     }

@@ -265,7 +265,8 @@ impl<'a> TableReader<'a> {
     pub fn finish(mut self) {
         for (key, _) in self.at.table.iter().filter(|(key, _)| !self.asked.contains(&key.get_ref().as_ref())) {
             // A key that is already there is a poor guess.
-            let free: Vec<&str> = self.asked.iter().filter(|name| !self.at.table.contains_key(**name)).copied().collect();
+            let free: Vec<&str> =
+                self.asked.iter().filter(|name| !self.at.table.contains_key(**name)).copied().collect();
             let help = match nearest(key.get_ref(), free.iter().copied()) {
                 Some(near) => {
                     self.missing.retain(|(missing, _)| *missing != near);
