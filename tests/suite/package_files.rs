@@ -186,6 +186,56 @@ fn one_mistake_is_one_problem_and_all_are_reported() {
     assert_eq!(both.len(), 3, "{both:?}");
 }
 
+#[test]
+fn what_cannot_be_read_is_said() {
+    let dir = copied_laboratory();
+    let file = dir.path().join("cutgate.toml");
+    let message = |problems: Problems| problems.diagnostics.iter().map(|d| d.message.clone()).collect::<Vec<_>>();
+    let problems = message(gates::load(dir.path()).expect_err("a directory"));
+    assert!(problems[0].ends_with("is a directory"), "{problems:?}");
+    std::fs::remove_dir_all(dir.path().join("gates")).expect("remove");
+    std::fs::write(dir.path().join("gates"), "").expect("write");
+    let problems = message(gates::load(&file).expect_err("no folder of gates"));
+    assert!(problems.iter().any(|said| said.contains("Not a directory")), "{problems:?}");
+    let dir = copied_laboratory();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode;
+    std::fs::set_permissions(dir.path(), mode(0o755)).expect("chmod");
+    std::fs::set_permissions(dir.path().join("gates/right-host.toml"), mode(0o000)).expect("chmod");
+    let file = dir.path().join("cutgate.toml");
+    let problems = message(crate::harness::as_nobody(|| gates::load(&file)).expect_err("a gate that may not be read"));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("Permission denied"), "{problems:?}");
+    let pipe = dir.path().join("gates/backup-key.toml");
+    std::fs::remove_file(&pipe).expect("remove");
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, fifo, rustix::fs::Mode::RUSR, 0).expect("a FIFO");
+    let problems = message(gates::load(&file).expect_err("a FIFO"));
+    assert!(problems[0].ends_with("is not a regular file"), "{problems:?}");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
+
+    /// However a file is damaged, checking ends with a result and its problems can be rendered.
+    #[test]
+    fn damaged_files_never_panic(file in 0_usize..3, start in 0_usize..2000, length in 0_usize..40, put in "[\\[\\]{}\"'=.#\\n\\\\a-c0-9ế]{0,6}") {
+        let mut files = laboratory().files;
+        let bytes = files.values_mut().nth(file).expect("three files");
+        let mut text = String::from_utf8(bytes.clone()).expect("text");
+        let start = text.floor_char_boundary(start);
+        let end = text.floor_char_boundary(start + length);
+        text.replace_range(start..end, &put);
+        *bytes = text.into_bytes();
+        match gates::check(&Sources::recorded(&files)) {
+            Ok(loaded) => proptest::prop_assert_eq!(loaded.warnings.count(Severity::Error), 0),
+            Err(problems) => {
+                proptest::prop_assert!(problems.count(Severity::Error) > 0);
+                proptest::prop_assert!(problems.render(false).contains("error"));
+            }
+        }
+    }
+}
+
 fn copied_laboratory() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a temporary folder");
     std::fs::create_dir(dir.path().join("gates")).expect("mkdir");
