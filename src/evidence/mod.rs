@@ -10,7 +10,7 @@ mod fact;
 mod missing;
 mod shape;
 
-pub use bundle::{EVIDENCE_FORMAT, Evidence, Observation, ProbeId, Reading, Source};
+pub use bundle::{EVIDENCE_FORMAT, Evidence, Observation, ProbeId, Process, Reading, Source};
 pub use canonical::{Digest256, canonical_json, sha256_hex};
 pub use fact::Fact;
 pub use missing::{Missing, MissingState};

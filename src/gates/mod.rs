@@ -4,8 +4,10 @@
 //! files (`file` → `check`) and the attestation rows, which quote facts, against it. This room imports
 //! `package/`, never the other way round.
 
+mod attest;
 mod attestation;
 mod check;
+mod evaluate;
 pub mod expr;
 mod file;
 mod finding;
@@ -13,7 +15,9 @@ mod load;
 
 use std::collections::BTreeMap;
 
+pub use attest::{AttestationRow, AttestationStatus, attest};
 pub use attestation::{Basis, Forbidden, Proof};
+pub use evaluate::{evaluate, explain};
 pub use finding::{CheckFinding, CheckOutcome, Finding, GapState, Tier, state_of};
 pub use load::{Loaded, check, load};
 

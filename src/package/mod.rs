@@ -252,7 +252,8 @@ pub struct Stage {
 }
 
 /// Who can close a gap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum GapClass {
     /// Work on code, configuration or the host.
     Technical,

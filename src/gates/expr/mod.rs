@@ -16,7 +16,7 @@ mod node;
 mod text;
 mod types;
 
-pub use eval::{Env, Outcome, Step, Unknown};
+pub use eval::{Env, Outcome, Step, Unknown, render as render_fact};
 pub use text::Text;
 pub use types::{ExprType, Scope};
 
