@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::check::{COMMON, Variables, check_kebab, root};
+use super::check::{COMMON, Reads, Variables, check_kebab, root};
 use super::expr::Text;
 use crate::package::diagnostic::{Diagnostic, suggestion};
 use crate::package::file::RawForbidden;
@@ -19,7 +19,7 @@ pub struct Forbidden {
     pub action: String,
     /// Why it can be said that it did not happen.
     pub basis: Basis,
-    /// What the row adds to its status; quotes facts of the measures, `params`, `paths`, `package` and `now`.
+    /// What the row adds to its status; quotes facts of the measures, `params`, `paths`, `pkg` and `now`.
     pub remark: Option<Text>,
 }
 
@@ -87,7 +87,7 @@ pub fn check(reading: &Reading<'_>, package: &Checked) -> Option<Vec<Forbidden>>
         variables.add(name, used.as_ref().map(ProbeUse::shape));
     }
     let measures: BTreeSet<String> = package.measures.keys().cloned().collect();
-    let mut reads = BTreeSet::new();
+    let mut reads = Reads::default();
     let rows = package.forbidden.iter().map(|raw| check_row(reading, raw, &variables, &measures, &mut reads));
     let rows: Vec<Option<Forbidden>> = rows.collect();
     check_twice(reading, &package.forbidden);
@@ -99,11 +99,16 @@ pub fn check(reading: &Reading<'_>, package: &Checked) -> Option<Vec<Forbidden>>
         };
         reading.report(diagnostic.help("add one row per forbidden action"));
     }
-    for (name, (span, _)) in package.measures.iter().filter(|(name, _)| !reads.iter().any(|read| root(read) == *name)) {
+    for (name, (span, _)) in package
+        .measures
+        .iter()
+        .filter(|_| reads.complete)
+        .filter(|(name, _)| !reads.names.iter().any(|read| root(read) == *name))
+    {
         let diagnostic = Diagnostic::warning(reading.file, span.clone(), format!("no row uses the measure `{name}`"));
         reading.report(diagnostic.help("name its facts in the measures of a [[forbidden]] row, or remove it"));
     }
-    reads.iter().for_each(|name| package.names.note_used(name));
+    reads.names.iter().for_each(|name| package.names.note_used(name));
     let found = reading.found.borrow();
     let errors = found[before..].iter().any(|d| d.severity == crate::package::diagnostic::Severity::Error);
     if errors { None } else { rows.into_iter().collect() }
@@ -125,13 +130,13 @@ fn check_row(
     raw: &RawForbidden,
     variables: &Variables,
     measures: &BTreeSet<String>,
-    reads: &mut BTreeSet<String>,
+    reads: &mut Reads,
 ) -> Option<Forbidden> {
     let id = raw.id.as_ref().filter(|id| check_kebab(reading, "a forbidden action", id));
     let remark = raw.remark.as_ref().map(|word| variables.text(reading, word, reads));
     let paths = raw.measures.iter().flat_map(|paths| &paths.value);
     let paths = paths.map(|word| {
-        reads.insert(word.value.clone());
+        reads.names.insert(word.value.clone());
         variables.fact(reading, word, measures).then(|| word.value.clone())
     });
     let paths: Vec<Option<String>> = paths.collect();

@@ -14,7 +14,7 @@ use crate::package::diagnostic::{Diagnostic, suggestion};
 use crate::package::{Checked, Located, Names, ProbeUse, Reading, SourceFile, TableAt, check_name, places};
 
 /// Variables that every expression has.
-pub const COMMON: [&str; 4] = ["now", "package", "params", "paths"];
+pub const COMMON: [&str; 4] = ["now", "params", "paths", "pkg"];
 
 /// A gate that was checked: the ids that other gates must not have, and the gate if nothing was wrong.
 pub struct Outcome {
@@ -22,8 +22,24 @@ pub struct Outcome {
     pub id: Option<Located<String>>,
     /// The gap that it closes.
     pub gap: Option<Located<String>>,
+    /// Whether all of it was understood well enough to know what it reads.
+    pub understood: bool,
     /// The gate; `None` when something was reported.
     pub gate: Option<Gate>,
+}
+
+/// The names that expressions read.
+pub struct Reads {
+    /// Dotted names, such as `keyring.certs`.
+    pub names: BTreeSet<String>,
+    /// Whether every expression was understood.
+    pub complete: bool,
+}
+
+impl Default for Reads {
+    fn default() -> Self {
+        Self { names: BTreeSet::new(), complete: true }
+    }
 }
 
 /// The variables of expressions: types of those that are known, and names of those whose definition was
@@ -59,26 +75,30 @@ impl Variables {
     }
 
     /// A text with its quotations checked, noting the names that it reads.
-    pub fn text(&self, reading: &Reading<'_>, word: &Located<String>, names: &mut BTreeSet<String>) -> Option<Text> {
-        let text = Text::parse(&word.value).map_err(|problems| report(reading, word, problems)).ok()?;
-        let reads = text.reads();
-        names.extend(reads.iter().cloned());
-        if self.clear(&reads) {
+    pub fn text(&self, reading: &Reading<'_>, word: &Located<String>, reads: &mut Reads) -> Option<Text> {
+        let text = Text::parse(&word.value).map_err(|problems| report(reading, word, problems)).ok();
+        reads.complete &= text.is_some();
+        let text = text?;
+        let names = text.reads();
+        reads.names.extend(names.iter().cloned());
+        if self.clear(&names) {
             text.check(&self.scope).map_err(|problems| report(reading, word, problems)).ok()?;
         }
         Some(text)
     }
 
-    fn rule(&self, reading: &Reading<'_>, word: &Located<String>, names: &mut BTreeSet<String>) -> Option<Expr> {
-        let expr = Expr::parse(&word.value).map_err(|problems| report(reading, word, problems)).ok()?;
-        let reads = expr.reads();
-        names.extend(reads.iter().cloned());
-        if reads.is_empty() {
+    fn rule(&self, reading: &Reading<'_>, word: &Located<String>, reads: &mut Reads) -> Option<Expr> {
+        let expr = Expr::parse(&word.value).map_err(|problems| report(reading, word, problems)).ok();
+        reads.complete &= expr.is_some();
+        let expr = expr?;
+        let names = expr.reads();
+        reads.names.extend(names.iter().cloned());
+        if names.is_empty() {
             let help = "let it read a fact of a probe";
             reading.error(&word.span, "this rule reads nothing, so that it says nothing", help);
             return None;
         }
-        if !self.clear(&reads) {
+        if !self.clear(&names) {
             return None;
         }
         match expr.check(&self.scope) {
@@ -110,6 +130,7 @@ impl Variables {
         match self.scope.type_at(&word.value) {
             Ok(_) => true,
             Err((message, help)) => {
+                let help = if help.is_empty() { "name the whole of it".to_owned() } else { help };
                 reading.error(&word.span, message, help);
                 false
             }
@@ -125,13 +146,20 @@ pub fn root(name: &str) -> &str {
 fn report(reading: &Reading<'_>, word: &Located<String>, problems: Vec<ExprProblem>) {
     for problem in problems {
         let span = reading.within(&word.span, problem.start..problem.end);
+        // CEL's own message does not say what to write instead.
+        let reserved = problem.message.contains("reserved identifier: package");
+        let problem = if reserved {
+            ExprProblem { help: "the texts of [package] are called pkg here: pkg.host".to_owned(), ..problem }
+        } else {
+            problem
+        };
         reading.report(Diagnostic::error(reading.file, span, problem.message).help(problem.help));
     }
 }
 
 /// Checks one gate file against its package; `package` is `None` when that could not be read.
 pub fn check(reading: Reading<'_>, source: &SourceFile, package: Option<&Checked>) -> Outcome {
-    let Some(table) = reading.parse() else { return Outcome { id: None, gap: None, gate: None } };
+    let Some(table) = reading.parse() else { return Outcome { id: None, gap: None, understood: false, gate: None } };
     let before = reading.found.borrow().len();
     // The table lives as long as this function; what leaves it is owned.
     let reading = Reading { ..reading };
@@ -142,8 +170,11 @@ pub fn check(reading: Reading<'_>, source: &SourceFile, package: Option<&Checked
     let names = package.map_or(&no_names, |package| &package.names);
     let mut variables = Variables::of(package);
     let mut probes = BTreeMap::new();
+    let mut named = BTreeSet::new();
     for (name, at) in &raw.probes {
-        check_probe_name(&reading, name);
+        if check_probe_name(&reading, name) {
+            named.insert(name.value.as_str());
+        }
         let used = match (at, package) {
             (Some(at), Some(_)) => ProbeUse::read(&reading, &format!("[probe.{}]", name.value), at, names),
             // Without a package no reference can be filled in.
@@ -153,19 +184,21 @@ pub fn check(reading: Reading<'_>, source: &SourceFile, package: Option<&Checked
         probes.insert(name.value.clone(), used);
     }
     let probe_names: BTreeSet<String> = probes.keys().cloned().collect();
-    let mut reads = BTreeSet::new();
+    let mut reads = Reads::default();
     let remedy = raw.remedy.as_ref().map(|word| variables.text(&reading, word, &mut reads));
     let closed_text = raw.closed_text.as_ref().map(|word| variables.text(&reading, word, &mut reads));
     // What only the remedy reads does not make a probe used: no check would judge it.
-    let mut judged = BTreeSet::new();
+    let mut judged = Reads::default();
     let checks: Vec<Option<Check>> =
         raw.checks.iter().map(|raw| check_check(&reading, raw, &variables, &probe_names, &mut judged)).collect();
     check_set(&reading, &raw, &probe_names);
-    for (name, _) in raw.probes.iter().filter(|(name, _)| !judged.iter().any(|read| root(read) == name.value)) {
+    let used = |name: &str| judged.names.iter().any(|read| root(read) == name);
+    let unused = raw.probes.iter().filter(|(name, _)| named.contains(name.value.as_str()) && !used(&name.value));
+    for (name, _) in unused.filter(|_| judged.complete && raw.checks_read) {
         let help = format!("let a check read {}.…, or remove the probe", name.value);
         reading.error(&name.span, format!("no check uses the probe `{}`", name.value), help);
     }
-    for name in judged.iter().chain(&reads) {
+    for name in judged.names.iter().chain(&reads.names) {
         names.note_used(name);
     }
     let clean = reading.found.borrow().len() == before;
@@ -184,7 +217,8 @@ pub fn check(reading: Reading<'_>, source: &SourceFile, package: Option<&Checked
             places: places(&table),
         })
     })();
-    Outcome { gate: gate.filter(|_| clean), id: raw.id, gap: raw.gap }
+    let understood = judged.complete && reads.complete && raw.checks_read;
+    Outcome { gate: gate.filter(|_| clean), understood, id: raw.id, gap: raw.gap }
 }
 
 /// An id in kebab-case: small letters and digits in words joined by single dashes, beginning with a letter.
@@ -211,17 +245,30 @@ fn check_id(reading: &Reading<'_>, source: &SourceFile, id: Option<&Located<Stri
 
 fn check_references(reading: &Reading<'_>, raw: &RawGate<'_>, package: Option<&Checked>) {
     let Some(package) = package else { return };
-    for (what, word, known) in [("gap", &raw.gap, &package.gaps), ("stage", &raw.stage, &package.stages)] {
-        if let Some(word) = word
-            && !known.iter().any(|id| id.value == word.value)
-        {
-            let message = format!("the package has no {what} `{}`", word.value);
-            reading.error(&word.span, message, suggestion(&word.value, known.iter().map(|id| id.value.as_str())));
+    let gap = raw.gap.as_ref().filter(|gap| {
+        let known = || package.gaps.iter().map(|(id, _)| id.value.as_str());
+        let alias = package.gaps.iter().find(|(_, aliases)| aliases.contains(&gap.value));
+        match alias {
+            _ if known().any(|id| id == gap.value) => return true,
+            Some((id, _)) => {
+                let message = format!("`{}` is an alias of the gap {}", gap.value, id.value);
+                reading.error(&gap.span, message, format!("write gap = \"{}\"", id.value));
+            }
+            None => {
+                let message = format!("the package has no gap `{}`", gap.value);
+                reading.error(&gap.span, message, suggestion(&gap.value, known()));
+            }
         }
+        false
+    });
+    let stages = || package.stages.iter().map(|stage| stage.value.as_str());
+    if let Some(stage) = raw.stage.as_ref().filter(|stage| !stages().any(|id| id == stage.value)) {
+        let message = format!("the package has no stage `{}`", stage.value);
+        reading.error(&stage.span, message, suggestion(&stage.value, stages()));
     }
     let Some(words) = &raw.blocked_criterion else { return };
     let criterion = package.criteria.iter().find(|(known, _)| known.value == words.value);
-    match (criterion, &raw.gap) {
+    match (criterion, gap) {
         (None, _) => {
             let known = package.criteria.iter().map(|(known, _)| known.value.as_str());
             reading.error(&words.span, "the package has no such criterion", suggestion(&words.value, known));
@@ -236,13 +283,13 @@ fn check_references(reading: &Reading<'_>, raw: &RawGate<'_>, package: Option<&C
     }
 }
 
-fn check_probe_name(reading: &Reading<'_>, name: &Located<String>) {
+fn check_probe_name(reading: &Reading<'_>, name: &Located<String>) -> bool {
     if COMMON.contains(&name.value.as_str()) {
         let message = format!("`{}` is a variable of every gate and cannot name a probe", name.value);
         reading.error(&name.span, message, "give the probe another name");
-    } else {
-        check_name(reading, "probe", name);
+        return false;
     }
+    check_name(reading, "probe", name)
 }
 
 /// What a set of checks must have.
@@ -279,7 +326,7 @@ fn check_check(
     raw: &RawCheck,
     variables: &Variables,
     probes: &BTreeSet<String>,
-    reads: &mut BTreeSet<String>,
+    reads: &mut Reads,
 ) -> Option<Check> {
     let id = raw.id.as_ref().filter(|id| check_kebab(reading, "a check", id));
     let tier = raw.tier.as_ref().and_then(|word| {
@@ -295,7 +342,7 @@ fn check_check(
     let next = raw.next.as_ref().map(|word| variables.text(reading, word, reads));
     let cites = raw.cites.iter().flat_map(|cites| &cites.value);
     let cites = cites.map(|word| {
-        reads.insert(word.value.clone());
+        reads.names.insert(word.value.clone());
         variables.fact(reading, word, probes).then(|| word.value.clone())
     });
     let cites: Vec<Option<String>> = cites.collect();

@@ -21,7 +21,6 @@ pub struct RawGate<'a> {
 
 /// `[[check]]`.
 pub struct RawCheck {
-    pub header: std::ops::Range<usize>,
     pub id: Word,
     pub tier: Word,
     pub require: Word,
@@ -59,7 +58,6 @@ impl<'a> RawGate<'a> {
 fn read_check<'a>(reading: Reading<'a>, at: TableAt<'a>) -> RawCheck {
     let mut table = TableReader::new(reading, "[[check]]", at);
     let check = RawCheck {
-        header: table.header(),
         id: table.required("id", "\"kebab-case\""),
         tier: table.required("tier", "\"essential\" or \"completing\""),
         require: table.required("require", "\"an expression over the facts\""),

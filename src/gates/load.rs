@@ -58,12 +58,17 @@ pub fn check(sources: &Sources) -> Result<Loaded, Problems> {
         Some((*source, gate_check::check(reading, source, package.as_ref())))
     });
     let outcomes: Vec<(&SourceFile, gate_check::Outcome)> = outcomes.collect();
-    check_gate_set(&outcomes, package.as_ref(), &found);
+    // What could not be understood may read anything and close any gap: then nothing is said about parameters
+    // that nothing reads and gaps that no gate closes.
+    let understood = outcomes.len() == in_force.len() && outcomes.iter().all(|(_, outcome)| outcome.understood);
+    check_gate_set(&outcomes, package.as_ref(), understood, &found);
     let forbidden = package.as_ref().zip(text).and_then(|(package, text)| {
         let reading = Reading { file: PACKAGE_FILE, text, found: &found };
         let rows = attestation::check(&reading, package);
         // Names are complete only now: gates and rows have noted what they read.
-        warn_unread(&reading, package);
+        if understood {
+            warn_unread(&reading, package);
+        }
         rows
     });
     let problems = Problems::new(found.into_inner(), sources.shown());
@@ -135,6 +140,7 @@ fn gates_in_force<'a>(
 fn check_gate_set(
     outcomes: &[(&SourceFile, gate_check::Outcome)],
     package: Option<&Checked>,
+    understood: bool,
     found: &RefCell<Vec<Diagnostic>>,
 ) {
     let report = |diagnostic: Diagnostic| found.borrow_mut().push(diagnostic);
@@ -157,12 +163,13 @@ fn check_gate_set(
         let diagnostic = Diagnostic::whole_file(PACKAGE_FILE, "the package has no gates");
         report(diagnostic.help("write gates/<id>.toml, or name stock gates: gates = [\"…\"] in [package]"));
     }
-    // A gate file that could not be parsed may close any gap: then nothing is said about gaps without one.
-    if outcomes.is_empty() || outcomes.iter().any(|(_, outcome)| outcome.gap.is_none()) {
+    let known = |gap: &Located<String>| package.gaps.iter().any(|(id, _)| id.value == gap.value);
+    let all_known = outcomes.iter().all(|(_, outcome)| outcome.gap.as_ref().is_some_and(known));
+    if outcomes.is_empty() || !understood || !all_known {
         return;
     }
     let closed = |gap: &str| outcomes.iter().any(|(_, outcome)| outcome.gap.as_ref().is_some_and(|at| at.value == gap));
-    for gap in package.gaps.iter().filter(|gap| !closed(&gap.value)) {
+    for (gap, _) in package.gaps.iter().filter(|(gap, _)| !closed(&gap.value)) {
         let diagnostic = Diagnostic::error(PACKAGE_FILE, gap.span.clone(), format!("no gate closes {}", gap.value));
         report(diagnostic.help(format!("write a gate with gap = \"{}\", or remove the gap", gap.value)));
     }

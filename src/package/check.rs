@@ -29,8 +29,8 @@ pub struct Checked {
     /// The parameters, paths and words of the package as variables of expressions, by table; `None` for a
     /// table in which something was reported.
     pub variables: BTreeMap<&'static str, Option<crate::evidence::Shape>>,
-    /// Gap ids, by place.
-    pub gaps: Vec<Located<String>>,
+    /// Gap ids and their aliases.
+    pub gaps: Vec<(Located<String>, Vec<String>)>,
     /// Stage ids, in the order of the file.
     pub stages: Vec<Located<String>>,
     /// Criteria and their gaps.
@@ -41,7 +41,7 @@ pub struct Checked {
     pub measures: BTreeMap<String, (std::ops::Range<usize>, Option<ProbeUse>)>,
     /// The rows of `[[forbidden]]`.
     pub forbidden: Vec<RawForbidden>,
-    /// `[params]` and `[paths]` entries by reference (`params.x`), for those that nothing reads.
+    /// The entries of `[params]` and `[paths]` that are in order, by reference: `params.x`.
     pub entries: Vec<Located<String>>,
 }
 
@@ -119,7 +119,7 @@ fn check_table<'a>(reading: Reading<'a>, table: &'a toml::de::DeTable<'a>) -> Ch
         package: package.filter(|_| clean),
         variables: variables(&raw),
         names,
-        gaps: raw.gaps.iter().map(|gap| gap.id.clone()).collect(),
+        gaps: raw.gaps.iter().map(|gap| (gap.id.clone(), list(&gap.aliases))).collect(),
         stages: raw.stages.iter().map(|stage| stage.id.clone()).collect(),
         criteria: (raw.criteria.iter())
             .filter_map(|criterion| Some((criterion.words.clone()?, list(&criterion.gaps))))
@@ -136,12 +136,12 @@ fn list(words: &Words) -> Vec<String> {
 }
 
 fn entries(raw: &RawPackage<'_>) -> Vec<Located<String>> {
-    let entry = |table: &str, name: &Located<String>| Located {
-        value: format!("{table}.{}", name.value),
-        span: name.span.clone(),
+    let entry = |table: &str, name: &Located<String>| {
+        Some(Located { value: format!("{table}.{}", name.value), span: name.span.clone() })
     };
-    let params = raw.params.iter().map(|(name, _)| entry("params", name));
-    let paths = raw.paths.iter().filter(|(name, _)| name.value != "root").map(|(name, _)| entry("paths", name));
+    let params = raw.params.iter().filter_map(|(name, value)| value.as_ref().and(entry("params", name)));
+    let paths = raw.paths.iter().filter(|(name, _)| name.value != "root");
+    let paths = paths.filter_map(|(name, path)| path.as_ref().and(entry("paths", name)));
     params.chain(paths).collect()
 }
 
@@ -254,7 +254,7 @@ fn plain_names(raw: &RawPackage<'_>, trust: Option<&Trust>) -> Names {
     names
 }
 
-/// The variables `params`, `paths` and `package` for expressions.
+/// The variables `params`, `paths` and `pkg` for expressions.
 fn variables(raw: &RawPackage<'_>) -> BTreeMap<&'static str, Option<crate::evidence::Shape>> {
     use crate::evidence::Shape;
     let params = raw.params.iter().map(|(name, param)| Some((name.value.as_str(), param.as_ref()?.value.shape())));
@@ -265,7 +265,7 @@ fn variables(raw: &RawPackage<'_>) -> BTreeMap<&'static str, Option<crate::evide
     BTreeMap::from([
         ("params", params.map(Shape::record)),
         ("paths", Some(Shape::record(paths))),
-        ("package", Some(Shape::record(words.map(|word| (word, Shape::Text))))),
+        ("pkg", Some(Shape::record(words.map(|word| (word, Shape::Text))))),
     ])
 }
 
@@ -294,7 +294,7 @@ fn check_database<'a>(reading: &Reading<'a>, at: &TableAt<'a>, names: &Names) ->
         authority.and_then(|authority| authority.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'));
     if password || text.contains("password=") {
         let help = "remove it from the file and give it in PGPASSFILE (~/.pgpass); settings are recorded";
-        reading.error(&span, "the database's url holds a password", help);
+        reading.error_unshown(&span, "the database's url holds a password", help);
         return None;
     }
     Some(text)
@@ -307,7 +307,7 @@ fn check_executor<'a>(reading: &Reading<'a>, at: &TableAt<'a>, names: &Names) ->
         let spelt = name.value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !spelt || name.value.starts_with(|c: char| c.is_ascii_digit()) {
             let help = "list names only, such as \"BACKUP_GPG_FPR\"; values stay in the executor's environment";
-            reading.error(&name.span, "this is not the name of an environment variable", help);
+            reading.error_unshown(&name.span, "what `env` lists is not the name of an environment variable", help);
         }
     }
     let filled = fill_table(reading, at, names)?;
@@ -349,6 +349,7 @@ fn check_limits(reading: &Reading<'_>, raw: Option<&RawLimits>) -> Option<(std::
         }
     }
     if limits.probe > audit
+        && reading.found.borrow().len() == before
         && let Some(word) = raw.probe.as_ref().or(raw.audit.as_ref())
     {
         let message = format!("a probe may take {:?}, longer than the audit's {audit:?}", limits.probe);

@@ -114,7 +114,7 @@ impl<'a> RawPackage<'a> {
     /// Reads the file's table, reporting every unknown key, missing key and wrong kind.
     pub fn read(reading: Reading<'a>, root: TableAt<'a>) -> Self {
         let mut file = TableReader::new(reading, "the package file", root);
-        let header = file.required::<TableAt<'a>>("package", "…, as a table: [package]");
+        let header = file.required::<TableAt<'a>>("package", "[package]");
         let header = header.map(|at| read_header(reading, at.value)).unwrap_or_default();
         let paths = file.entries("paths").into_iter().map(|entry| {
             let value = String::read(&reading, &entry.name.value, entry.value);
@@ -126,7 +126,7 @@ impl<'a> RawPackage<'a> {
             (entry.name, value.map(|value| Located { value, span: entry.value.span() }))
         });
         let params = params.collect();
-        let trust = file.required::<TableAt<'a>>("trust", "…, as a table: [trust]");
+        let trust = file.required::<TableAt<'a>>("trust", "[trust]");
         let trust = trust.map(|at| read_trust(reading, at.value));
         let [database, code_path, executor] =
             ["database", "code_path", "executor"].map(|key| file.optional::<TableAt<'a>>(key).map(|at| at.value));

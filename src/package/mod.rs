@@ -80,7 +80,8 @@ pub struct Package {
 }
 
 impl Package {
-    /// The shapes of the variables `params`, `paths` and `package` in expressions.
+    /// The shapes of the variables `params`, `paths` and `pkg` in expressions. The texts of `[package]` are called
+    /// `pkg` there because CEL reserves the word `package`.
     pub fn shapes(&self) -> BTreeMap<&'static str, Shape> {
         let params = self.params.iter().map(|(name, param)| (name.as_str(), param.shape()));
         let paths = self.paths.keys().map(|name| (name.as_str(), Shape::Text));
@@ -88,7 +89,7 @@ impl Package {
         BTreeMap::from([
             ("params", Shape::record(params)),
             ("paths", Shape::record(paths)),
-            ("package", Shape::record(package)),
+            ("pkg", Shape::record(package)),
         ])
     }
 
@@ -100,7 +101,7 @@ impl Package {
         BTreeMap::from([
             ("params", Fact::record(params)),
             ("paths", Fact::record(paths)),
-            ("package", Fact::record(package)),
+            ("pkg", Fact::record(package)),
         ])
     }
 

@@ -38,8 +38,9 @@ impl ProbeUse {
         self.probe().shape(&self.settings)
     }
 
-    /// Reads the table of a probe: its kind, and settings against the probe's parameters. `None` after
-    /// reporting everything that is wrong with it.
+    /// Reads the table of a probe: its kind, and settings against the probe's parameters. Everything that is
+    /// wrong with it is reported. `None` when its facts are not known then; a setting that the probe does
+    /// not have changes no fact.
     pub fn read<'a>(reading: &Reading<'a>, name: &str, at: &TableAt<'a>, names: &Names) -> Option<Self> {
         let probe = find_probe(reading, name, at);
         // Settings are filled in even for an unknown kind, so that wrong references are reported as well.
@@ -50,10 +51,10 @@ impl ProbeUse {
         let settings: BTreeMap<String, Setting> = settings.collect();
         let probe = probe?;
         let faults = check_parameters(reading, probe, &at.header, &settings);
-        let complete = settings.values().all(|(value, ..)| value.is_some());
-        let filled = settings.iter().filter_map(|(key, (value, ..))| value.clone().map(|value| (key.clone(), value)));
-        let filled = Settings(filled.collect());
-        if faults || !complete {
+        let known = settings.iter().filter(|(key, _)| probe.parameters().iter().any(|known| known.name == *key));
+        let filled = known.map(|(key, (value, ..))| value.clone().map(|value| (key.clone(), value)));
+        let filled = Settings(filled.collect::<Option<_>>()?);
+        if faults {
             return None;
         }
         let problems = probe.check(&filled);
@@ -87,7 +88,7 @@ fn find_probe<'a>(reading: &Reading<'a>, name: &str, at: &TableAt<'a>) -> Option
     probe
 }
 
-/// Reports unknown, missing and wrong settings; says whether there were any.
+/// Reports unknown, missing and wrong settings; says whether any was missing or wrong.
 fn check_parameters(
     reading: &Reading<'_>,
     probe: &dyn Probe,
@@ -98,7 +99,6 @@ fn check_parameters(
     let parameters = probe.parameters();
     for (key, (value, key_span, span)) in settings {
         let Some(parameter) = parameters.iter().find(|parameter| parameter.name == key) else {
-            faults = true;
             let message = format!("the probe `{}` has no setting `{key}`", probe.kind());
             let known = parameters.iter().map(|parameter| parameter.name);
             reading.error(key_span, message, suggestion(key, known));
@@ -108,7 +108,7 @@ fn check_parameters(
             && !parameter.kind.admits(value)
         {
             faults = true;
-            let message = format!("`{key}` of the probe `{}` is {}", probe.kind(), json_type(value));
+            let message = format!("`{key}` of the probe `{}` is {}", probe.kind(), json_kind(value));
             let diagnostic = Diagnostic::error(reading.file, span.clone(), message);
             let diagnostic = diagnostic.label(format!("expected {}", parameter.kind.name()));
             reading.report(diagnostic.help(format!("{key}: {}", parameter.doc)));
@@ -123,14 +123,19 @@ fn check_parameters(
     faults
 }
 
-fn json_type(value: &Value) -> String {
+fn json_kind(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(_) => "a boolean".to_owned(),
         Value::Number(number) if number.is_i64() => "an integer".to_owned(),
         Value::Number(_) => "a float".to_owned(),
-        Value::String(text) => format!("the string {text:?}"),
-        Value::Array(_) => "a list".to_owned(),
+        Value::String(_) => "a string".to_owned(),
+        Value::Array(items) => {
+            // Of a list of the wrong kind, the kinds of its items are what is wrong.
+            let kinds: std::collections::BTreeSet<String> = items.iter().map(json_kind).collect();
+            let kinds: Vec<String> = kinds.into_iter().collect();
+            if kinds.is_empty() { "an empty list".to_owned() } else { format!("a list with {}", kinds.join(" and ")) }
+        }
         Value::Object(_) => "a table".to_owned(),
     }
 }

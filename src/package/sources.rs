@@ -63,7 +63,11 @@ impl SourceFile {
 
     fn from_disk(name: String, path: &Path) -> Self {
         let shown = path.display().to_string();
-        match read_regular(path) {
+        let instead = match name.as_str() {
+            PACKAGE_FILE => format!("name the file: {}", path.join(PACKAGE_FILE).display()),
+            _ => "a gate is one file; move the directory away".to_owned(),
+        };
+        match read_regular(path, instead) {
             Ok(bytes) => Self::from_bytes(name, shown, bytes),
             Err(unreadable) => Self { name, shown, text: Err(unreadable) },
         }
@@ -173,7 +177,8 @@ fn list_gates(folder: &Path) -> Result<Vec<String>, Unreadable> {
     Ok(names)
 }
 
-fn read_regular(path: &Path) -> Result<Vec<u8>, Unreadable> {
+/// A regular file's bytes. `instead` says what to do when it is a directory.
+fn read_regular(path: &Path, instead: String) -> Result<Vec<u8>, Unreadable> {
     let shown = path.display();
     let failed = |error: std::io::Error| {
         let help = match error.kind() {
@@ -186,10 +191,7 @@ fn read_regular(path: &Path) -> Result<Vec<u8>, Unreadable> {
     let wrong = |message: String, help: String| Err(Unreadable { message, help });
     let attributes = std::fs::metadata(path).map_err(failed)?;
     if attributes.is_dir() {
-        return wrong(
-            format!("{shown} is a directory"),
-            format!("name the file: {}", path.join(PACKAGE_FILE).display()),
-        );
+        return wrong(format!("{shown} is a directory"), instead);
     }
     if !attributes.is_file() {
         return wrong(format!("{shown} is not a regular file"), format!("look at it: ls -ld {shown}"));

@@ -54,22 +54,45 @@ impl<'a> Reading<'a> {
     pub fn parse(&self) -> Option<DeTable<'a>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         let mut trusted = true;
-        for error in errors {
-            let span = error.span().unwrap_or(0..0);
-            let line_start = self.text.get(..span.start).unwrap_or("").rfind('\n').map_or(0, |at| at + 1);
+        // Up to here, errors follow from the one before and are not reported.
+        let mut explained = 0;
+        let mut errors: Vec<_> = errors.iter().map(|error| (error.span().unwrap_or(0..0), error.message())).collect();
+        errors.sort_by_key(|(span, _)| span.start);
+        for (span, message) in errors {
             // A key given twice leaves a table that can be judged; a table given twice does not, for the
             // parser keeps only one of the two.
-            let twice = error.message() == "duplicate key";
-            let header = self.text[line_start..].trim_start().starts_with('[');
+            let header = self.line(span.start).trim_start().starts_with('[');
+            let twice = message == "duplicate key";
             trusted &= twice && !header;
-            let diagnostic = Diagnostic::error(self.file, span.clone(), error.message());
-            self.report(match (twice, header) {
-                (true, true) => diagnostic.help("merge the two tables into one"),
-                (true, false) => diagnostic.help("keep one of them"),
-                (false, _) => diagnostic.help("correct the TOML syntax; a string stands in quotes: key = \"value\""),
-            });
+            if span.start < explained {
+                continue;
+            }
+            let rest = &self.text[span.start..];
+            let (message, help) = if twice {
+                let help = if header { "merge the two tables into one" } else { "keep one of them" };
+                explained = if header { rest.find("\n[").map_or(self.text.len(), |end| span.start + end) } else { 0 };
+                (format!("`{}` is given twice", &self.text[span.clone()]), help)
+            } else if message.starts_with("missing comma") || message.starts_with("unclosed array") {
+                explained = rest.find("\n\n").map_or(self.text.len(), |end| span.start + end);
+                (message.to_owned(), "end the list before this line with ], or put a comma between its items")
+            } else {
+                (message.to_owned(), "correct the TOML syntax; a string stands in quotes: key = \"value\"")
+            };
+            self.error(&span, message, help);
         }
         trusted.then(|| table.into_inner())
+    }
+
+    /// The line that holds a byte, from its beginning.
+    fn line(&self, at: usize) -> &'a str {
+        let start = self.text.get(..at).unwrap_or("").rfind('\n').map_or(0, |newline| newline + 1);
+        self.text[start..].lines().next().unwrap_or("")
+    }
+
+    /// Adds an error whose line must not be shown, for it holds a secret.
+    pub fn error_unshown(&self, span: &Range<usize>, message: &str, help: &str) {
+        let line = self.text.get(..span.start).unwrap_or("").matches('\n').count() + 1;
+        self.report(Diagnostic::whole_file(self.file, format!("line {line}: {message}")).help(help));
     }
 
     /// The byte range in the file of a byte range in a decoded string; the whole string where the two
@@ -127,7 +150,7 @@ impl<'a> Value<'a> for String {
         let text = value.get_ref().as_str();
         match text {
             Some(text) if text.trim().is_empty() => {
-                reading.error(&value.span(), format!("`{key}` is empty"), "say it, or remove the key");
+                reading.error(&value.span(), format!("`{key}` is empty"), "give it a value");
                 None
             }
             Some(text) => Some(text.to_owned()),
@@ -193,12 +216,14 @@ pub struct TableReader<'a> {
     name: String,
     at: TableAt<'a>,
     asked: Vec<&'static str>,
+    /// Required keys that are not given, with what to do about it.
+    missing: Vec<(&'static str, String)>,
 }
 
 impl<'a> TableReader<'a> {
     /// A reader of `at`, called `name` in messages.
     pub fn new(reading: Reading<'a>, name: impl Into<String>, at: TableAt<'a>) -> Self {
-        Self { reading, name: name.into(), at, asked: Vec::new() }
+        Self { reading, name: name.into(), at, asked: Vec::new(), missing: Vec::new() }
     }
 
     /// Where the table's header stands.
@@ -213,12 +238,12 @@ impl<'a> TableReader<'a> {
         T::read(&self.reading, key, value).map(|read| Located { value: read, span: value.span() })
     }
 
-    /// The value of a required key. `hint` says what belongs there.
+    /// The value of a required key. `hint` says what belongs there; of a table, its header. That it is missing
+    /// is reported by [`TableReader::finish`].
     pub fn required<T: Value<'a>>(&mut self, key: &'static str, hint: &str) -> Option<Located<T>> {
         if !self.at.table.contains_key(key) {
-            let message = format!("{} has no `{key}`", self.name);
-            let diagnostic = Diagnostic::error(self.reading.file, self.header(), message);
-            self.reading.report(diagnostic.help(format!("add {key} = {hint}")));
+            let help = if T::NAME == TableAt::NAME { format!("add {hint}") } else { format!("add {key} = {hint}") };
+            self.missing.push((key, help));
         }
         self.optional(key)
     }
@@ -235,18 +260,25 @@ impl<'a> TableReader<'a> {
         table.map(|table| entries(&table.value)).unwrap_or_default()
     }
 
-    /// Reports every key that was not asked for.
-    pub fn finish(self) {
+    /// Reports every key that was not asked for, and every required key that is missing. A missing one
+    /// that was merely misspelt is reported once, where it stands.
+    pub fn finish(mut self) {
         for (key, _) in self.at.table.iter().filter(|(key, _)| !self.asked.contains(&key.get_ref().as_ref())) {
-            let unused = |name: &&'static str| !self.at.table.contains_key(*name);
             // A key that is already there is a poor guess.
-            let free: Vec<&str> = self.asked.iter().filter(|name| unused(name)).copied().collect();
+            let free: Vec<&str> =
+                self.asked.iter().filter(|name| !self.at.table.contains_key(**name)).copied().collect();
             let help = match nearest(key.get_ref(), free.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
+                Some(near) => {
+                    self.missing.retain(|(missing, _)| *missing != near);
+                    format!("did you mean `{near}`?")
+                }
                 None => suggestion(key.get_ref(), self.asked.iter().copied()),
             };
             let message = format!("unknown key `{}` in {}", key.get_ref(), self.name);
             self.reading.error(&key.span(), message, help);
+        }
+        for (key, help) in self.missing {
+            self.reading.error(&self.at.header, format!("{} has no `{key}`", self.name), help);
         }
     }
 }

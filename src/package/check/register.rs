@@ -102,6 +102,10 @@ fn check_filled(reading: &Reading<'_>, raw: &RawPackage<'_>) {
 
 fn check_reports(reading: &Reading<'_>, raw: &RawPackage<'_>) {
     let mut files = BTreeMap::new();
+    let numbers = || raw.reports.iter().map(|report| &report.number.value);
+    let known = |stage: &RawStage| stage.report.as_ref().is_some_and(|at| numbers().any(|number| *number == at.value));
+    // A stage whose report is wrong, which is reported, may be meant for any of them.
+    let all_known = raw.stages.iter().all(known);
     for report in &raw.reports {
         let number = &report.number;
         if number.value.len() != 2 || !number.value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -124,7 +128,7 @@ fn check_reports(reading: &Reading<'_>, raw: &RawPackage<'_>) {
             reading.error(&template.span, message, "name a file of the folder templates/: \"01.md\"");
         }
         let shown = raw.stages.iter().any(|stage| stage.report.as_ref().is_some_and(|at| at.value == number.value));
-        if !shown {
+        if !shown && all_known {
             let message = format!("no stage is shown in report {}", number.value);
             let help = format!("give a stage report = \"{}\", or remove the report", number.value);
             reading.error(&number.span, message, help);
