@@ -14,4 +14,5 @@ mod package_files;
 mod provisioning;
 mod records;
 mod sql;
+mod stock_gates;
 mod tree_manifest;
