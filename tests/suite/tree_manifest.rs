@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use cutgate::evidence::{Fact, Missing, MissingState};
+use cutgate::evidence::{Digest256, Fact, Missing, MissingState, Reading};
 use cutgate::probes::{self, Limits};
 use serde_json::json;
 
@@ -82,6 +82,17 @@ fn a_tree_as_built_matches_and_sha256sum_agrees() {
         "find . -name __pycache__ -prune -o -type f ! -name '*.pyc' -printf '%P\\0' | xargs -0 sha256sum | LC_ALL=C sort | sha256sum",
     );
     assert_eq!(text(&facts, "digest"), String::from_utf8_lossy(&again.stdout)[..64]);
+}
+
+#[test]
+fn one_source_is_noted_for_the_tree_and_one_for_the_manifest() {
+    let dir = deployed();
+    let given = json!({ "tree": "tree", "manifest": "MANIFEST" });
+    let (_, sources) = harness::observe("tree-manifest", dir.path(), given, Limits::default());
+    let bytes = fs::read(dir.path().join("MANIFEST")).expect("the manifest");
+    let content = Reading::Content { size: bytes.len() as u64, sha256: Digest256::of(&bytes) };
+    let noted: Vec<_> = sources.into_iter().map(|source| (source.what, source.read)).collect();
+    assert_eq!(noted, [("MANIFEST".to_owned(), content), ("tree".to_owned(), Reading::Attributes)]);
 }
 
 #[test]

@@ -105,6 +105,8 @@ impl Database<'_> {
         let first = "SELECT count(*) FROM sqlite_schema";
         let opened = connection.execute_batch("BEGIN").and_then(|()| connection.query_one(first, [], |_| Ok(())));
         opened.map_err(|error| self.failed(&error))?;
+        // Under a shared lock the file stays as it is; what was committed before the lock is no change.
+        let before = if mode == Mode::Rollback { self.stamp()? } else { before };
         connection.authorizer(Some(authorize));
         let mut rows: BTreeMap<String, Fact> = queries
             .iter()

@@ -5,11 +5,12 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cutgate::evidence::{Fact, MissingState};
+use cutgate::evidence::{Digest256, Fact, MissingState, Reading};
+use cutgate::probes::Limits;
 use serde_json::json;
 
 use super::{ask, collect, missing, query, rows, time};
-use crate::harness::open_dir;
+use crate::harness::{self, open_dir};
 use crate::postgres::Cluster;
 
 const TARGETS: &str = "CREATE TABLE target (name text, units bigint, forbidden bool, seen timestamptz);
@@ -77,6 +78,18 @@ fn every_type_that_can_stand_for_a_kind_does() {
     }
     let facts = ask(Path::new("/"), &url, "SELECT generate_series(1, 2500) AS v", json!({ "v": "int" }));
     assert_eq!(rows(&facts, "rows.q").len(), 2500, "more than one fetch");
+}
+
+#[test]
+fn every_statement_is_noted_with_the_role_that_sent_it() {
+    let cluster = Cluster::shared();
+    let database = cluster.database(TARGETS);
+    let given = json!({ "url": cluster.url(&database, "locked") + "&password=opensesame", "queries": { "q": query(COUNT, json!({ "n": "int" })) } });
+    let (_, sources) = harness::observe("sql", Path::new("/"), given, Limits::default());
+    let ours = Reading::Statement { sha256: Digest256::of(COUNT.as_bytes()) };
+    assert_eq!(sources.iter().filter(|source| source.read == ours).count(), 1);
+    let server = format!("postgresql://locked@{}:{}/{database}", cluster.socket().display(), cluster.port);
+    assert!(sources.iter().all(|source| source.by == "locked" && source.what == server), "{sources:?}");
 }
 
 #[test]
