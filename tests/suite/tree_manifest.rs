@@ -42,9 +42,9 @@ fn ints(facts: &Fact, names: &[&str]) -> Vec<i64> {
 
 fn texts(facts: &Fact, name: &str) -> Vec<String> {
     let Some(Fact::List(items)) = facts.get(name) else { panic!("{name}: {:?}", facts.get(name)) };
-    let text = |item: &Fact| match item {
-        Fact::Text(text) => text.clone(),
-        other => panic!("{name}: {other:?}"),
+    let text = |item: &Fact| {
+        let Fact::Text(text) = item else { panic!("{name}: {item:?}") };
+        text.clone()
     };
     items.iter().map(text).collect()
 }

@@ -35,6 +35,9 @@ impl Ignore {
     }
 }
 
+/// A link's target and whether it leads out of the tree.
+pub(super) type Target = Result<(String, bool), Missing>;
+
 /// What the tree holds. Paths are relative to the tree.
 #[derive(Default)]
 pub(super) struct Walk {
@@ -42,8 +45,8 @@ pub(super) struct Walk {
     pub files: Vec<(String, Attributes)>,
     /// Folders below the tree's own.
     pub folders: Vec<String>,
-    /// Path, target and whether it leads out.
-    pub links: Vec<(String, Result<(String, bool), Missing>)>,
+    /// Symbolic links.
+    pub links: Vec<(String, Target)>,
     /// FIFOs, sockets and devices.
     pub special: Vec<(String, FileKind)>,
     /// How many files and folders were left aside by name.
