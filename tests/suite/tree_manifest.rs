@@ -200,15 +200,16 @@ fn one_unreadable_file_makes_every_comparison_unknown() {
 #[test]
 fn one_unreadable_folder_makes_the_counts_unknown_too() {
     let dir = deployed();
-    fs::set_permissions(dir.path().join("tree/phases"), PermissionsExt::from_mode(0o700)).expect("chmod");
+    fs::set_permissions(dir.path().join("tree/phases"), PermissionsExt::from_mode(0o000)).expect("chmod");
     let facts = as_nobody(|| probe(dir.path()));
     for name in COMPARISON.into_iter().chain(["digest", "files", "ignored", "links", "special"]) {
         assert_eq!(missing(&facts, name).state, MissingState::Denied, "{name}");
     }
     assert_eq!(paths(&facts, "unreadable"), ["phases"]);
-    fs::set_permissions(dir.path().join("tree/phases"), PermissionsExt::from_mode(0o744)).expect("chmod");
+    fs::set_permissions(dir.path().join("tree/phases"), PermissionsExt::from_mode(0o444)).expect("chmod");
     let facts = as_nobody(|| probe(dir.path()));
     assert_eq!(missing(&facts, "files").state, MissingState::Denied, "names are seen, what they are is not");
+    fs::set_permissions(dir.path().join("tree/phases"), PermissionsExt::from_mode(0o755)).expect("chmod");
 }
 
 #[test]
@@ -216,12 +217,13 @@ fn a_tree_behind_a_closed_folder_is_denied_not_absent() {
     let dir = deployed();
     fs::create_dir(dir.path().join("closed")).expect("mkdir");
     fs::rename(dir.path().join("tree"), dir.path().join("closed/tree")).expect("move");
-    fs::set_permissions(dir.path().join("closed"), PermissionsExt::from_mode(0o700)).expect("chmod");
+    fs::set_permissions(dir.path().join("closed"), PermissionsExt::from_mode(0o000)).expect("chmod");
     let given = json!({ "tree": "closed/tree", "manifest": "MANIFEST" });
     let facts = as_nobody(|| collect("tree-manifest", dir.path(), given).expect("facts"));
     assert_eq!(missing(&facts, "tree_present").state, MissingState::Denied);
     assert_eq!(missing(&facts, "digest").state, MissingState::Denied);
     assert_eq!(ints(&facts, &["pinned"]), [4]);
+    fs::set_permissions(dir.path().join("closed"), PermissionsExt::from_mode(0o755)).expect("chmod");
 }
 
 #[test]

@@ -153,16 +153,17 @@ fn an_absent_file_is_absent_and_an_invisible_one_is_denied() {
     assert_eq!(facts.get("present"), Some(&Fact::Bool(false)));
     assert_eq!(missing(&facts, "rows.q").state, MissingState::Absent);
     assert_eq!(names(dir.path()), ["g.db"], "and is not made");
-    fs::set_permissions(dir.path().join("g.db"), PermissionsExt::from_mode(0o600)).expect("chmod");
+    fs::set_permissions(dir.path().join("g.db"), PermissionsExt::from_mode(0o000)).expect("chmod");
     let facts = as_nobody(|| count(dir.path()));
     assert_eq!(facts.get("present"), Some(&Fact::Bool(true)));
     assert_eq!(missing(&facts, "rows.q").state, MissingState::Denied);
     fs::create_dir(dir.path().join("closed")).expect("mkdir");
     fs::rename(dir.path().join("g.db"), dir.path().join("closed/g.db")).expect("move");
-    fs::set_permissions(dir.path().join("closed"), PermissionsExt::from_mode(0o700)).expect("chmod");
+    fs::set_permissions(dir.path().join("closed"), PermissionsExt::from_mode(0o000)).expect("chmod");
     let facts = as_nobody(|| ask(dir.path(), "sqlite:closed/g.db", "SELECT 1 AS n", json!({ "n": "int" })));
     assert_eq!(missing(&facts, "present").state, MissingState::Denied);
     assert_eq!(missing(&facts, "rows.q").state, MissingState::Denied);
+    fs::set_permissions(dir.path().join("closed"), PermissionsExt::from_mode(0o755)).expect("chmod");
 }
 
 #[test]
@@ -263,7 +264,7 @@ fn a_live_log_is_read_truthfully_and_nothing_is_made() {
     fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).expect("chmod");
     assert_eq!(listing(dir.path()), before, "in a folder that could not");
     for companion in ["g.db-wal", "g.db-shm"] {
-        fs::set_permissions(dir.path().join(companion), PermissionsExt::from_mode(0o600)).expect("chmod");
+        fs::set_permissions(dir.path().join(companion), PermissionsExt::from_mode(0o000)).expect("chmod");
         let facts = as_nobody(|| count(dir.path()));
         assert_eq!(missing(&facts, "rows.q").state, MissingState::Denied, "{companion}");
         fs::set_permissions(dir.path().join(companion), PermissionsExt::from_mode(0o644)).expect("chmod");
