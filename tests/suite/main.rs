@@ -11,6 +11,8 @@ mod keyring;
 mod knowledge_base;
 mod lab;
 mod package_files;
+#[allow(dead_code, reason = "each test module uses a part of it")]
+mod postgres;
 mod provisioning;
 mod records;
 mod sql;
