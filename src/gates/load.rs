@@ -106,14 +106,18 @@ fn readable<'a>(source: &'a SourceFile, found: &RefCell<Vec<Diagnostic>>) -> Opt
     }
 }
 
-/// The gate files in force: those that the package lists, or all.
+/// The gate files in force: those that the package lists, or all. Which stock gates a package means that cannot be
+/// understood, or has no gap that they could close, is not known: then nothing is said about them.
 fn gates_in_force<'a>(
     sources: &'a Sources,
     package: Option<&Checked>,
     found: &RefCell<Vec<Diagnostic>>,
 ) -> Vec<&'a SourceFile> {
     let all: Vec<&SourceFile> = sources.gates.iter().collect();
-    let Some(listed) = package.and_then(|package| package.gates.as_ref()) else { return all };
+    let Some(listed) = package.and_then(|package| package.gates.as_ref()) else {
+        let stock = package.is_some_and(|package| !package.gaps.is_empty());
+        return all.into_iter().filter(|source| stock || !source.is_stock()).collect();
+    };
     let mut seen: BTreeMap<&str, &Located<String>> = BTreeMap::new();
     for name in &listed.value {
         if !all.iter().any(|source| source.stem() == name.value) {
