@@ -23,5 +23,6 @@ mod package_files;
 mod postgres;
 mod provisioning;
 mod records;
+mod reference;
 mod sql;
 mod tree_manifest;
