@@ -143,6 +143,16 @@ impl Door {
     /// `absent`, `denied`; `unreadable` for anything that is not a regular file, is longer than
     /// `max` bytes, or changed its length while it was read; `timed out` when the probe's time is over.
     pub fn read(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
+        let bytes = self.read_quietly(logical, max)?;
+        self.note_content(logical, &bytes);
+        Ok(bytes)
+    }
+
+    /// As [`Door::read`], for one file of many: the caller notes the whole.
+    ///
+    /// # Errors
+    /// As [`Door::read`].
+    pub fn read_quietly(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
         let tried = format!("read {logical}");
         let fd = self.open(logical, OFlags::RDONLY);
         let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
@@ -184,7 +194,6 @@ impl Door {
             let said = format!("it had {} bytes when opened and {} when read", attributes.size, bytes.len());
             return Err(unreadable(said, "run the audit again when nobody writes to it".to_owned()));
         }
-        self.note_content(logical, &bytes);
         Ok(bytes)
     }
 
@@ -193,6 +202,16 @@ impl Door {
     /// # Errors
     /// `absent`, `denied`, `unreadable` when it is no directory or has more entries than the limit.
     pub fn list(&self, logical: &str) -> Result<Vec<Entry>, Missing> {
+        let entries = self.list_quietly(logical)?;
+        self.note_attributes(logical);
+        Ok(entries)
+    }
+
+    /// As [`Door::list`], for one folder of many: the caller notes the whole.
+    ///
+    /// # Errors
+    /// As [`Door::list`].
+    pub fn list_quietly(&self, logical: &str) -> Result<Vec<Entry>, Missing> {
         let tried = format!("list {logical}");
         let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
         let fd = self.open(logical, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|error| {
@@ -224,7 +243,6 @@ impl Door {
             entries.push(Entry { name, exact, attributes });
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
-        self.note_attributes(logical);
         Ok(entries)
     }
 }

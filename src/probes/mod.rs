@@ -4,6 +4,7 @@
 //! A probe reads through the [`Door`] and never judges; it writes nothing anywhere. To add one: a file
 //! (or folder) here that implements [`Probe`], and one line in [`REGISTRY`], which is sorted by kind.
 
+pub mod code_path;
 mod door;
 mod files;
 mod settings;
@@ -42,7 +43,7 @@ pub trait Probe: Sync {
 }
 
 /// Every probe, sorted by kind.
-pub const REGISTRY: &[&dyn Probe] = &[];
+pub const REGISTRY: &[&dyn Probe] = &[&code_path::CodePath];
 
 /// The probe of a kind.
 pub fn find(kind: &str) -> Option<&'static dyn Probe> {
