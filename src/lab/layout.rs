@@ -14,8 +14,8 @@ static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/lab");
 /// Files in which names between at-signs are filled in; all others are copied as they are.
 const TEMPLATES: &[&str] = &["cutgate.toml", "host/etc/group", "host/etc/passwd", "keys/README.md"];
 
-/// What the builder itself reads, or an operator applies later, and what is not laid out.
-const BUILDER_ONLY: &[&str] = &["overlays", "registry"];
+/// What the builder itself reads, and what is not laid out.
+const BUILDER_ONLY: &[&str] = &["registry"];
 
 /// Files with another mode than 0644.
 const MODES: &[(&str, u32)] = &[("host/etc/cutter/cutter.env", 0o640)];

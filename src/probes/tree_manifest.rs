@@ -6,8 +6,9 @@
 //! `altered`, `missing` and `extra` unknown; a folder that could not be listed also makes the counts
 //! and lists of what the tree holds unknown.
 //!
-//! The digest is SHA-256 over the sorted lines that `sha256sum` would write for the files, so
-//! `find … -printf '%P\0' | xargs -0 sha256sum | LC_ALL=C sort | sha256sum` gives it again. Links and special
+//! The digest is SHA-256 over the lines that `sha256sum` would write for the files in the order of their paths, so
+//! `find … -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum` gives it again, as does the
+//! SHA-256 of a manifest that was written in this way and fits. Links and special
 //! files have no content here and are no part of it: they are facts of their own, and unless the manifest
 //! pins them, special files and links that lead out of the tree count as extra.
 //!
@@ -221,8 +222,8 @@ fn facts(
         Ok(comparison) => part(comparison),
         Err(reason) => reason.clone().into(),
     };
-    let mut lines: Vec<String> = hashes.iter().map(|(path, digest)| checksums::line(digest.as_str(), path)).collect();
-    lines.sort();
+    // In the order of the paths' bytes, which is that of the map.
+    let lines: Vec<String> = hashes.iter().map(|(path, digest)| checksums::line(digest.as_str(), path)).collect();
     let links = walk.links.iter().map(|(path, target)| {
         let part = |part: fn(&(String, bool)) -> Fact| target.as_ref().map(part).map_err(Clone::clone).into();
         Fact::record([

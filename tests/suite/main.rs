@@ -25,4 +25,5 @@ mod provisioning;
 mod records;
 mod reference;
 mod sql;
+mod stock_gates;
 mod tree_manifest;

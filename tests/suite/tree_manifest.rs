@@ -79,7 +79,7 @@ fn a_tree_as_built_matches_and_sha256sum_agrees() {
     assert!(shell(&tree, "sha256sum --quiet --strict -c ../MANIFEST").status.success(), "sha256sum agrees");
     let again = shell(
         &tree,
-        "find . -name __pycache__ -prune -o -type f ! -name '*.pyc' -printf '%P\\0' | xargs -0 sha256sum | LC_ALL=C sort | sha256sum",
+        "find . -name __pycache__ -prune -o -type f ! -name '*.pyc' -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum",
     );
     assert_eq!(text(&facts, "digest"), String::from_utf8_lossy(&again.stdout)[..64]);
 }
@@ -305,7 +305,7 @@ fn binary_marks_dots_upper_case_and_escapes_are_what_sha256sum_takes_them_for() 
     assert_eq!(ints(&facts, &["files", "pinned", "matched"]), [6, 6, 6]);
     let again = shell(
         &dir.path().join("tree"),
-        "find . -type f ! -name '*.pyc' -printf '%P\\0' | xargs -0 sha256sum | LC_ALL=C sort | sha256sum",
+        "find . -type f ! -name '*.pyc' -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum",
     );
     assert_eq!(text(&facts, "digest"), String::from_utf8_lossy(&again.stdout)[..64]);
 }
