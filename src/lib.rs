@@ -8,6 +8,7 @@
 //! - to add an output **format**: one file in `src/report/format/` and one line in its registry.
 
 pub mod classify;
+pub mod commands;
 pub mod evidence;
 pub mod gates;
 pub mod lab;

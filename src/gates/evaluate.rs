@@ -32,7 +32,7 @@ fn environment<'a>(gate: &Gate, package: &Package, evidence: &'a Evidence) -> En
     env
 }
 
-/// The variables that every rule and text has: `params`, `paths`, `package`, `now`.
+/// The variables that every rule and text has: `params`, `paths`, `pkg`, `now`.
 pub(super) fn common<'a>(package: &Package, evidence: &Evidence) -> Env<'a> {
     let variables = package.variables().into_iter().map(|(name, fact)| (name.to_owned(), Cow::Owned(fact)));
     let mut variables: BTreeMap<_, _> = variables.collect();

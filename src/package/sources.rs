@@ -181,10 +181,10 @@ fn list_gates(folder: &Path) -> Result<Vec<String>, Unreadable> {
 fn read_regular(path: &Path, instead: String) -> Result<Vec<u8>, Unreadable> {
     let shown = path.display();
     let failed = |error: std::io::Error| {
-        let help = match error.kind() {
-            std::io::ErrorKind::NotFound => "name the file with --package, or make one: cutgate init DIR".to_owned(),
-            std::io::ErrorKind::PermissionDenied => format!("get the right to read it: ls -l {shown}"),
-            _ => format!("look at it: ls -ld {shown}"),
+        let help = if error.kind() == std::io::ErrorKind::NotFound {
+            "name the file with --package, or make one: cutgate init DIR".to_owned()
+        } else {
+            format!("see who may read it: ls -ld {shown}")
         };
         Unreadable { message: format!("cannot read {shown}: {error}"), help }
     };

@@ -261,6 +261,7 @@ impl Look<'_> {
         let secrets = self.wanted.iter().filter(|wanted| wanted.secret());
         let secrets = secrets.filter_map(|wanted| wanted.find(format, table)).flat_map(Value::texts);
         let secrets: Vec<String> = secrets.filter(|text| !text.is_empty()).collect();
+        secrets.iter().for_each(|secret| self.door.keep_secret(secret));
         let keys = self.wanted.iter().map(|wanted| {
             let fact = match wanted.find(format, table) {
                 Some(value) => self.key(wanted, value, &secrets),
