@@ -11,6 +11,7 @@ mod keyring;
 mod knowledge_base;
 mod lab;
 mod package_files;
+mod pages;
 mod provisioning;
 mod records;
 mod sql;
