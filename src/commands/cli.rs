@@ -29,6 +29,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Show a gate's checks with actual values, where each was read, and what would close it.
     Explain(ExplainArgs),
+    /// Verify a published audit: digests, ledger, and everything judged and rendered again.
+    Verify(VerifyArgs),
     /// The gates in force: list them, or check their files.
     Gates(GatesArgs),
 }
@@ -103,4 +105,11 @@ pub enum GatesAction {
     },
     /// Check the package and gate files without auditing: every problem at once.
     Check,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The folder of one published audit, such as reports/0001-20260521T100000Z.
+    pub dir: PathBuf,
 }

@@ -9,6 +9,7 @@ mod explain;
 mod gates;
 mod output;
 mod session;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -48,6 +49,9 @@ pub enum CommandError {
     /// The reports cannot be published.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// A published audit does not verify.
+    #[error(transparent)]
+    Replay(#[from] crate::report::ReplayError),
     /// The laboratory cannot be built.
     #[error(transparent)]
     Lab(#[from] crate::lab::LabError),
@@ -62,6 +66,8 @@ impl CommandError {
             Self::Problems(_) | Self::Usage(_) | Self::Render(_) | Self::Lab(_) => 2,
             Self::Publish(PublishError::Ledger { .. }) => 6,
             Self::Publish(PublishError::Io { .. } | PublishError::Secret { .. }) => 2,
+            Self::Replay(crate::report::ReplayError::Io { .. }) => 2,
+            Self::Replay(_) => 6,
             Self::Internal(_) => 70,
         }
     }
@@ -82,6 +88,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Explain(args) => explain::run(&cli.package, &args),
         Command::Gates(args) => gates::run(&cli.package, &args),
+        Command::Verify(args) => verify::run(&args),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -92,6 +99,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 | CommandError::Render(_)
                 | CommandError::Publish(_)
                 | CommandError::Lab(_)
+                | CommandError::Replay(_)
                 | CommandError::Internal(_) => {
                     eprintln!("error: {}", crate::report::escape::terminal(&error.to_string()))
                 }

@@ -63,7 +63,7 @@ impl ProbeUse {
             let span = settings.get(key).map_or_else(|| at.header.clone(), |(_, _, span)| span.clone());
             reading.error(&span, format!("`{}`: {}", problem.name, problem.message), &problem.help);
         }
-        let digest = sha256_hex(&canonical_json(&filled.0));
+        let digest = sha256_hex(&canonical_json(&probe.recorded(&filled).0));
         let id = ProbeId(format!("{}#{}", probe.kind(), &digest[..12]));
         problems.is_empty().then(|| Self { kind: probe.kind().to_owned(), settings: filled, id })
     }

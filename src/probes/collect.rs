@@ -146,9 +146,14 @@ fn given_up(run: &Running, with: &Collection) -> Missing {
 }
 
 fn observation(run: Running, facts: Fact) -> Observation {
+    let settings = match super::find(&run.question.kind) {
+        Some(probe) => probe.recorded(&run.question.settings),
+        // Of a kind that there is not, nobody knows which settings are secret.
+        None => Settings::default(),
+    };
     Observation {
         kind: run.question.kind,
-        settings: run.question.settings.0,
+        settings: settings.0,
         started: run.started,
         finished: chrono::Utc::now(),
         facts,

@@ -9,10 +9,12 @@ pub mod format;
 mod lock;
 mod publish;
 mod render;
+mod replay;
 mod set;
 
 pub use dossier::{Dossier, RESULT_FORMAT, Tool, exit_code, facts};
 pub use lock::PackageLock;
 pub use publish::{Claim, LEDGER, LedgerLine, PublishError, read_ledger};
 pub use render::{RenderError, Templates, render};
+pub use replay::{ReplayError, Replayed, replay};
 pub use set::report_set;

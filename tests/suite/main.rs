@@ -1,7 +1,9 @@
 //! Every integration test, in one binary. Tests use real parts: real files, real `gpg`, a real
 //! PostgreSQL, the real program with a scrubbed environment. A missing tool fails the test.
 
+mod audit;
 mod code_path;
+mod collection;
 mod config;
 mod documents;
 #[allow(dead_code, reason = "each test module uses a part of it")]
@@ -12,6 +14,8 @@ mod knowledge_base;
 mod lab;
 mod package_files;
 mod pages;
+#[allow(dead_code, reason = "each test module uses a part of it")]
+mod postgres;
 mod provisioning;
 mod records;
 mod sql;

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use cutgate::evidence::{Fact, Missing, MissingState};
+use cutgate::evidence::{Digest256, Fact, Missing, MissingState, Reading};
 use cutgate::probes::{self, Limits};
 use serde_json::json;
 
@@ -42,9 +42,9 @@ fn ints(facts: &Fact, names: &[&str]) -> Vec<i64> {
 
 fn texts(facts: &Fact, name: &str) -> Vec<String> {
     let Some(Fact::List(items)) = facts.get(name) else { panic!("{name}: {:?}", facts.get(name)) };
-    let text = |item: &Fact| match item {
-        Fact::Text(text) => text.clone(),
-        other => panic!("{name}: {other:?}"),
+    let text = |item: &Fact| {
+        let Fact::Text(text) = item else { panic!("{name}: {item:?}") };
+        text.clone()
     };
     items.iter().map(text).collect()
 }
@@ -82,6 +82,17 @@ fn a_tree_as_built_matches_and_sha256sum_agrees() {
         "find . -name __pycache__ -prune -o -type f ! -name '*.pyc' -printf '%P\\0' | xargs -0 sha256sum | LC_ALL=C sort | sha256sum",
     );
     assert_eq!(text(&facts, "digest"), String::from_utf8_lossy(&again.stdout)[..64]);
+}
+
+#[test]
+fn one_source_is_noted_for_the_tree_and_one_for_the_manifest() {
+    let dir = deployed();
+    let given = json!({ "tree": "tree", "manifest": "MANIFEST" });
+    let (_, sources) = harness::observe("tree-manifest", dir.path(), given, Limits::default());
+    let bytes = fs::read(dir.path().join("MANIFEST")).expect("the manifest");
+    let content = Reading::Content { size: bytes.len() as u64, sha256: Digest256::of(&bytes) };
+    let noted: Vec<_> = sources.into_iter().map(|source| (source.what, source.read)).collect();
+    assert_eq!(noted, [("MANIFEST".to_owned(), content), ("tree".to_owned(), Reading::Attributes)]);
 }
 
 #[test]
@@ -189,15 +200,16 @@ fn one_unreadable_file_makes_every_comparison_unknown() {
 #[test]
 fn one_unreadable_folder_makes_the_counts_unknown_too() {
     let dir = deployed();
-    fs::set_permissions(dir.path().join("tree/phases"), PermissionsExt::from_mode(0o700)).expect("chmod");
+    fs::set_permissions(dir.path().join("tree/phases"), PermissionsExt::from_mode(0o000)).expect("chmod");
     let facts = as_nobody(|| probe(dir.path()));
     for name in COMPARISON.into_iter().chain(["digest", "files", "ignored", "links", "special"]) {
         assert_eq!(missing(&facts, name).state, MissingState::Denied, "{name}");
     }
     assert_eq!(paths(&facts, "unreadable"), ["phases"]);
-    fs::set_permissions(dir.path().join("tree/phases"), PermissionsExt::from_mode(0o744)).expect("chmod");
+    fs::set_permissions(dir.path().join("tree/phases"), PermissionsExt::from_mode(0o444)).expect("chmod");
     let facts = as_nobody(|| probe(dir.path()));
     assert_eq!(missing(&facts, "files").state, MissingState::Denied, "names are seen, what they are is not");
+    fs::set_permissions(dir.path().join("tree/phases"), PermissionsExt::from_mode(0o755)).expect("chmod");
 }
 
 #[test]
@@ -205,12 +217,13 @@ fn a_tree_behind_a_closed_folder_is_denied_not_absent() {
     let dir = deployed();
     fs::create_dir(dir.path().join("closed")).expect("mkdir");
     fs::rename(dir.path().join("tree"), dir.path().join("closed/tree")).expect("move");
-    fs::set_permissions(dir.path().join("closed"), PermissionsExt::from_mode(0o700)).expect("chmod");
+    fs::set_permissions(dir.path().join("closed"), PermissionsExt::from_mode(0o000)).expect("chmod");
     let given = json!({ "tree": "closed/tree", "manifest": "MANIFEST" });
     let facts = as_nobody(|| collect("tree-manifest", dir.path(), given).expect("facts"));
     assert_eq!(missing(&facts, "tree_present").state, MissingState::Denied);
     assert_eq!(missing(&facts, "digest").state, MissingState::Denied);
     assert_eq!(ints(&facts, &["pinned"]), [4]);
+    fs::set_permissions(dir.path().join("closed"), PermissionsExt::from_mode(0o755)).expect("chmod");
 }
 
 #[test]

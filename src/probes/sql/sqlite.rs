@@ -105,6 +105,8 @@ impl Database<'_> {
         let first = "SELECT count(*) FROM sqlite_schema";
         let opened = connection.execute_batch("BEGIN").and_then(|()| connection.query_one(first, [], |_| Ok(())));
         opened.map_err(|error| self.failed(&error))?;
+        // Under a shared lock the file stays as it is; what was committed before the lock is no change.
+        let before = if mode == Mode::Rollback { self.stamp()? } else { before };
         connection.authorizer(Some(authorize));
         let mut rows: BTreeMap<String, Fact> = queries
             .iter()
@@ -260,6 +262,7 @@ impl Database<'_> {
 
 /// Admits what reading needs. `query_only` would stop writes when they run; this stops them, and everything
 /// that leads out of the file, before they start.
+#[allow(clippy::wildcard_enum_match_arm, reason = "whatever SQLite learns to do later is denied")]
 fn authorize(context: AuthContext<'_>) -> Authorization {
     match context.action {
         AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Authorization::Allow,
@@ -273,12 +276,12 @@ fn authorize(context: AuthContext<'_>) -> Authorization {
 }
 
 fn failure(error: &rusqlite::Error, asked: &Asked<'_>) -> Missing {
-    let said = match error {
-        rusqlite::Error::SqliteFailure(_, Some(message)) | rusqlite::Error::SqlInputError { msg: message, .. } => {
-            message.clone()
-        }
-        other => other.to_string(),
-    };
+    let mut said = error.to_string();
+    if let rusqlite::Error::SqliteFailure(_, Some(message)) | rusqlite::Error::SqlInputError { msg: message, .. } =
+        error
+    {
+        said.clone_from(message);
+    }
     let (state, next) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             (MissingState::TimedOut, "see who holds the lock: fuser -v on the file; then run the audit again")

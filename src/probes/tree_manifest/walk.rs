@@ -35,6 +35,9 @@ impl Ignore {
     }
 }
 
+/// A link's target and whether it leads out of the tree.
+pub(super) type Target = Result<(String, bool), Missing>;
+
 /// What the tree holds. Paths are relative to the tree.
 #[derive(Default)]
 pub(super) struct Walk {
@@ -42,8 +45,8 @@ pub(super) struct Walk {
     pub files: Vec<(String, Attributes)>,
     /// Folders below the tree's own.
     pub folders: Vec<String>,
-    /// Path, target and whether it leads out.
-    pub links: Vec<(String, Result<(String, bool), Missing>)>,
+    /// Symbolic links.
+    pub links: Vec<(String, Target)>,
     /// FIFOs, sockets and devices.
     pub special: Vec<(String, FileKind)>,
     /// How many files and folders were left aside by name.
@@ -144,7 +147,8 @@ impl Walk {
     /// The SHA-256 of every file that could be read. The threads are this probe's own: they have the rights of
     /// the thread that asks, and a file that does not answer holds up no other probe.
     pub(super) fn hash(&mut self, tree: &str, door: &Door) -> Result<BTreeMap<String, Digest256>, Missing> {
-        let pool = rayon::ThreadPoolBuilder::new().build().map_err(|error| {
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| {
             let next = "see how many threads this user may have: ulimit -u";
             door.missing(MissingState::Error, format!("hash {tree}"), error.to_string(), next)
         })?;
