@@ -153,6 +153,7 @@ impl Door {
 
     /// The reason for an operating-system error: permission is `denied`, not found is `absent`, a time-out
     /// is `timed out`, the rest is `error`.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the kinds of system errors are not ours and grow")]
     pub fn io_missing(&self, tried: impl Into<String>, path: &str, error: &std::io::Error) -> Missing {
         let (state, next) = match error.kind() {
             std::io::ErrorKind::PermissionDenied => (

@@ -49,7 +49,7 @@ impl FileKind {
             FileType::Symlink => Self::Link,
             FileType::Fifo => Self::Fifo,
             FileType::Socket => Self::Socket,
-            _ => Self::Device,
+            FileType::CharacterDevice | FileType::BlockDevice | FileType::Unknown => Self::Device,
         }
     }
 }

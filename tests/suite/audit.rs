@@ -323,3 +323,80 @@ fn templates_can_be_replaced() {
     assert!(text(&output.stderr).contains("templates/08.md"), "{}", text(&output.stderr));
     assert_eq!(fs::read_dir(lab.path("reports")).unwrap().filter(|e| e.as_ref().unwrap().path().is_dir()).count(), 1);
 }
+
+/// Law 3: every gate is evaluated in every audit, and every gap appears in every report set, closed ones too.
+#[test]
+fn every_gap_appears_in_every_report_set() {
+    let lab = Lab::new();
+    // One more way to be blocked, early in the order: nothing behind it may be left out.
+    fs::remove_dir_all(lab.path("host/opt/cutter/v0.6")).unwrap();
+    let (code, folder) = lab.audit();
+    assert!(matches!(code, 1 | 3), "{code}");
+    let last = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.file_name().unwrap().to_str().unwrap().starts_with("09-"));
+    let last = fs::read_to_string(last.unwrap()).unwrap();
+    for number in 1..=9 {
+        assert!(last.contains(&format!("| GAP-{number} |")), "GAP-{number} is not in\n{last}");
+    }
+    let result: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("result.json")).unwrap()).unwrap();
+    assert_eq!(result["gates"].as_array().unwrap().len(), 9);
+    assert_eq!(result["result"]["letter"], "C");
+}
+
+/// Wrong packages: the real program shows every problem, judges nothing, and exits with 2.
+#[test]
+fn broken_packages_judge_nothing() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tried = 0;
+    for entry in fs::read_dir(root.join("tests/broken")).unwrap() {
+        let folder = entry.unwrap().path();
+        let package = folder.strip_prefix(root).unwrap().join("cutgate.toml");
+        for command in [&["gates", "check"][..], &["audit"]] {
+            let output = Command::cargo_bin("cutgate")
+                .unwrap()
+                .env_clear()
+                .current_dir(root)
+                .arg("-p")
+                .arg(&package)
+                .args(command)
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(2), "{}", folder.display());
+            assert_eq!(text(&output.stdout), "", "{}", folder.display());
+            let expected = fs::read_to_string(folder.join("expected.txt")).unwrap();
+            assert_eq!(text(&output.stderr).trim(), expected.trim(), "{}", folder.display());
+        }
+        assert!(!folder.join("reports").exists());
+        tried += 1;
+    }
+    assert!(tried >= 25, "{tried}");
+}
+
+#[test]
+fn gates_are_listed_and_checked() {
+    let lab = Lab::new();
+    let checked = lab.cutgate(&["gates", "check"]);
+    assert_eq!((checked.status.code(), text(&checked.stderr)), (Some(0), String::new()));
+    assert!(text(&checked.stdout).starts_with("9 gates with "));
+    for format in ["text", "json", "markdown"] {
+        let listed = lab.cutgate(&["gates", "list", "--format", format]);
+        assert_eq!(listed.status.code(), Some(0));
+        assert!(text(&listed.stdout).contains("live-code-path"), "{format}");
+    }
+}
+
+#[test]
+fn demo_refuses_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("precious"), "x").unwrap();
+    let output = Command::cargo_bin("cutgate").unwrap().arg("demo").arg(dir.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("empty"), "{}", text(&output.stderr));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    let output =
+        Command::cargo_bin("cutgate").unwrap().args(["demo", "x", "--scenario", "o8-blockt"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("did you mean `o8-blocked`?"));
+}

@@ -1,6 +1,12 @@
 //! Every integration test, in one binary. Tests use real parts: real files, real `gpg`, a real
 //! PostgreSQL, the real program with a scrubbed environment. A missing tool fails the test.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that cannot go on fails, and says of other variants that they are not the expected one"
+)]
+
 mod audit;
 mod code_path;
 mod collection;

@@ -447,7 +447,11 @@ fn equal_facts(a: &Fact, b: &Fact, node: &Node) -> Result<bool> {
             Err(Stop::Unknown(vec![Unknown::Missing { path: node.to_string(), missing: (**missing).clone() }]))
         }
         (Fact::List(a), Fact::List(b)) if a.len() == b.len() => {
-            a.iter().zip(b).fold(Ok(true), |all, (a, b)| and(all, || equal_facts(a, b, node)))
+            let mut all = Ok(true);
+            for (a, b) in a.iter().zip(b) {
+                all = and(all, || equal_facts(a, b, node));
+            }
+            all
         }
         (Fact::List(_), Fact::List(_)) => Ok(false),
         (Fact::Bool(a), Fact::Bool(b)) => Ok(a == b),
@@ -464,7 +468,12 @@ fn contains(value: &Val, items: &[Fact], node: &Node) -> Result<bool> {
     let Some(value) = value.fact() else {
         return Err(Stop::error(format!("{node}: the operands do not fit")));
     };
-    items.iter().fold(Ok(false), |any, item| or(any, || equal_facts(value, item, node)))
+    // Not a `try_fold`: an element that could not be read must not hide one that decides.
+    let mut any = Ok(false);
+    for item in items {
+        any = or(any, || equal_facts(value, item, node));
+    }
+    any
 }
 
 fn order(a: &Val, b: &Val) -> Option<std::cmp::Ordering> {
@@ -492,7 +501,16 @@ fn arithmetic(operator: Operator, left: Val<'_>, right: Val<'_>) -> Option<Optio
             let moved = match operator {
                 Operator::Add => time.checked_add_signed(length),
                 Operator::Subtract => time.checked_sub_signed(length),
-                _ => return None,
+                Operator::Equal
+                | Operator::NotEqual
+                | Operator::Less
+                | Operator::LessEqual
+                | Operator::Greater
+                | Operator::GreaterEqual
+                | Operator::In
+                | Operator::Multiply
+                | Operator::Divide
+                | Operator::Modulo => return None,
             };
             return Some(moved.map(|time| Val::from(Fact::Time(time))));
         }
