@@ -19,6 +19,7 @@ mod keyring;
 mod knowledge_base;
 mod lab;
 mod package_files;
+mod pages;
 #[allow(dead_code, reason = "each test module uses a part of it")]
 mod postgres;
 mod provisioning;
