@@ -120,5 +120,5 @@ fn analyse(door: &Door, root: &str, config: &CodePathConfig) -> Result<Fact, Mis
         .iter()
         .map(|(name, phase)| (name.as_str(), phase, phase::judge(&mut interp, config, phase, &switches)))
         .collect();
-    Ok(facts::facts(&tree, &interp, config, &patterns, &switches, &findings))
+    Ok(facts::facts(&tree, &interp, config, &patterns, &switches, &findings, door))
 }
