@@ -1,7 +1,9 @@
 //! cutgate: may this host make an irreversible production run, and can that answer be proved?
 //!
 //! Data flows one way, and a room imports rooms to its left only:
-//! `evidence → trust → probes → package → gates → classify → report → execute`.
+//! `evidence → trust → probes → package → gates → classify → report → commands`.
+//! `lab` stands beside them: it builds the demonstration, and `commands` alone calls it. A test compares both
+//! with the sources; docs/architecture.md says what each room holds and must not do.
 //!
 //! - to add a **gate**: one TOML file in `gates/` (no Rust);
 //! - to add a **probe**: one file in `src/probes/` and one line in its sorted registry;

@@ -101,7 +101,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 | CommandError::Lab(_)
                 | CommandError::Replay(_)
                 | CommandError::Internal(_) => {
-                    eprintln!("error: {}", crate::report::escape::terminal(&error.to_string()))
+                    let lines: Vec<_> = error.to_string().lines().map(crate::report::escape::terminal).collect();
+                    eprintln!("error: {}", lines.join("\n"))
                 }
             }
             ExitCode::from(error.exit_code())

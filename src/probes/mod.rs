@@ -5,6 +5,7 @@
 //! (or folder) here that implements [`Probe`], and one line in [`REGISTRY`], which is sorted by kind.
 
 mod accounts;
+pub mod code_path;
 mod collect;
 mod config;
 mod door;
@@ -64,6 +65,7 @@ pub trait Probe: Sync {
 
 /// Every probe, sorted by kind.
 pub const REGISTRY: &[&dyn Probe] = &[
+    &code_path::CodePath,
     &config::Config,
     &drill_record::DrillRecords,
     &dry_run_record::DryRunRecords,

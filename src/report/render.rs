@@ -34,7 +34,7 @@ impl Templates {
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     /// The template is wrong.
-    #[error("template {name}: {reason}; correct the package's templates/{name}")]
+    #[error("while rendering {name}: {reason}\ncorrect that file in the package's templates/")]
     Template {
         /// Its name.
         name: String,
@@ -43,7 +43,7 @@ pub enum RenderError {
     },
     /// A value changed the structure.
     #[error(
-        "template {name}: a value would change the structure of the report: {difference}; correct the package's templates/{name}"
+        "template {name}: a value would change the structure of the report: {difference}\ncorrect templates/{name} of the package"
     )]
     Shape {
         /// The template's name.
@@ -85,10 +85,14 @@ fn once(
     tera.autoescape_on([".md"]);
     match quoting {
         Quoting::Real => tera.set_escape_fn(|text, out| out.write_all(escape::markdown(text).as_bytes())),
-        Quoting::Neutral => tera.set_escape_fn(|_, out| out.write_all(b"x")),
+        // What is empty is empty in both: an empty cell is a shape that a value may have.
+        Quoting::Neutral => tera.set_escape_fn(|text, out| {
+            out.write_all(if escape::markdown(text).trim().is_empty() { b"" } else { b"x" })
+        }),
     }
     let code = move |value: &Value, in_table: bool| match quoting {
         Quoting::Real => escape::code(&said(value), in_table),
+        Quoting::Neutral if said(value).is_empty() => escape::code("", in_table),
         Quoting::Neutral => "`x`".to_owned(),
     };
     tera.register_filter("code", move |value: Value, _: Kwargs, _: &State| Value::safe_string(&code(&value, false)));

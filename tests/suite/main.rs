@@ -19,10 +19,12 @@ mod keyring;
 mod knowledge_base;
 mod lab;
 mod package_files;
+mod pages;
 #[allow(dead_code, reason = "each test module uses a part of it")]
 mod postgres;
 mod provisioning;
 mod records;
+mod reference;
 mod sql;
 mod stock_gates;
 mod tree_manifest;

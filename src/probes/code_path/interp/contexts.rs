@@ -1,0 +1,343 @@
+//! Managed contexts: what entering and leaving them does, and whether they swallow exceptions.
+
+use std::rc::Rc;
+
+use super::{Driver, Exc, Flow, Interp, Outcomes, State};
+use crate::probes::code_path::model::{Expr, Name, Stmt, Target};
+use crate::probes::code_path::state::{Carried, Done};
+use crate::probes::code_path::value::{
+    Address, Arguments, Cell, ClassId, Spot, Suspended, SuspendedKind, Unseen, Value,
+};
+
+type Items = Rc<Vec<(Expr, Option<Target>)>>;
+
+/// A body that a generator's manager holds: what runs where it yields.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    items: Items,
+    index: usize,
+    body: Rc<Vec<Stmt>>,
+    awaited: bool,
+    frame: super::Frame,
+    spot: Spot,
+}
+
+/// Managers outside the tree that let every exception through.
+const TRANSPARENT: &[&str] = &[
+    "builtins.open",
+    "contextlib.closing",
+    "contextlib.nullcontext",
+    "contextlib.redirect_stdout",
+    "contextlib.redirect_stderr",
+    "subprocess.Popen",
+    "tarfile.open",
+    "zipfile.ZipFile",
+    "gzip.open",
+    "io.open",
+    "threading.Lock",
+    "threading.RLock",
+    "threading.Semaphore",
+    "threading.Condition",
+    "asyncio.Lock",
+    "asyncio.Semaphore",
+    "multiprocessing.Lock",
+    "tempfile.TemporaryDirectory",
+    "tempfile.NamedTemporaryFile",
+    "tempfile.TemporaryFile",
+    "decimal.localcontext",
+    "socket.socket",
+    "socket.create_connection",
+    "os.scandir",
+    "urllib.request.urlopen",
+    "mmap.mmap",
+    "concurrent.futures.ThreadPoolExecutor",
+    "concurrent.futures.ProcessPoolExecutor",
+];
+
+/// Libraries whose connections commit when a managed block ends normally.
+const COMMITTING: &[&str] = &["psycopg.", "psycopg2.", "psycopg_pool.", "sqlite3."];
+
+impl Interp<'_> {
+    /// A `with` statement, from the manager at `index` on.
+    pub(super) fn with_statement(
+        &mut self,
+        state: State,
+        items: &Items,
+        index: usize,
+        body: &Rc<Vec<Stmt>>,
+        awaited: bool,
+        spot: Spot,
+    ) -> Outcomes {
+        let Some((manager, target)) = items.get(index) else { return self.block(state, body) };
+        let spot = Spot { module: spot.module, at: manager.at };
+        let managers = self.evaluate(state, manager);
+        self.then_flow(managers, |me, state, manager| {
+            let mut out = Vec::new();
+            for manager in manager.alternatives() {
+                let hold =
+                    Hold { items: items.clone(), index, body: body.clone(), awaited, frame: me.frame().clone(), spot };
+                out.extend(me.managed(state.clone(), &manager, target.as_ref(), &hold));
+            }
+            me.settle(out)
+        })
+    }
+
+    fn managed(&mut self, state: State, manager: &Value, target: Option<&Target>, hold: &Hold) -> Outcomes {
+        match manager {
+            Value::Suspended(suspended) if suspended.kind == SuspendedKind::Context => {
+                self.managed_by_generator(state, suspended, hold)
+            }
+            Value::Object(address) => match state.cell(*address) {
+                Some(Cell::Instance { class, .. }) => {
+                    let class = *class;
+                    self.managed_by_class(state, manager, class, target, hold)
+                }
+                Some(Cell::List(_) | Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_)) | None => {
+                    self.managed_unseen(state, manager, None, target, hold)
+                }
+            },
+            Value::Unseen(unseen) => {
+                let unseen = unseen.clone();
+                self.managed_unseen(state, manager, Some(&unseen), target, hold)
+            }
+            _ => self.managed_unseen(state, manager, None, target, hold),
+        }
+    }
+
+    /// Binds the target and runs the rest of the statement.
+    fn entered(&mut self, state: State, value: &Value, target: Option<&Target>, hold: &Hold) -> Outcomes {
+        let bound = match target {
+            Some(target) => self.assign(state, target, value, hold.spot),
+            None => vec![(state, Flow::Next)],
+        };
+        let mut out = Vec::new();
+        for (state, flow) in bound {
+            match flow {
+                Flow::Next => out.extend(self.with_statement(
+                    state,
+                    &hold.items,
+                    hold.index + 1,
+                    &hold.body,
+                    hold.awaited,
+                    hold.spot,
+                )),
+                other => out.push((state, other)),
+            }
+        }
+        out
+    }
+
+    /// The body of a context that a generator manages, run where the generator yields.
+    pub(super) fn held_body(&mut self, state: State, hold: &Rc<Hold>, value: Value) -> Outcomes {
+        self.frames.push(super::Frame { called_at: None, ..hold.frame.clone() });
+        let target = hold.items.get(hold.index).and_then(|(_, target)| target.as_ref());
+        let outcomes = self.entered(state, &value, target, hold);
+        self.frames.pop();
+        outcomes
+    }
+
+    fn managed_by_generator(&mut self, state: State, suspended: &Suspended, hold: &Hold) -> Outcomes {
+        let depth = state.carried.len();
+        let driver = Driver::Context(Rc::new(hold.clone()));
+        self.catching += 1;
+        let ran = self.run(state, &suspended.closure, suspended.arguments.clone(), suspended.spot, driver);
+        self.catching -= 1;
+        let mut out = Vec::new();
+        for (mut state, result) in ran {
+            let yields = state.carried.len().saturating_sub(depth);
+            let carried = state.carried.get(depth).cloned();
+            state.carried.truncate(depth);
+            if yields > 1 {
+                self.unseen_code(&mut state, "a manager yields more than once", hold.spot);
+            }
+            let flow = match (result, carried) {
+                (Err(exc), _) => Flow::Raise(exc),
+                (Ok(_), Some(Carried::End)) => Flow::Next,
+                (Ok(_), Some(Carried::Return(value))) => Flow::Return(value),
+                (Ok(_), Some(Carried::Break)) => Flow::Break,
+                (Ok(_), Some(Carried::Continue)) => Flow::Continue,
+                // It ends without having yielded: Python raises.
+                (Ok(_), None) => Flow::Raise(Exc::Builtin("RuntimeError".into())),
+            };
+            out.push((state, flow));
+        }
+        out
+    }
+
+    fn managed_by_class(
+        &mut self,
+        mut state: State,
+        manager: &Value,
+        class: ClassId,
+        target: Option<&Target>,
+        hold: &Hold,
+    ) -> Outcomes {
+        let (enter, exit): (Name, Name) = if hold.awaited {
+            ("__aenter__".into(), "__aexit__".into())
+        } else {
+            ("__enter__".into(), "__exit__".into())
+        };
+        let known = self.find_member(class, &enter).is_some() && self.find_member(class, &exit).is_some();
+        if !known {
+            let reason = format!("how {} manages a context is not seen", self.class(class).name);
+            self.unseen_code(&mut state, reason, hold.spot);
+            return self.managed_unseen(state, manager, None, target, hold);
+        }
+        let entering = self.method(state, manager, &enter, Arguments::default(), hold);
+        self.then_flow(entering, |me, state, value| {
+            me.catching += 1;
+            let outcomes = me.entered(state, &value, target, hold);
+            me.catching -= 1;
+            let mut out = Vec::new();
+            for (state, flow) in outcomes {
+                let raised = matches!(flow, Flow::Raise(_));
+                let arguments = match raised {
+                    true => Arguments::of(vec![me.data("exc_type"), me.data("exc"), me.data("traceback")]),
+                    false => Arguments::of(vec![Value::None, Value::None, Value::None]),
+                };
+                let leaving = me.method(state, manager, &exit, arguments, hold);
+                out.extend(me.then_flow(leaving, |me, state, swallows| {
+                    if !raised {
+                        return vec![(state, flow.clone())];
+                    }
+                    let truths = me.truths(state, &swallows, hold.spot).into_iter();
+                    truths
+                        .map(|(state, swallowed)| (state, if swallowed { Flow::Next } else { flow.clone() }))
+                        .collect()
+                }));
+            }
+            out
+        })
+    }
+
+    fn method(
+        &mut self,
+        state: State,
+        receiver: &Value,
+        name: &Name,
+        arguments: Arguments,
+        hold: &Hold,
+    ) -> super::Evaled {
+        let methods = self.attribute(state, receiver, name, hold.spot);
+        self.then(methods, |me, state, method| {
+            let called = me.call(state, &method, arguments.clone(), hold.spot);
+            if !hold.awaited {
+                return called;
+            }
+            me.then(called, |me, state, value| me.awaited(state, &value, hold.spot))
+        })
+    }
+
+    /// A manager that is not of the tree, as far as can be seen.
+    fn managed_unseen(
+        &mut self,
+        mut state: State,
+        manager: &Value,
+        unseen: Option<&Rc<Unseen>>,
+        target: Option<&Target>,
+        hold: &Hold,
+    ) -> Outcomes {
+        let chain = unseen.map(|unseen| unseen.chain.clone()).unwrap_or_else(|| "".into());
+        let last = chain.rsplit('.').next().unwrap_or("").to_owned();
+        let in_database = matches!(
+            &*last,
+            "cursor" | "connect" | "connection" | "Connection" | "transaction" | "begin" | "conn" | "cur"
+        );
+        let lost = unseen.is_none_or(|unseen| {
+            use crate::probes::code_path::value::Origin;
+            match unseen.origin {
+                Origin::Outside => false,
+                Origin::Data => self.tree.may_define_method("__enter__") && !in_database,
+                Origin::Lost(..) => true,
+            }
+        });
+        if lost {
+            self.unseen_code(&mut state, "what this context does is not seen", hold.spot);
+        }
+        let fresh = unseen.is_some_and(|unseen| {
+            state.effect.made.contains(&unseen.root()) && !state.effect.touched.contains(&unseen.root())
+        });
+        let value = self.entered_value(&state, manager, unseen, &chain);
+        self.catching += 1;
+        let outcomes = self.entered(state.clone(), &value, target, hold);
+        self.catching -= 1;
+        let transparent = in_database || TRANSPARENT.contains(&&*chain) || last == "lock" || last == "_lock";
+        let suppresses = &*chain == "contextlib.suppress";
+        let mut out = Vec::new();
+        if self.catching > 0 {
+            out.push((state, Flow::Raise(Exc::Any)));
+        }
+        for (mut state, flow) in outcomes {
+            let raised = matches!(flow, Flow::Raise(_));
+            if let Some(unseen) = unseen {
+                self.left(&mut state, unseen, &chain, &last, raised, fresh);
+            }
+            if raised && !transparent {
+                let mut swallowed = state.clone();
+                if !suppresses {
+                    self.doubt(&mut swallowed, "this context may swallow exceptions: it is not of the tree", hold.spot);
+                }
+                out.push((swallowed, Flow::Next));
+            }
+            out.push((state, flow));
+        }
+        out
+    }
+
+    fn entered_value(&mut self, state: &State, manager: &Value, unseen: Option<&Rc<Unseen>>, chain: &str) -> Value {
+        let Some(unseen) = unseen else { return self.data("entered") };
+        if chain == "contextlib.closing"
+            && let Some(Cell::Seen(fields)) = state.cell(unseen.id)
+            && let Some(thing) = fields.get("thing")
+        {
+            return thing.clone();
+        }
+        if chain == "contextlib.suppress" {
+            return Value::None;
+        }
+        let _ = manager;
+        // What is entered is the manager or belongs to it.
+        let id = self.address();
+        Value::Unseen(Rc::new(Unseen { id, connection: Some(unseen.root()), owner: None, ..(**unseen).clone() }))
+    }
+
+    /// A context of a database ends.
+    fn left(&mut self, state: &mut State, unseen: &Unseen, chain: &str, last: &str, raised: bool, fresh: bool) {
+        let mut root: Address = unseen.root();
+        if chain == "contextlib.closing" {
+            if let Some(Cell::Seen(fields)) = state.cell(unseen.id)
+                && let Some(Value::Unseen(thing)) = fields.get("thing")
+            {
+                root = thing.root();
+                if thing.connection.is_none() {
+                    state.effect.pending.remove(&root);
+                }
+            }
+            return;
+        }
+        if last == "cursor" || last == "cur" || !state.effect.pending.contains_key(&root) {
+            return;
+        }
+        if raised {
+            state.effect.pending.remove(&root);
+            return;
+        }
+        let known = COMMITTING.iter().any(|library| chain.starts_with(library));
+        let lasts = match last {
+            "begin" => true,
+            // Inside another transaction this is only a savepoint.
+            "transaction" => fresh,
+            "connect" | "Connection" | "connection" => known,
+            _ => false,
+        };
+        if lasts {
+            self.commit(state, root);
+            return;
+        }
+        let done = state.effect.pending.remove(&root).unwrap_or(Done::No);
+        if done != Done::No {
+            state.effect.written = state.effect.written.max(Done::Maybe);
+            state.effect.pending.insert(root, Done::Maybe);
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! Modules of the tree: they are run once, as at import, and leave their variables in the base state.
+
+use std::rc::Rc;
+
+use super::{Driver, Evaled, Flow, Frame, Interp, State};
+use crate::probes::code_path::model::{Module, Name, Stmt, StmtKind};
+use crate::probes::code_path::tree::Resolution;
+use crate::probes::code_path::value::{ModuleId, Origin, Spot, UnseenKind, Value};
+
+/// How far a module is.
+#[derive(Clone, Debug)]
+pub enum Loading {
+    /// It is being run.
+    Begun,
+    /// It was run.
+    Done(Rc<ModuleFacts>),
+    /// It cannot be understood.
+    Failed(String, Spot),
+}
+
+/// What a module's text says beside its variables.
+#[derive(Debug, Default)]
+pub struct ModuleFacts {
+    /// Variables that functions of the module assign.
+    pub reassigned: std::collections::BTreeSet<Name>,
+    /// Why names that it does not bind may yet be there.
+    pub open: std::cell::RefCell<Option<String>>,
+    /// The modules that it imports anywhere, resolved.
+    pub imports: Vec<ModuleId>,
+}
+
+/// Imports inside imports.
+const IMPORT_DEPTH: usize = 400;
+
+impl Interp<'_> {
+    /// Runs a module and all that it imports anywhere, so that nothing needs to be loaded on a path.
+    pub fn load_all(&mut self, from: ModuleId) {
+        let mut work = vec![from];
+        let mut seen = std::collections::BTreeSet::new();
+        while let Some(module) = work.pop() {
+            if seen.insert(module) {
+                self.load(module);
+                if let Some(Loading::Done(facts)) = self.modules.get(&module) {
+                    work.extend(facts.imports.iter().copied());
+                }
+            }
+        }
+    }
+
+    /// The modules that were run or tried.
+    pub fn loaded(&self) -> Vec<ModuleId> {
+        self.modules.keys().copied().collect()
+    }
+
+    /// The modules that a module imports anywhere.
+    pub fn imports_of(&self, module: ModuleId) -> Vec<ModuleId> {
+        match self.modules.get(&module) {
+            Some(Loading::Done(facts)) => facts.imports.clone(),
+            Some(Loading::Begun | Loading::Failed(..)) | None => Vec::new(),
+        }
+    }
+
+    /// Runs a module once.
+    pub fn load(&mut self, module: ModuleId) {
+        if self.modules.contains_key(&module) {
+            return;
+        }
+        let start = Spot { module, at: 0 };
+        if self.importing > IMPORT_DEPTH {
+            self.modules.insert(module, Loading::Failed("imports nest too deep".to_owned(), start));
+            return;
+        }
+        let parsed = match self.tree.file(module).parsed() {
+            Ok(parsed) => parsed.clone(),
+            Err(failure) => {
+                let spot = Spot { module, at: failure.at };
+                self.modules.insert(module, Loading::Failed(failure.reason.clone(), spot));
+                return;
+            }
+        };
+        self.modules.insert(module, Loading::Begun);
+        let facts = Rc::new(self.module_facts(module, &parsed));
+        self.run_module(module, &parsed, &facts);
+        self.modules.insert(module, Loading::Done(facts));
+    }
+
+    fn run_module(&mut self, module: ModuleId, parsed: &Module, facts: &ModuleFacts) {
+        let frame = Frame {
+            scope: None,
+            module,
+            function: None,
+            class: None,
+            body_of: None,
+            name: self.tree.file(module).module.as_str().into(),
+            called_at: None,
+            driver: Driver::None,
+        };
+        let dunder = self.tree.file(module).module.as_str().into();
+        let outer = (std::mem::take(&mut self.frames), self.catching);
+        (self.importing, self.quiet, self.catching) = (self.importing + 1, self.quiet + 1, 0);
+        self.frames.push(frame);
+        let mut state = self.base.clone();
+        Rc::make_mut(&mut state.globals).insert((module, "__name__".into()), Value::Text(dunder));
+        // Each statement leaves one state: the variables of a module are not followed path by path. The
+        // base is kept up to date, for what is imported on the way adds to it.
+        for stmt in &parsed.body {
+            self.base = state;
+            let from = self.base.clone();
+            let outcomes = self.statement(from, stmt);
+            let ended: Vec<State> = outcomes
+                .into_iter()
+                .filter(|(_, flow)| *flow == Flow::Next)
+                .map(|(state, _)| state.without_effect())
+                .collect();
+            let mut ended = ended.into_iter();
+            let Some(first) = ended.next() else {
+                *facts.open.borrow_mut() = Some("the module's own code always raises".to_owned());
+                state = self.base.clone();
+                break;
+            };
+            let joined = ended.fold(first, |all, other| {
+                let mut lost = || self.data("merged");
+                all.join(&other, &mut lost)
+            });
+            state = absorb(&self.base, joined);
+        }
+        self.base = state;
+        self.frames = outer.0;
+        self.catching = outer.1;
+        (self.importing, self.quiet) = (self.importing - 1, self.quiet - 1);
+    }
+
+    fn module_facts(&mut self, module: ModuleId, parsed: &Module) -> ModuleFacts {
+        let mut facts = ModuleFacts::default();
+        let mut requests = Vec::new();
+        survey(&parsed.body, &mut facts.reassigned, &mut requests);
+        for (name, level, names) in requests {
+            let absolute = if level == 0 { Some(name.to_string()) } else { self.tree.absolute(module, level, &name) };
+            let Some(absolute) = absolute else { continue };
+            let mut wanted = vec![absolute.clone()];
+            wanted.extend(names.iter().map(|each| format!("{absolute}.{each}")));
+            for wanted in wanted {
+                if let Resolution::Module(id) = self.tree.resolve(&wanted, Some(module)) {
+                    facts.imports.push(id);
+                }
+            }
+        }
+        facts
+    }
+
+    /// `import a.b as c`
+    pub(super) fn import(&mut self, mut state: State, names: &[(Name, Option<Name>)], at: u32) -> Vec<(State, Flow)> {
+        let mut out: Evaled<()> = Vec::new();
+        self.may_raise(&state, &mut out);
+        for (name, alias) in names {
+            let bound = match alias {
+                Some(alias) => (alias.clone(), self.module_value(&mut state, name, at)),
+                None => {
+                    // Every part is loaded; the first is bound.
+                    let _ = self.module_value(&mut state, name, at);
+                    let first: Name = name.split('.').next().unwrap_or(name).into();
+                    let value = self.module_value(&mut state, &first, at);
+                    (first, value)
+                }
+            };
+            self.assign_name(&mut state, &bound.0, bound.1);
+        }
+        let mut flows = self.then_flow(out, |_, state, ()| vec![(state, Flow::Next)]);
+        flows.push((state, Flow::Next));
+        flows
+    }
+
+    /// The value of a module by its absolute name.
+    fn module_value(&mut self, state: &mut State, name: &str, at: u32) -> Value {
+        let from = self.frame().module;
+        let spot = self.spot(at);
+        match self.tree.resolve(name, Some(from)) {
+            Resolution::Module(id) => {
+                self.load_into(state, id);
+                Value::Module(id)
+            }
+            Resolution::Folder => self.unseen(Origin::Data, name, UnseenKind::Plain),
+            Resolution::Gone(reason) => self.lost(&reason, spot),
+            Resolution::Outside => self.unseen(Origin::Outside, name, UnseenKind::Plain),
+        }
+    }
+
+    /// Loads a module while a path is being followed: what it leaves in the base is added to the path.
+    fn load_into(&mut self, state: &mut State, module: ModuleId) {
+        if self.modules.contains_key(&module) {
+            return;
+        }
+        self.load(module);
+        let base = self.base.clone();
+        *state = absorb(&base, state.clone());
+    }
+
+    /// `from a import b as c`
+    pub(super) fn import_from(
+        &mut self,
+        mut state: State,
+        module: &Name,
+        level: u32,
+        names: &[(Name, Name)],
+        at: u32,
+    ) -> Vec<(State, Flow)> {
+        let from = self.frame().module;
+        let spot = self.spot(at);
+        let mut raised: Evaled<()> = Vec::new();
+        self.may_raise(&state, &mut raised);
+        let mut flows = self.then_flow(raised, |_, state, ()| vec![(state, Flow::Next)]);
+        let absolute = if level == 0 { Some(module.to_string()) } else { self.tree.absolute(from, level, module) };
+        let Some(absolute) = absolute else {
+            for (_, alias) in names {
+                let value = self.lost("a relative import leaves the tree", spot);
+                self.assign_name(&mut state, alias, value);
+            }
+            flows.push((state, Flow::Next));
+            return flows;
+        };
+        let source = if absolute.is_empty() { Value::Unbound } else { self.module_value(&mut state, &absolute, at) };
+        for (name, alias) in names {
+            if &**name == "*" {
+                self.import_star(&mut state, &source, &absolute);
+                continue;
+            }
+            let value = self.imported(&mut state, &source, &absolute, name, at);
+            self.assign_name(&mut state, alias, value);
+        }
+        flows.push((state, Flow::Next));
+        flows
+    }
+
+    fn imported(&mut self, state: &mut State, source: &Value, absolute: &str, name: &Name, at: u32) -> Value {
+        let spot = self.spot(at);
+        if let Value::Module(id) = source
+            && let Some(value) = self.module_attribute(state, *id, name)
+        {
+            if self.importing > 0 && self.is_switch(*id, name) {
+                return self.unseen(Origin::Outside, name, UnseenKind::Stale(spot));
+            }
+            return value;
+        }
+        let full = if absolute.is_empty() { name.to_string() } else { format!("{absolute}.{name}") };
+        match (source, self.tree.resolve(&full, Some(self.frame().module))) {
+            (_, Resolution::Module(_)) => self.module_value(state, &full, at),
+            (Value::Unseen(unseen), _) => match &unseen.origin {
+                Origin::Outside => self.unseen(Origin::Outside, &full, UnseenKind::Plain),
+                Origin::Lost(reason, _) => {
+                    let reason = reason.clone();
+                    self.lost(&reason, spot)
+                }
+                Origin::Data => self.lost(&format!("{full} is not in the tree"), spot),
+            },
+            (Value::Module(id), _) => {
+                let reason = match self.modules.get(id) {
+                    Some(Loading::Failed(reason, at)) => {
+                        format!("{absolute} is not understood: {reason} at {}", self.tree.place(*at))
+                    }
+                    Some(Loading::Begun) => format!("{full} is imported in a circle before it is bound"),
+                    Some(Loading::Done(_)) | None => format!("{absolute} does not bind {name}"),
+                };
+                self.lost(&reason, spot)
+            }
+            _ => self.lost(&format!("{full} is not in the tree"), spot),
+        }
+    }
+
+    fn import_star(&mut self, state: &mut State, source: &Value, absolute: &str) {
+        let here = self.frame().module;
+        if let Value::Module(id) = source
+            && matches!(self.modules.get(id), Some(Loading::Done(_)))
+        {
+            let names: Vec<(Name, Value)> = self
+                .base
+                .globals
+                .iter()
+                .filter(|((module, name), _)| module == id && !name.starts_with('_'))
+                .map(|((_, name), value)| (name.clone(), value.clone()))
+                .collect();
+            for (name, _) in names {
+                if let Some(value) = self.module_attribute(state, *id, &name) {
+                    self.assign_name(state, &name, value);
+                }
+            }
+            let all = self.base.globals.contains_key(&(*id, "__all__".into()));
+            if !all {
+                return;
+            }
+        }
+        let reason = format!("it takes everything from {absolute}");
+        let value = self.lost(&reason, Spot { module: here, at: 0 });
+        Rc::make_mut(&mut state.globals).insert((here, OPEN.into()), value);
+    }
+
+    /// The value of a module's variable, as any code reads it now.
+    pub(super) fn module_attribute(&mut self, state: &mut State, module: ModuleId, name: &Name) -> Option<Value> {
+        if let Some(Loading::Failed(reason, spot)) = self.modules.get(&module).cloned() {
+            return Some(self.lost(&format!("the module is not understood: {reason}"), spot));
+        }
+        if let Some(switch) = self.switch_value(module, name) {
+            let assigned = self.base.globals.get(&(module, name.clone())) != state.globals.get(&(module, name.clone()));
+            if self.importing > 0 {
+                let at = Spot { module, at: 0 };
+                return Some(self.unseen(Origin::Outside, name, UnseenKind::Stale(at)));
+            }
+            return if assigned { state.globals.get(&(module, name.clone())).cloned() } else { Some(switch) };
+        }
+        if let Some(((mode_module, mode_name), value)) = &self.mode_variable
+            && *mode_module == module
+            && mode_name == name
+            && self.importing == 0
+        {
+            let key = (module, name.clone());
+            let assigned = self.base.globals.get(&key) != state.globals.get(&key);
+            return if assigned { state.globals.get(&key).cloned() } else { Some(value.clone()) };
+        }
+        if let Some(value) = self.global(state, module, name) {
+            return Some(value);
+        }
+        // A submodule is an attribute of its package once anything has imported it.
+        let file = self.tree.file(module);
+        if file.is_package {
+            let full = if file.module.is_empty() { name.to_string() } else { format!("{}.{name}", file.module) };
+            if let Resolution::Module(id) = self.tree.resolve(&full, None) {
+                self.load_into(state, id);
+                return Some(Value::Module(id));
+            }
+        }
+        let open = state.globals.get(&(module, OPEN.into())).cloned();
+        open.or_else(|| {
+            let facts = match self.modules.get(&module) {
+                Some(Loading::Done(facts)) => facts.open.borrow().clone(),
+                Some(Loading::Begun | Loading::Failed(..)) | None => None,
+            };
+            facts.map(|reason| self.lost(&reason, Spot { module, at: 0 }))
+        })
+    }
+
+    /// The value of a module's variable as it was bound; one that functions assign may be anything by now.
+    pub(super) fn global(&self, state: &State, module: ModuleId, name: &Name) -> Option<Value> {
+        state.globals.get(&(module, name.clone())).cloned()
+    }
+
+    /// Whether functions of the module assign the variable.
+    pub(super) fn is_reassigned(&self, module: ModuleId, name: &str) -> bool {
+        match self.modules.get(&module) {
+            Some(Loading::Done(facts)) => facts.reassigned.contains(name),
+            Some(Loading::Begun | Loading::Failed(..)) | None => false,
+        }
+    }
+
+    pub(super) fn is_switch(&self, module: ModuleId, name: &str) -> bool {
+        self.switches.iter().any(|switch| !switch.is_function && switch.at.0 == module && &*switch.at.1 == name)
+    }
+
+    fn switch_value(&self, module: ModuleId, name: &str) -> Option<Value> {
+        let switch = self
+            .switches
+            .iter()
+            .find(|switch| !switch.is_function && switch.at.0 == module && &*switch.at.1 == name)?;
+        Some(Value::Bool(switch.on))
+    }
+}
+
+/// The name under which a module remembers that it may have more names than are known.
+pub(super) const OPEN: &str = "*";
+
+/// Adds to `state` what `base` has and it does not.
+fn absorb(base: &State, state: State) -> State {
+    let mut with_globals = state;
+    let globals = Rc::make_mut(&mut with_globals.globals);
+    for (key, value) in base.globals.iter() {
+        globals.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+    with_globals.adopt_cells(base);
+    with_globals
+}
+
+type Request = (Name, u32, Vec<Name>);
+
+/// Which variables functions assign, and what is imported anywhere.
+fn survey(body: &[Stmt], reassigned: &mut std::collections::BTreeSet<Name>, requests: &mut Vec<Request>) {
+    for stmt in body {
+        match &stmt.kind {
+            StmtKind::Global(names) => reassigned.extend(names.iter().cloned()),
+            StmtKind::Import(names) => {
+                for (name, _) in names {
+                    let mut part = String::new();
+                    for piece in name.split('.') {
+                        part = if part.is_empty() { piece.to_owned() } else { format!("{part}.{piece}") };
+                        requests.push((part.as_str().into(), 0, Vec::new()));
+                    }
+                }
+            }
+            StmtKind::ImportFrom { module, level, names } => {
+                requests.push((module.clone(), *level, names.iter().map(|(name, _)| name.clone()).collect()));
+            }
+            StmtKind::Function(function) => survey(&function.body, reassigned, requests),
+            StmtKind::Class(class) => survey(&class.body, reassigned, requests),
+            StmtKind::If(branches) => branches.iter().for_each(|(_, body)| survey(body, reassigned, requests)),
+            StmtKind::While { body, otherwise, .. } | StmtKind::For { body, otherwise, .. } => {
+                survey(body, reassigned, requests);
+                survey(otherwise, reassigned, requests);
+            }
+            StmtKind::Try { body, handlers, otherwise, finally, .. } => {
+                survey(body, reassigned, requests);
+                handlers.iter().for_each(|handler| survey(&handler.body, reassigned, requests));
+                survey(otherwise, reassigned, requests);
+                survey(finally, reassigned, requests);
+            }
+            StmtKind::With { body, .. } => survey(body, reassigned, requests),
+            StmtKind::Match(_, cases) => cases.iter().for_each(|case| survey(&case.body, reassigned, requests)),
+            StmtKind::Expr(_)
+            | StmtKind::Assign(..)
+            | StmtKind::Declare(..)
+            | StmtKind::Return(_)
+            | StmtKind::Raise(_)
+            | StmtKind::Assert(..)
+            | StmtKind::Nonlocal(_)
+            | StmtKind::Break
+            | StmtKind::Continue
+            | StmtKind::Pass
+            | StmtKind::Delete(_)
+            | StmtKind::Opaque(_) => {}
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Calls of functions of the tree: arguments are bound, the body is followed.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::{DEPTH, Driver, Evaled, Exc, Flow, Frame, Interp, State};
+use crate::probes::code_path::model::{Name, ParameterKind};
+use crate::probes::code_path::patterns::any_matches;
+use crate::probes::code_path::value::{Arguments, Cell, Closure, ClosureKind, Spot, Suspended, SuspendedKind, Value};
+
+impl Interp<'_> {
+    /// Calls a function of the tree. `spot` is the place of the call; `None` when nobody calls it in the tree.
+    pub(super) fn invoke(
+        &mut self,
+        state: State,
+        closure: &Rc<Closure>,
+        arguments: Arguments,
+        spot: Option<Spot>,
+    ) -> Evaled {
+        let at = spot.unwrap_or(Spot { module: closure.module, at: closure.function.at });
+        if let Some(answer) = self.switch_function(closure, at) {
+            return vec![(state, Ok(answer))];
+        }
+        if any_matches(&self.patterns.simulators, &closure.name) && spot.is_some() {
+            self.met_simulator(&state, &closure.name.clone(), at);
+        }
+        if let Some(reason) = &closure.veiled {
+            let reason = reason.to_string();
+            return self.may_call(state, closure, arguments, &reason, at);
+        }
+        let kind = match (closure.function.is_async, closure.function.is_generator, closure.kind) {
+            (_, true, ClosureKind::Context) => Some(SuspendedKind::Context),
+            (_, true, _) => Some(SuspendedKind::Generator),
+            (true, false, _) => Some(SuspendedKind::Coroutine),
+            (false, false, _) => None,
+        };
+        if let Some(kind) = kind {
+            let suspended = Suspended { closure: closure.clone(), arguments, spot: at, kind };
+            return vec![(state, Ok(Value::Suspended(Rc::new(suspended))))];
+        }
+        if closure.kind == ClosureKind::Cached {
+            // An earlier call may have filled the memory: the body does not run then.
+            let remembered = self.data(&closure.name);
+            let mut out = self.run(state.clone(), closure, arguments, at, Driver::None);
+            out.push((state, Ok(remembered)));
+            return out;
+        }
+        self.run(state, closure, arguments, at, Driver::None)
+    }
+
+    fn switch_function(&mut self, closure: &Closure, at: Spot) -> Option<Value> {
+        let matches = |switch: &&super::Switch| {
+            switch.is_function && self.tree.qualified(switch.at.0, &switch.at.1) == closure.name
+        };
+        let on = self.switches.iter().find(matches).map(|switch| switch.on)?;
+        if self.importing > 0 {
+            return Some(self.unseen(
+                crate::probes::code_path::value::Origin::Outside,
+                "switch",
+                crate::probes::code_path::value::UnseenKind::Stale(at),
+            ));
+        }
+        Some(Value::Bool(on))
+    }
+
+    /// A function that something unseen may call: both paths are followed.
+    pub(super) fn may_call(
+        &mut self,
+        state: State,
+        closure: &Rc<Closure>,
+        arguments: Arguments,
+        reason: &str,
+        spot: Spot,
+    ) -> Evaled {
+        let mut with = state;
+        self.unseen_code(&mut with, reason, spot);
+        let result = self.lost(reason, spot);
+        let mut out: Evaled = Vec::new();
+        self.may_raise(&with, &mut out);
+        if closure.function.is_generator {
+            out.push((with, Ok(result)));
+            return out;
+        }
+        let ran = self.run(with.clone(), closure, arguments, spot, Driver::None);
+        out.extend(ran.into_iter().map(|(state, ended)| (state, ended.map(|_| result.clone()))));
+        out.push((with, Ok(result)));
+        self.settle(out)
+    }
+
+    /// Runs a suspended call to its end, as awaiting or exhausting it does.
+    pub fn resume(&mut self, state: State, suspended: &Suspended) -> Evaled {
+        let driver = match suspended.kind {
+            SuspendedKind::Coroutine => Driver::None,
+            SuspendedKind::Generator | SuspendedKind::Context => Driver::Exhaust,
+        };
+        self.run(state, &suspended.closure, suspended.arguments.clone(), suspended.spot, driver)
+    }
+
+    /// Follows the body of a function.
+    pub(super) fn run(
+        &mut self,
+        mut state: State,
+        closure: &Rc<Closure>,
+        arguments: Arguments,
+        spot: Spot,
+        driver: Driver,
+    ) -> Evaled {
+        if !self.step() {
+            return Vec::new();
+        }
+        let function = closure.function.clone();
+        let again = |frame: &Frame| {
+            frame.function.as_ref().is_some_and(|running| Rc::ptr_eq(running, &function)) && frame.called_at.is_some()
+        };
+        let repeated = self.frames.iter().filter(|frame| again(frame)).count();
+        let too_deep = self.frames.len() > DEPTH;
+        if repeated > 1 || too_deep {
+            let reason = if too_deep {
+                format!("more than {DEPTH} calls inside each other")
+            } else {
+                format!("{} calls itself", closure.name)
+            };
+            self.unseen_code(&mut state, reason.clone(), spot);
+            let mut out = Vec::new();
+            self.may_raise(&state, &mut out);
+            let value = self.lost(&reason, spot);
+            out.push((state, Ok(value)));
+            return out;
+        }
+        let scope = self.address();
+        let names = self.bind(&mut state, closure, arguments, spot);
+        state.put(scope, Cell::Scope { names, outer: closure.scope });
+        if self.quiet == 0 {
+            self.log.entered.insert((closure.module, function.at));
+        }
+        self.frames.push(Frame {
+            scope: Some(scope),
+            module: closure.module,
+            function: Some(function.clone()),
+            class: closure.class,
+            body_of: None,
+            name: closure.name.clone(),
+            called_at: Some(spot),
+            driver,
+        });
+        let outcomes = self.block(state, &function.body);
+        self.frames.pop();
+        let mut out: Evaled = Vec::new();
+        for (mut state, flow) in outcomes {
+            if !function.has_inner {
+                state.drop_cell(scope);
+            }
+            let result = match flow {
+                Flow::Next | Flow::Break | Flow::Continue => Ok(Value::None),
+                Flow::Return(value) => Ok(value),
+                Flow::Raise(exc) => Err(exc),
+            };
+            out.push((state, result));
+        }
+        self.settle(out)
+    }
+
+    fn bind(
+        &mut self,
+        state: &mut State,
+        closure: &Closure,
+        arguments: Arguments,
+        spot: Spot,
+    ) -> BTreeMap<Name, Value> {
+        let mut names = BTreeMap::new();
+        let mut positions = arguments.positions.into_iter();
+        let mut named = arguments.names;
+        for (index, parameter) in closure.function.parameters.iter().enumerate() {
+            let by_name = |named: &mut Vec<(Name, Value)>| {
+                let found = named.iter().position(|(name, _)| *name == parameter.name);
+                found.map(|index| named.remove(index).1)
+            };
+            let given = match parameter.kind {
+                ParameterKind::Position => positions.next(),
+                ParameterKind::Either => positions.next().or_else(|| by_name(&mut named)),
+                ParameterKind::Name => by_name(&mut named),
+                ParameterKind::Rest => {
+                    let rest: Vec<_> = positions.by_ref().collect();
+                    let open = arguments.open;
+                    Some(if open { self.collection(&parameter.name) } else { Value::Tuple(Rc::new(rest)) })
+                }
+                ParameterKind::RestNames => {
+                    let entries: Vec<_> = named.drain(..).map(|(name, value)| (Value::Text(name), value)).collect();
+                    if arguments.open {
+                        Some(self.collection(&parameter.name))
+                    } else {
+                        let address = self.address();
+                        state.put(address, Cell::Table(entries));
+                        Some(Value::Object(address))
+                    }
+                }
+            };
+            let default = closure.defaults.get(index).cloned().flatten();
+            let value = match (given, default, arguments.open) {
+                (Some(value), _, _) => value,
+                (None, default, true) => {
+                    let any = self.data(&parameter.name);
+                    Value::one_of(default.into_iter().chain([any.clone()]).collect::<Vec<_>>(), || any)
+                }
+                (None, Some(default), false) => default,
+                (None, None, false) => {
+                    // Python would refuse the call; a misjudged binding is more likely, and less certain.
+                    let reason = format!("{} is called without {}", closure.name, parameter.name);
+                    self.doubt(state, reason.clone(), spot);
+                    self.lost(&reason, spot)
+                }
+            };
+            names.insert(parameter.name.clone(), value);
+        }
+        names
+    }
+
+    /// Awaits a value.
+    pub(super) fn awaited(&mut self, mut state: State, value: &Value, spot: Spot) -> Evaled {
+        match value {
+            Value::OneOf(all) => all.iter().flat_map(|each| self.awaited(state.clone(), each, spot)).collect(),
+            Value::Suspended(suspended) if suspended.kind == SuspendedKind::Coroutine => self.resume(state, suspended),
+            Value::Unseen(_) => {
+                let mut out = Vec::new();
+                self.may_raise(&state, &mut out);
+                out.push((state, Ok(value.clone())));
+                out
+            }
+            Value::Object(_) => {
+                let reason = "an object of the tree is awaited";
+                self.unseen_code(&mut state, reason, spot);
+                let value = self.lost(reason, spot);
+                vec![(state.clone(), Err(Exc::Any)), (state, Ok(value))]
+            }
+            _ => vec![(state, Err(Exc::Builtin("TypeError".into())))],
+        }
+    }
+}

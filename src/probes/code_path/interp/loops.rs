@@ -1,0 +1,394 @@
+//! Loops: known elements are taken one by one; unknown ones are none, or any number, until passing the
+//! body again brings nothing new.
+
+use std::collections::BTreeMap;
+
+use super::{Flow, Interp, Outcomes, State};
+use crate::probes::code_path::model::{Expr, Stmt, Target};
+use crate::probes::code_path::state::{Aspect, State as PathState};
+use crate::probes::code_path::value::{Address, Cell, Origin, Spot, SuspendedKind, UnseenKind, Value};
+
+/// Elements of a known collection that are taken one by one.
+const UNROLLED: usize = 40;
+
+/// Passes through a body before what it leaves is given up.
+const PASSES: usize = 10;
+
+impl Interp<'_> {
+    /// Runs `body` for each element of a value; `Break` and the normal end come back as `Next`.
+    pub(super) fn iterate(
+        &mut self,
+        state: State,
+        iterable: &Value,
+        target: &Target,
+        spot: Spot,
+        body: &mut dyn FnMut(&mut Self, State) -> Outcomes,
+    ) -> Outcomes {
+        let outcomes = self.each(state, iterable, target, spot, body);
+        let ended = outcomes.into_iter().map(|(state, flow)| match flow {
+            Flow::Break => (state, Flow::Next),
+            other => (state, other),
+        });
+        let ended: Vec<_> = ended.collect();
+        self.settle(ended)
+    }
+
+    /// As [`Self::iterate`], with `Break` kept apart from the normal end.
+    pub(super) fn each(
+        &mut self,
+        mut state: State,
+        iterable: &Value,
+        target: &Target,
+        spot: Spot,
+        body: &mut dyn FnMut(&mut Self, State) -> Outcomes,
+    ) -> Outcomes {
+        if let Value::OneOf(all) = iterable {
+            let mut out = Vec::new();
+            for one in all.iter() {
+                out.extend(self.each(state.clone(), one, target, spot, body));
+            }
+            return self.settle(out);
+        }
+        if let Some(items) = self.known_items(&state, iterable).filter(|items| items.len() <= UNROLLED) {
+            return self.unrolled(state, &items, target, spot, body);
+        }
+        let runs_code = match iterable {
+            Value::Suspended(suspended) => suspended.kind != SuspendedKind::Coroutine,
+            Value::Object(address) => matches!(state.cell(*address), Some(Cell::Instance { .. })),
+            Value::Unseen(unseen) => matches!(unseen.origin, Origin::Lost(..)),
+            _ => false,
+        };
+        if runs_code {
+            self.unseen_code(&mut state, "what is iterated here runs code that is not followed", spot);
+        }
+        let filled = self.truth(&state, iterable) == Some(true) && self.is_collection(&state, iterable);
+        let chain = iterable.unseen().map(|unseen| unseen.chain.to_string()).unwrap_or_default();
+        let scalar = matches!(iterable.unseen().map(|unseen| &unseen.kind), Some(UnseenKind::Scalar));
+        let mut fails = Vec::new();
+        self.may_raise(&state, &mut fails);
+        let mut out = self.then_flow(fails, |_, state, ()| vec![(state, Flow::Next)]);
+        let mut advance = |me: &mut Self, state: State| -> Vec<(State, bool)> {
+            let mut next = state.clone();
+            let element = if scalar { me.scalar(&chain) } else { me.data(&chain) };
+            let assigned = me.assign(std::mem::replace(&mut next, PathState::new()), target, &element, spot);
+            let mut all: Vec<(State, bool)> =
+                assigned.into_iter().filter(|(_, flow)| *flow == Flow::Next).map(|(state, _)| (state, true)).collect();
+            all.push((state, false));
+            all
+        };
+        out.extend(self.unknown_times(state, filled, spot, &mut advance, body));
+        out
+    }
+
+    fn is_collection(&self, state: &State, value: &Value) -> bool {
+        match value {
+            Value::Unseen(unseen) => unseen.kind == UnseenKind::Collection,
+            Value::Tuple(_) => true,
+            Value::Object(address) => matches!(state.cell(*address), Some(Cell::List(_) | Cell::Table(_))),
+            _ => false,
+        }
+    }
+
+    fn unrolled(
+        &mut self,
+        state: State,
+        items: &[Value],
+        target: &Target,
+        spot: Spot,
+        body: &mut dyn FnMut(&mut Self, State) -> Outcomes,
+    ) -> Outcomes {
+        let mut out = Vec::new();
+        let mut states = vec![state];
+        for item in items {
+            let mut next = Vec::new();
+            for state in states {
+                for (state, flow) in self.assign(state, target, item, spot) {
+                    match flow {
+                        Flow::Next => next.extend(body(self, state)),
+                        other => out.push((state, other)),
+                    }
+                }
+            }
+            states = self.passed(next, &mut out);
+        }
+        out.extend(states.into_iter().map(|state| (state, Flow::Next)));
+        self.settle(out)
+    }
+
+    /// The states that go on with the loop; the rest are kept.
+    fn passed(&mut self, outcomes: Outcomes, out: &mut Outcomes) -> Vec<State> {
+        let mut on = Vec::new();
+        for (state, flow) in outcomes {
+            match flow {
+                Flow::Next | Flow::Continue => on.push((state, Flow::Next)),
+                other => out.push((state, other)),
+            }
+        }
+        self.settle(on).into_iter().map(|(state, _)| state).collect()
+    }
+
+    /// A loop whose number of passes is not known. `advance` says how a state enters the next pass (true) or
+    /// ends the loop (false); with `filled` the first pass is sure.
+    fn unknown_times(
+        &mut self,
+        state: State,
+        filled: bool,
+        spot: Spot,
+        advance: &mut dyn FnMut(&mut Self, State) -> Vec<(State, bool)>,
+        body: &mut dyn FnMut(&mut Self, State) -> Outcomes,
+    ) -> Outcomes {
+        let start = state.clone();
+        let mut out: Outcomes = Vec::new();
+        let mut seen: Vec<Vec<u8>> = Vec::new();
+        let mut front = vec![state];
+        for pass in 0..=PASSES {
+            let mut entering = Vec::new();
+            for state in front {
+                for (state, enters) in advance(self, state) {
+                    if enters {
+                        entering.push(state);
+                    } else if !(pass == 0 && filled) {
+                        out.push((state, Flow::Next));
+                    }
+                }
+            }
+            let mut outcomes = Vec::new();
+            for state in entering {
+                outcomes.extend(body(self, state));
+            }
+            let mut on = self.passed(outcomes, &mut out);
+            out = self.settle(out);
+            // The same places are passed again: what was learnt there is about other values now.
+            on.iter_mut().for_each(|state| state.keep_facts_of(&start));
+            on.retain(|state| {
+                let print = self.fingerprint(state);
+                let new = !seen.contains(&print);
+                if new {
+                    seen.push(print);
+                }
+                new
+            });
+            if on.is_empty() || self.exhausted.is_some() {
+                return out;
+            }
+            if pass == PASSES {
+                for mut state in on {
+                    self.unseen_code(&mut state, "what this loop leaves does not settle", spot);
+                    out.push((state, Flow::Next));
+                }
+                return self.settle(out);
+            }
+            front = on;
+        }
+        out
+    }
+
+    /// A `while` loop.
+    pub(super) fn while_loop(&mut self, state: State, test: &Expr, body: &[Stmt], otherwise: &[Stmt]) -> Outcomes {
+        let spot = self.spot(test.at);
+        let mut raised: Outcomes = Vec::new();
+        let mut advance = |me: &mut Self, state: State| {
+            let mut all = Vec::new();
+            for (state, result) in me.test(state, test) {
+                match result {
+                    Ok(truth) => all.push((state, truth)),
+                    Err(exc) => raised.push((state, Flow::Raise(exc))),
+                }
+            }
+            all
+        };
+        let outcomes = self.unknown_times(state, false, spot, &mut advance, &mut |me, state| me.block(state, body));
+        let mut ended = self.ended(outcomes, otherwise);
+        ended.extend(raised);
+        self.settle(ended)
+    }
+
+    /// A `for` loop over a value.
+    pub(super) fn for_loop(
+        &mut self,
+        state: State,
+        iterable: &Value,
+        target: &Target,
+        body: &[Stmt],
+        otherwise: &[Stmt],
+        spot: Spot,
+    ) -> Outcomes {
+        let outcomes = self.each(state, iterable, target, spot, &mut |me, state| me.block(state, body));
+        let ended = self.ended(outcomes, otherwise);
+        self.settle(ended)
+    }
+
+    fn ended(&mut self, outcomes: Outcomes, otherwise: &[Stmt]) -> Outcomes {
+        let mut out = Vec::new();
+        for (state, flow) in outcomes {
+            match flow {
+                Flow::Next | Flow::Continue => out.extend(self.block(state, otherwise)),
+                Flow::Break => out.push((state, Flow::Next)),
+                other => out.push((state, other)),
+            }
+        }
+        out
+    }
+
+    /// Writes down all that a state can still come to: equal texts, equal futures. Identities are
+    /// numbered in the order in which they are met.
+    fn fingerprint(&self, state: &State) -> Vec<u8> {
+        let mut print = Print { out: Vec::new(), numbers: BTreeMap::new(), state };
+        for frame in &self.frames {
+            if let Some(scope) = frame.scope {
+                print.address(scope);
+            }
+        }
+        for ((module, name), value) in state.globals.iter() {
+            let key = (*module, name.clone());
+            if self.base.globals.get(&key) != Some(value) {
+                print.text(&format!("{}.{name}", module.0));
+                print.value(value);
+            }
+        }
+        let effect = &state.effect;
+        print.text(&format!("{:?} {}", effect.written, effect.doubt));
+        let pending: Vec<_> = effect.pending.iter().map(|(root, done)| (*root, *done)).collect();
+        for (root, done) in pending {
+            // A connection that nothing leads to any more cannot be committed any more.
+            if let Some(number) = print.numbers.get(&root).copied() {
+                print.text(&format!("p{number}{done:?}"));
+            }
+        }
+        for (label, set) in [("a", &effect.autocommit), ("m", &effect.made), ("t", &effect.touched)] {
+            let numbers: std::collections::BTreeSet<_> =
+                set.iter().filter_map(|root| print.numbers.get(root)).collect();
+            let numbers = format!("{label}{numbers:?}");
+            print.text(&numbers);
+        }
+        print.text(&format!("{:?}", state.carried.len()));
+        print.out
+    }
+}
+
+struct Print<'s> {
+    out: Vec<u8>,
+    numbers: BTreeMap<Address, usize>,
+    state: &'s PathState,
+}
+
+impl Print<'_> {
+    fn text(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+        self.out.push(0);
+    }
+
+    fn address(&mut self, address: Address) {
+        let next = self.numbers.len();
+        if let Some(number) = self.numbers.get(&address).copied() {
+            self.text(&format!("#{number}"));
+            return;
+        }
+        self.numbers.insert(address, next);
+        for aspect in [Aspect::Null, Aspect::True, Aspect::Filled] {
+            if let Some(fact) = self.state.fact(address, aspect) {
+                self.text(&format!("{aspect:?}={fact}"));
+            }
+        }
+        let Some(cell) = self.state.cell(address).cloned() else {
+            self.text("-");
+            return;
+        };
+        match cell {
+            Cell::Instance { class, fields, fresh, filled } => {
+                self.text(&format!("I{}{fresh}{filled}{}", class.0, fields.len()));
+                self.map(&fields);
+            }
+            Cell::Scope { names, outer } => {
+                self.text(&format!("S{}", names.len()));
+                self.map(&names);
+                if let Some(outer) = outer {
+                    self.address(outer);
+                }
+            }
+            Cell::List(items) => {
+                self.text(&format!("L{}", items.len()));
+                items.iter().for_each(|item| self.value(item));
+            }
+            Cell::Table(entries) => {
+                self.text(&format!("T{}", entries.len()));
+                for (key, value) in &entries {
+                    self.value(key);
+                    self.value(value);
+                }
+            }
+            // What was looked at and has no fact is as if it had not been looked at.
+            Cell::Seen(fields) => {
+                self.text(&format!("U{}", fields.len()));
+                self.map(&fields);
+            }
+        }
+    }
+
+    fn map(&mut self, map: &BTreeMap<crate::probes::code_path::model::Name, Value>) {
+        for (name, value) in map {
+            self.text(name);
+            self.value(value);
+        }
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Object(address) => self.address(*address),
+            Value::Unseen(unseen) => {
+                self.text(&format!("{:?} {} {:?}", unseen.origin, unseen.chain, std::mem::discriminant(&unseen.kind)));
+                self.address(unseen.id);
+                for related in [unseen.connection, unseen.owner].into_iter().flatten() {
+                    self.address(related);
+                }
+                match unseen.kind {
+                    UnseenKind::Length(of) | UnseenKind::Status(of) => self.address(of),
+                    UnseenKind::Plain
+                    | UnseenKind::Scalar
+                    | UnseenKind::Bool
+                    | UnseenKind::Collection
+                    | UnseenKind::Stale(_)
+                    | UnseenKind::Process => {}
+                }
+            }
+            Value::Tuple(items) | Value::OneOf(items) => {
+                self.text(&format!("{:?}{}", std::mem::discriminant(value), items.len()));
+                items.iter().for_each(|item| self.value(item));
+            }
+            Value::Bound(pair) => {
+                self.text("B");
+                self.value(&pair.0);
+                self.value(&pair.1);
+            }
+            Value::Super(class, receiver) => {
+                self.text(&format!("super{}", class.0));
+                self.value(receiver);
+            }
+            Value::Function(closure) => {
+                self.text(&format!("F{}:{}:{}", closure.module.0, closure.function.at, closure.name));
+                closure.defaults.iter().flatten().for_each(|value| self.value(value));
+                if let Some(scope) = closure.scope {
+                    self.address(scope);
+                }
+            }
+            Value::Partial(pair) => {
+                self.text("P");
+                self.value(&pair.0);
+                pair.1.values().for_each(|value| self.value(value));
+            }
+            Value::Suspended(suspended) => {
+                self.text(&format!("C{}:{}", suspended.closure.module.0, suspended.closure.function.at));
+                suspended.arguments.values().for_each(|value| self.value(value));
+            }
+            Value::Unbound
+            | Value::None
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Text(_)
+            | Value::TextFrom(_)
+            | Value::Member(..)
+            | Value::Class(_)
+            | Value::Module(_) => self.text(&format!("{value:?}")),
+        }
+    }
+}

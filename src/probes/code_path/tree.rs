@@ -1,0 +1,330 @@
+//! The source tree: which files there are, which module each is, and quick looks at their texts. It
+//! reads through the door, all files once, so that every later step sees the same moment.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use regex::Regex;
+
+use super::model::{Module, Name, ParseFailure};
+use super::python;
+use super::value::{ModuleId, Spot};
+use crate::evidence::{Digest256, Missing, MissingState, Reading};
+use crate::probes::{Door, FileKind};
+
+/// A source file of the tree.
+#[derive(Debug)]
+pub struct SourceFile {
+    /// Its path below the tree.
+    pub path: String,
+    /// Its dotted module name.
+    pub module: String,
+    /// Whether it is the module of a package folder.
+    pub is_package: bool,
+    /// Whether its name or folder says that it is a test.
+    pub is_test: bool,
+    /// Its text without a byte order mark, or why it cannot be understood.
+    pub text: Result<Rc<str>, String>,
+    parsed: OnceCell<Result<Rc<Module>, ParseFailure>>,
+}
+
+/// A source tree.
+#[derive(Debug)]
+pub struct Tree {
+    /// Its files, sorted by path.
+    pub files: Vec<SourceFile>,
+    /// SHA-256 over path and digest of every source file.
+    pub digest: Digest256,
+    /// The last part of the tree's own path.
+    pub name: String,
+    modules: BTreeMap<String, ModuleId>,
+    packages: BTreeSet<String>,
+    blind: BTreeSet<String>,
+    methods: BTreeSet<String>,
+}
+
+/// Files longer than this are not parsed.
+const MODULE_BYTES: u64 = 8 << 20;
+
+/// Folder depth that is followed.
+const FOLDERS: usize = 64;
+
+/// Reads the tree at a logical path.
+///
+/// # Errors
+/// The first folder or file that could not be read.
+pub fn read(door: &Door, root: &str) -> Result<Tree, Missing> {
+    let root = if root == "/" { root } else { root.trim_end_matches('/') };
+    let mut found = Found::default();
+    walk(door, root, "", 0, &mut found)?;
+    found.paths.sort();
+    let (mut files, mut listing, mut size) = (Vec::new(), String::new(), 0_u64);
+    for path in &found.paths {
+        if door.time_left().is_zero() {
+            let tried = format!("read {root}");
+            return Err(door.missing(
+                MissingState::TimedOut,
+                tried,
+                "the probe's time is over",
+                "raise the time limit",
+            ));
+        }
+        let bytes = door.read_unnoted(&format!("{root}/{path}"), door.limits().file_bytes)?;
+        size += bytes.len() as u64;
+        listing.push_str(&format!("{}  {path}\n", Digest256::of(&bytes)));
+        files.push(SourceFile::new(path, bytes));
+    }
+    let digest = Digest256::of(listing.as_bytes());
+    let what = format!("{root} ({} files that end in {})", files.len(), python::EXTENSION);
+    door.note_by(what, door.by().to_owned(), Reading::Content { size, sha256: digest.clone() });
+    let name = root.rsplit('/').next().unwrap_or(root).to_owned();
+    Ok(Tree::new(files, digest, name, found.blind))
+}
+
+#[derive(Default)]
+struct Found {
+    paths: Vec<String>,
+    blind: BTreeSet<String>,
+}
+
+fn walk(door: &Door, root: &str, below: &str, depth: usize, found: &mut Found) -> Result<(), Missing> {
+    let here = if below.is_empty() { root.to_owned() } else { format!("{root}/{below}") };
+    if depth > FOLDERS {
+        let tried = format!("list {here}");
+        return Err(door.missing(MissingState::Unreadable, tried, "folders nest too deep", "look at it"));
+    }
+    for entry in door.list_unnoted(&here)? {
+        let path = if below.is_empty() { entry.name.clone() } else { format!("{below}/{}", entry.name) };
+        let skipped = entry.name == "__pycache__" || entry.name.starts_with('.');
+        if skipped {
+            continue;
+        }
+        let kind = entry.attributes?.kind;
+        let stem = entry.name.split('.').next().unwrap_or("");
+        match kind {
+            FileKind::Directory => walk(door, root, &path, depth + 1, found)?,
+            FileKind::File | FileKind::Link if entry.exact && entry.name.ends_with(python::EXTENSION) => {
+                found.paths.push(path);
+            }
+            // A linked folder, an extension module or byte code can stand for a module whose source is not here.
+            FileKind::Link => {
+                found.blind.insert(dotted(&path));
+            }
+            FileKind::File if [".so", ".pyd", ".pyc", ".pth"].iter().any(|end| entry.name.ends_with(end)) => {
+                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                let module = if folder.is_empty() { stem.to_owned() } else { format!("{folder}/{stem}") };
+                found.blind.insert(dotted(&module));
+            }
+            FileKind::File | FileKind::Fifo | FileKind::Socket | FileKind::Device => {}
+        }
+        if found.paths.len() > door.limits().entries {
+            let tried = format!("list {root}");
+            let said = format!("stopped after {} files", found.paths.len());
+            return Err(door.missing(MissingState::Unreadable, tried, said, "name a smaller tree"));
+        }
+    }
+    Ok(())
+}
+
+fn dotted(path: &str) -> String {
+    path.trim_end_matches(python::EXTENSION).replace('/', ".")
+}
+
+impl SourceFile {
+    fn new(path: &str, bytes: Vec<u8>) -> Self {
+        let module = dotted(path);
+        let (module, is_package) = match module.strip_suffix("__init__") {
+            Some("") => (String::new(), true),
+            Some(package) if package.ends_with('.') => (package.trim_end_matches('.').to_owned(), true),
+            Some(_) | None => (module, false),
+        };
+        let parts: Vec<&str> = path.split('/').collect();
+        let (file, folders) = parts.split_last().map_or(("", &[][..]), |(file, folders)| (*file, folders));
+        let is_test = folders.iter().any(|folder| matches!(*folder, "tests" | "test"))
+            || file.starts_with("test_")
+            || file.ends_with("_test.py")
+            || file == "conftest.py";
+        let text = if bytes.len() as u64 > MODULE_BYTES {
+            Err(format!("it has {} bytes, more than the limit of {MODULE_BYTES}", bytes.len()))
+        } else {
+            String::from_utf8(bytes)
+                .map(|text| text.strip_prefix('\u{feff}').unwrap_or(&text).into())
+                .map_err(|error| format!("it is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+        };
+        Self { path: path.to_owned(), module, is_package, is_test, text, parsed: OnceCell::new() }
+    }
+
+    /// The module, parsed when it is first asked for.
+    pub fn parsed(&self) -> &Result<Rc<Module>, ParseFailure> {
+        self.parsed.get_or_init(|| match &self.text {
+            Ok(text) => python::parse(text).map(Rc::new),
+            Err(reason) => Err(ParseFailure { at: 0, reason: reason.clone() }),
+        })
+    }
+
+    /// Whether it was parsed and could not be understood.
+    pub fn failure(&self) -> Option<&ParseFailure> {
+        self.parsed.get().and_then(|parsed| parsed.as_ref().err())
+    }
+
+    /// `path:line:column` of a byte offset; columns count characters from 1.
+    pub fn place(&self, at: u32) -> String {
+        let (line, column, _) = self.line(at);
+        format!("{}:{line}:{column}", self.path)
+    }
+
+    /// Line and column of a byte offset, and the line's text.
+    pub fn line(&self, at: u32) -> (usize, usize, &str) {
+        let Ok(text) = &self.text else { return (1, 1, "") };
+        let at = (at as usize).min(text.len());
+        let at = (0..=at).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+        let (mut number, mut start) = (1, 0);
+        let bytes = text.as_bytes();
+        for i in 0..at {
+            let ends = bytes[i] == b'\n' || (bytes[i] == b'\r' && bytes.get(i + 1) != Some(&b'\n'));
+            if ends {
+                number += 1;
+                start = i + 1;
+            }
+        }
+        let rest = &text[start..];
+        let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
+        (number, text[start..at].chars().count() + 1, &rest[..end])
+    }
+}
+
+/// What an imported name is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// A module of the tree.
+    Module(ModuleId),
+    /// A folder of the tree without a module of its own.
+    Folder,
+    /// It should be in the tree and is not, or cannot be seen there.
+    Gone(String),
+    /// It belongs to no package of the tree.
+    Outside,
+}
+
+impl Tree {
+    fn new(files: Vec<SourceFile>, digest: Digest256, name: String, blind: BTreeSet<String>) -> Self {
+        let mut modules = BTreeMap::new();
+        let mut packages = BTreeSet::new();
+        for (index, file) in files.iter().enumerate() {
+            // A package wins over a module of the same name, as in Python.
+            let id = ModuleId(index);
+            if file.is_package || !modules.contains_key(&file.module) {
+                modules.insert(file.module.clone(), id);
+            }
+            let mut folder = file.module.as_str();
+            while let Some((above, _)) = folder.rsplit_once('.') {
+                packages.insert(above.to_owned());
+                folder = above;
+            }
+        }
+        let mut tree = Self { files, digest, name, modules, packages, blind, methods: BTreeSet::new() };
+        tree.methods = tree.index_methods();
+        tree
+    }
+
+    fn index_methods(&self) -> BTreeSet<String> {
+        let definition = Regex::new(r"(?m)^[ \t]+(?:async[ \t]+)?def[ \t]+([^\W\d]\w*)|^[ \t]+([^\W\d]\w*)[ \t]*=[ \t]*(?:lambda\b|[^\W\d]\w*[ \t]*(?:#.*)?$)")
+            .expect("invariant: the expression is constant and valid");
+        let sources = self.files.iter().filter(|file| !file.is_test).filter_map(|file| file.text.as_ref().ok());
+        sources
+            .flat_map(|text| definition.captures_iter(text))
+            .filter_map(|found| found.get(1).or_else(|| found.get(2)).map(|name| name.as_str().to_owned()))
+            .collect()
+    }
+
+    /// Whether a class of the tree may answer to a method of this name.
+    pub fn may_define_method(&self, name: &str) -> bool {
+        self.methods.contains(name)
+            || self.methods.contains("__getattr__")
+            || self.methods.contains("__getattribute__")
+            || self.files.iter().any(|file| !file.is_test && file.text.is_err())
+    }
+
+    /// A file of the tree.
+    pub fn file(&self, id: ModuleId) -> &SourceFile {
+        &self.files[id.0]
+    }
+
+    /// `path:line:column` of a spot.
+    pub fn place(&self, spot: Spot) -> String {
+        self.file(spot.module).place(spot.at)
+    }
+
+    /// The module of a dotted name, seen from nowhere in particular.
+    pub fn module(&self, name: &str) -> Option<ModuleId> {
+        match self.resolve(name, None) {
+            Resolution::Module(id) => Some(id),
+            Resolution::Folder | Resolution::Gone(_) | Resolution::Outside => None,
+        }
+    }
+
+    /// What an absolute import of `name` finds. The tree's own folder, `src/`, the name of the tree's
+    /// folder and, for scripts, the importing file's folder are looked at.
+    pub fn resolve(&self, name: &str, from: Option<ModuleId>) -> Resolution {
+        let inside = name.strip_prefix(&format!("{}.", self.name)).map(str::to_owned);
+        let script = from.and_then(|from| self.script_folder(from)).map(|folder| format!("{folder}.{name}"));
+        let candidates = [Some(name.to_owned()), Some(format!("src.{name}")), inside, script];
+        let candidates: Vec<String> = candidates.into_iter().flatten().collect();
+        for candidate in &candidates {
+            if self.is_blind(candidate) {
+                return Resolution::Gone(format!("module {name} cannot be seen in the tree"));
+            }
+            if let Some(id) = self.modules.get(candidate) {
+                return Resolution::Module(*id);
+            }
+            if self.packages.contains(candidate) {
+                return Resolution::Folder;
+            }
+        }
+        let known_top = candidates.iter().filter(|each| !each.is_empty()).any(|candidate| {
+            let skipped = if candidate.starts_with("src.") { 2 } else { 1 };
+            let top = candidate.split('.').take(skipped).collect::<Vec<_>>().join(".");
+            self.modules.contains_key(&top) || self.packages.contains(&top)
+        });
+        if known_top { Resolution::Gone(format!("module {name} is not in the tree")) } else { Resolution::Outside }
+    }
+
+    fn is_blind(&self, name: &str) -> bool {
+        self.blind.iter().any(|blind| name == blind || name.starts_with(&format!("{blind}.")))
+    }
+
+    /// The folder of a file that is in no package, whose neighbours a script imports by plain name.
+    fn script_folder(&self, from: ModuleId) -> Option<String> {
+        let file = self.file(from);
+        let folder = file.module.rsplit_once('.').map(|(folder, _)| folder)?;
+        let is_package = self.modules.get(folder).is_some_and(|id| self.file(*id).is_package);
+        (!file.is_package && !is_package).then(|| folder.to_owned())
+    }
+
+    /// The absolute name of a relative import; `None` when it leaves the tree.
+    pub fn absolute(&self, from: ModuleId, level: u32, module: &str) -> Option<String> {
+        let file = self.file(from);
+        let mut parts: Vec<&str> = file.module.split('.').filter(|part| !part.is_empty()).collect();
+        let up = if file.is_package { level - 1 } else { level };
+        for _ in 0..up {
+            parts.pop()?;
+        }
+        parts.extend(module.split('.').filter(|part| !part.is_empty()));
+        Some(parts.join("."))
+    }
+
+    /// Files, tests aside, whose text has every one of `words`.
+    pub fn files_with(&self, words: &[&str]) -> Vec<ModuleId> {
+        let has = |file: &SourceFile| {
+            !file.is_test && file.text.as_ref().is_ok_and(|text| words.iter().all(|word| text.contains(word)))
+        };
+        (0..self.files.len()).map(ModuleId).filter(|id| has(self.file(*id))).collect()
+    }
+
+    /// The dotted name of something in a module.
+    pub fn qualified(&self, module: ModuleId, name: &str) -> Name {
+        let file = self.file(module);
+        if file.module.is_empty() { name.into() } else { format!("{}.{name}", file.module).into() }
+    }
+}
