@@ -173,7 +173,12 @@ pub fn facts(
         ("phases_unguarded", names(&|finding| finding.guarded == Verdict::False)),
         ("phases_undecided", names(&is_undecided)),
         ("decided", decided(tree, findings, door).into()),
-        ("switch_values", Fact::texts(switches.iter().map(switch_value))),
+        (
+            "switch_values",
+            Fact::list(
+                config.kill_switch.iter().zip(switches).map(|(given, found)| known_value(&given.name, found, door)),
+            ),
+        ),
         ("state", state_of(findings).into()),
         ("labels", labels),
         ("simulator_docs", Fact::list(docs)),
@@ -188,6 +193,16 @@ fn switch_value(switch: &SwitchFinding) -> &'static str {
         Some(false) => "False",
         None => "unknown",
     }
+}
+
+/// The value, or that it could not be read: one that is unknown before and after has not been found to be the same.
+fn known_value(name: &str, switch: &SwitchFinding, door: &Door) -> Fact {
+    if switch.value.is_some() {
+        return switch_value(switch).into();
+    }
+    let said = if switch.at.is_some() { "its value at rest cannot be told" } else { "it is not in the tree" };
+    let next = "let it be a plain True or False: see docs/code-path.md";
+    door.missing(MissingState::Unreadable, format!("read the switch {name}"), said, next).into()
 }
 
 /// True, or the reason why a phase could not be decided: a rule over this is unknown by itself.
