@@ -147,7 +147,12 @@ fn missing_word(value: &Value) -> Option<String> {
 /// A value as text: a missing one says why, a list is joined.
 fn said(value: &Value) -> String {
     if let Some(word) = missing_word(value) {
-        return format!("(unknown: {word})");
+        // That something is absent, or withheld on purpose, is known; everything else is not.
+        return if matches!(word.as_str(), "absent" | "withheld") {
+            format!("({word})")
+        } else {
+            format!("(unknown: {word})")
+        };
     }
     match value.as_array() {
         Some([]) => "none".to_owned(),
