@@ -29,6 +29,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Show a gate's checks with actual values, where each was read, and what would close it.
     Explain(ExplainArgs),
+    /// Write a new package to fill in.
+    Init(InitArgs),
     /// Verify a published audit: digests, ledger, and everything judged and rendered again.
     Verify(VerifyArgs),
     /// The gates in force: list them, or check their files.
@@ -111,5 +113,12 @@ pub enum GatesAction {
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// The folder of one published audit, such as reports/0001-20260521T100000Z.
+    pub dir: PathBuf,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The folder to make; it must not exist, or be empty.
     pub dir: PathBuf,
 }

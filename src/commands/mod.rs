@@ -7,6 +7,7 @@ mod cli;
 mod demo;
 mod explain;
 mod gates;
+mod init;
 mod output;
 mod session;
 mod verify;
@@ -88,6 +89,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Explain(args) => explain::run(&cli.package, &args),
         Command::Gates(args) => gates::run(&cli.package, &args),
+        Command::Init(args) => init::run(&args),
         Command::Verify(args) => verify::run(&args),
     };
     match result {

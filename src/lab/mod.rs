@@ -27,6 +27,9 @@ use programs::Programs;
 /// The target that the laboratory's dry run is about.
 pub const TARGET: &str = "ICX-CONST";
 
+/// The laboratory's package file before its placeholders, names between at-signs, are filled in.
+pub const PACKAGE_TEMPLATE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/lab/cutgate.toml"));
+
 /// A situation that can be laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scenario {

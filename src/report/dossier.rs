@@ -417,13 +417,13 @@ fn sources(evidence: &Evidence) -> Vec<SourceView> {
 }
 
 /// The facts as templates see them: by gate and probe, and the measures under `before` and `after`. A
-/// missing fact is `{"missing": word, …}`.
+/// missing fact is `{"$missing": word, …}`.
 pub fn facts(gates: &[Gate], evidence: &Evidence) -> Json {
     let mut all = serde_json::Map::new();
     for gate in gates {
         let probes = gate.probes.iter().map(|(name, used)| {
             let facts =
-                evidence.probes.get(&used.id).map_or_else(|| json!({"missing": "not collected"}), |o| plain(&o.facts));
+                evidence.probes.get(&used.id).map_or_else(|| json!({"$missing": "not collected"}), |o| plain(&o.facts));
             (name.clone(), facts)
         });
         all.insert(gate.id.clone(), Json::Object(probes.collect()));
@@ -444,7 +444,7 @@ fn plain(fact: &Fact) -> Json {
         Fact::List(items) => Json::Array(items.iter().map(plain).collect()),
         Fact::Map(map) => Json::Object(map.iter().map(|(key, fact)| (key.clone(), plain(fact))).collect()),
         Fact::Missing(missing) => json!({
-            "missing": missing.state.word(), "tried": missing.tried, "by": missing.by, "said": missing.said, "next": missing.next,
+            "$missing": missing.state.word(), "tried": missing.tried, "by": missing.by, "said": missing.said, "next": missing.next,
         }),
     }
 }

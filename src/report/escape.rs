@@ -28,7 +28,11 @@ pub fn markdown(text: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            '.' | ')' if out.chars().all(|c| c.is_ascii_digit()) && before.is_some() => {
+            '.' | ')'
+                if before.is_some()
+                    && after.is_none_or(char::is_whitespace)
+                    && out.chars().all(|c| c.is_ascii_digit()) =>
+            {
                 out.push('\\');
                 out.push(c);
             }

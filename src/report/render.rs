@@ -121,30 +121,38 @@ fn once(
     tera.render(name, &context).map_err(failed)
 }
 
+/// The key that marks a fact that is not there; no fact of a probe is called so.
+const MISSING: &str = "$missing";
+
 /// The fact at `gate/probe.a.b`, or a missing one that says so.
 fn fact(facts: &Json, path: &str) -> Json {
     let (gate, rest) = path.split_once('/').unwrap_or((path, ""));
     let mut at = facts.get(gate);
     for part in rest.split('.').filter(|part| !part.is_empty()) {
         at = match at {
-            Some(Json::Object(map)) if map.contains_key("missing") => break,
+            Some(Json::Object(map)) if map.contains_key(MISSING) => break,
             Some(value) => value.get(part),
             None => None,
         };
     }
-    at.cloned().unwrap_or_else(|| serde_json::json!({ "missing": "not collected" }))
+    at.cloned().unwrap_or_else(|| serde_json::json!({ MISSING: "not collected" }))
 }
 
 /// The word of a missing fact; `None` when the value is known.
 fn missing_word(value: &Value) -> Option<String> {
     let map = value.as_map()?;
-    map.get(&tera::value::Key::from("missing")).and_then(Value::as_str).map(str::to_owned)
+    map.get(&tera::value::Key::from(MISSING)).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// A value as text: a missing one says why, a list is joined.
 fn said(value: &Value) -> String {
     if let Some(word) = missing_word(value) {
-        return format!("(unknown: {word})");
+        // That something is absent, or withheld on purpose, is known; everything else is not.
+        return if matches!(word.as_str(), "absent" | "withheld") {
+            format!("({word})")
+        } else {
+            format!("(unknown: {word})")
+        };
     }
     match value.as_array() {
         Some([]) => "none".to_owned(),
@@ -211,8 +219,9 @@ mod tests {
 
     fn rendered(template: &str, value: &str) -> Result<String, RenderError> {
         let templates = Templates(BTreeMap::from([("t.md".to_owned(), template.to_owned())]));
-        let facts =
-            Arc::new(serde_json::json!({ "gate": { "probe": { "a": value, "gone": { "missing": "denied" } } } }));
+        let facts = Arc::new(
+            serde_json::json!({ "gate": { "probe": { "a": value, "gone": { "$missing": "denied" }, "report": { "missing": [] } } } }),
+        );
         render(&templates, "t.md", &serde_json::json!({ "v": value, "list": [value, value] }), &facts)
     }
 
@@ -262,6 +271,9 @@ mod tests {
         let text =
             rendered("{{ fact(path=\"gate/probe.gone.deeper\") | said }} {{ fact(path=\"no/where\") | code }}\n", "v");
         assert_eq!(text.unwrap(), "(unknown: denied) `(unknown: not collected)`\n");
+        // A fact that is itself called `missing` is a fact like any other.
+        let text = rendered("{{ fact(path=\"gate/probe.report.missing\") | said }}\n", "v");
+        assert_eq!(text.unwrap(), "none\n");
         let text = rendered("{% if fact(path=\"gate/probe.gone\") is known %}yes{% else %}no{% endif %}", "v");
         assert_eq!(text.unwrap(), "no\n");
     }

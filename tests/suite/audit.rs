@@ -400,3 +400,31 @@ fn demo_refuses_what_is_there() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("did you mean `o8-blocked`?"));
 }
+
+/// A new package names what only a person knows, each place with a caret, and judges nothing before.
+#[test]
+fn init_writes_a_package_to_fill_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let run =
+        |args: &[&str]| Command::cargo_bin("cutgate").unwrap().current_dir(dir.path()).args(args).output().unwrap();
+    let made = run(&["init", "new"]);
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    assert!(text(&made.stdout).contains("next: cutgate -p new/cutgate.toml gates check"));
+    let package = fs::read_to_string(dir.path().join("new/cutgate.toml")).unwrap();
+    assert!(!package.contains('@') && !package.contains("\nroot = \"host\""));
+    for command in [&["gates", "check"][..], &["audit"]] {
+        let args: Vec<_> = ["-p", "new/cutgate.toml"].iter().chain(command).copied().collect();
+        let checked = run(&args);
+        assert_eq!(checked.status.code(), Some(2));
+        assert_eq!(text(&checked.stderr).matches("\"FILL-IN\" is not a fingerprint").count(), 3);
+    }
+    // With the places filled in it is in order, and an audit of a host that has nothing of it is blocked.
+    let filled = package.replace("FILL-IN", "0123456789ABCDEF0123456789ABCDEF01234567");
+    fs::write(dir.path().join("new/cutgate.toml"), filled).unwrap();
+    let checked = run(&["-p", "new/cutgate.toml", "gates", "check"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
+    let audited = run(&["-p", "new/cutgate.toml", "audit"]);
+    assert!(matches!(audited.status.code(), Some(1 | 3)), "{}", text(&audited.stderr));
+    assert!(text(&audited.stdout).contains("result: C"));
+    assert_eq!(run(&["init", "new"]).status.code(), Some(2), "a folder that is not empty is refused");
+}

@@ -256,7 +256,9 @@ fn the_untouched_laboratory_is_the_reference_case() {
     assert_eq!((ruling.letter, ruling.decisive.as_str()), (Letter::C, "GAP-9"));
     assert_eq!(ruling.blocked_by, ["GAP-9", "GAP-3", "GAP-8", "GAP-6", "GAP-5", "GAP-4"]);
     assert_eq!(audit.approval(), Approval::Absent);
-    for finding in audit.findings.iter().filter(|finding| finding.state != GapState::Closed) {
+    let open = audit.findings.iter().filter(|finding| finding.state != GapState::Closed);
+    // An approval is asked for; everything else is typed.
+    for finding in open.filter(|finding| finding.gap != "GAP-7") {
         let program = finding.next.split(' ').next().unwrap_or_default();
         let known = ["gpg", "sqlite3", "install", "vi", "cutgate", "cp"];
         assert!(known.contains(&program), "{} says what to type: {}", finding.gap, finding.next);

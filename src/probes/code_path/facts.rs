@@ -134,7 +134,7 @@ pub fn facts(
             .into_iter()
             .map(|(module, spot)| Fact::record([("module", module.into()), ("place", place(spot))])),
     );
-    let docs = survey::simulators(interp, &patterns.simulators).into_iter().map(|simulator| {
+    let docs = survey::simulators(tree, &patterns.simulators).into_iter().map(|simulator| {
         Fact::record([("name", simulator.name.into()), ("doc", simulator.doc.into()), ("place", place(simulator.spot))])
     });
     let failures = tree.files.iter().filter_map(|file| {

@@ -58,6 +58,12 @@ impl Probe for CodePath {
                 required: true,
                 doc: "mode, kill_switch, patterns and phases, as docs/code-path.md describes them",
             },
+            Parameter {
+                name: "order",
+                kind: ParameterKind::Texts,
+                required: false,
+                doc: "the phases in the order in which they run; those that it does not name come after, by name",
+            },
         ]
     }
 
@@ -87,7 +93,8 @@ impl Probe for CodePath {
             Err(missing) => return Err(missing),
         }
         // The tree and all that is learnt of it stay on one thread with a stack of its own.
-        let work = || analyse(door, root, &config);
+        let order = settings.texts("order");
+        let work = || analyse(door, root, &config, &order);
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("code-path".to_owned()).stack_size(STACK);
             let running = thread.spawn_scoped(scope, work).map_err(|error| {
@@ -99,7 +106,7 @@ impl Probe for CodePath {
     }
 }
 
-fn analyse(door: &Door, root: &str, config: &CodePathConfig) -> Result<Fact, Missing> {
+fn analyse(door: &Door, root: &str, config: &CodePathConfig, order: &[&str]) -> Result<Fact, Missing> {
     let tree = match tree::read(door, root) {
         Ok(tree) => tree,
         Err(missing) => return Ok(facts::nothing(true, &missing)),
@@ -115,9 +122,10 @@ fn analyse(door: &Door, root: &str, config: &CodePathConfig) -> Result<Fact, Mis
     let end = Instant::now() + left.saturating_sub((left / 10).max(Duration::from_millis(50)));
     let mut interp = Interp::new(&tree, patterns.clone(), STEPS, end);
     let switches = phase::find_switches(&mut interp, config);
-    let findings: Vec<_> = config
-        .phases
-        .iter()
+    let mut phases: Vec<_> = config.phases.iter().collect();
+    phases.sort_by_key(|(name, _)| order.iter().position(|next| next == name).unwrap_or(usize::MAX));
+    let findings: Vec<_> = phases
+        .into_iter()
         .map(|(name, phase)| (name.as_str(), phase, phase::judge(&mut interp, config, phase, &switches)))
         .collect();
     Ok(facts::facts(&tree, &interp, config, &patterns, &switches, &findings, door))

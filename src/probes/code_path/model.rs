@@ -377,7 +377,7 @@ pub struct Function {
     pub has_inner: bool,
     /// The type of the result, where it is declared.
     pub returns: Option<Expr>,
-    /// The first lines of its documentation.
+    /// Its documentation text.
     pub doc: Option<String>,
     /// Attributes that the body assigns to its first parameter.
     pub self_assigned: BTreeSet<Name>,
@@ -424,6 +424,6 @@ pub struct Class {
     pub body: Vec<Stmt>,
     /// Decorators, outermost first.
     pub decorators: Vec<Expr>,
-    /// The first lines of its documentation.
+    /// Its documentation text.
     pub doc: Option<String>,
 }

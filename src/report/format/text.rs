@@ -10,9 +10,9 @@ pub const FORMAT: Format = Format { name: "text", summary: "an aligned roll-up f
 fn render(dossier: &Dossier, colours: bool) -> String {
     let word = |key: &str| terminal(dossier.package[key].as_str().unwrap_or_default());
     let mut out = format!(
-        "{} — {}\nhost {} · {} · by {}\n\n",
-        word("label"),
+        "{}\nfor host {} ({}) · {} · read by {}\n\n",
         word("title"),
+        word("host"),
         word("host_label"),
         dossier.audit.utc,
         terminal(&dossier.audit.by)
