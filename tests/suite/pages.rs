@@ -179,6 +179,37 @@ fn the_page_of_exit_codes_is_the_table_of_the_program() {
     assert_eq!(page, codes, "docs/exit-codes.md is not src/commands/mod.rs");
 }
 
+/// The lines of a text from the one that starts with `from` up to the one that starts with `to`.
+fn part(text: &str, from: &str, to: &str) -> String {
+    let lines = text.lines().skip_while(|line| !line.starts_with(from)).take_while(|line| !line.starts_with(to));
+    let part = lines.collect::<Vec<_>>().join("\n");
+    assert!(!part.is_empty(), "there is no `{from}`");
+    part.trim_end().to_owned()
+}
+
+/// What the README shows is what the kept Report 08 says. After a change that is meant, and after `reference::` was
+/// renewed: `UPDATE_GOLDEN=1 cargo test --test suite the_readme_shows`.
+#[test]
+fn the_readme_shows_the_kept_report() {
+    let reports = files("reports");
+    let is_08 = |path: &&PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("08-"));
+    let report = read(reports.iter().find(is_08).expect("a Report 08 in reports/"));
+    let sections = [("## 1.", "## 2."), ("### Other open gaps", "Closed:"), ("## 3.", "## 4.")];
+    let parts = sections.map(|(from, to)| part(&report, from, to));
+    let expected = format!("```markdown\n{}\n```", parts.join("\n\n…\n\n"));
+    let readme = read("README.md");
+    let marker = "<!-- report-08 excerpt -->\n";
+    let (before, after) = readme.split_once(marker).expect("the place of the excerpt is marked");
+    let end = "\n```\n";
+    let shown = after.split_once(end).map(|(shown, _)| format!("{shown}\n```")).unwrap_or_default();
+    if shown != expected && std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let rest = after.strip_prefix(&shown).expect("the excerpt comes first");
+        fs::write(root().join("README.md"), format!("{before}{marker}{expected}{rest}")).expect("written");
+        return;
+    }
+    assert_eq!(shown, expected, "README.md does not show what is in reports/");
+}
+
 /// The commands that the program offers, as its own help lists them.
 fn commands() -> BTreeSet<String> {
     let output = assert_cmd::Command::cargo_bin("cutgate").expect("built").env_clear().arg("--help").output();
