@@ -49,10 +49,6 @@ fn package(host: &str) -> String {
     // In [params] the prefix of paths in commands stays, empty: on the host itself there is none.
     text = text.replace("\n[params]\n", "\n[params]\nroot = \"\"\n");
     text = text.replace("@HOST@", host);
-    while let Some((before, rest)) = text.split_once('@')
-        && let Some((_, after)) = rest.split_once('@')
-    {
-        text = format!("{before}{FILL_IN}{after}");
-    }
-    text
+    let placeholder = regex::Regex::new("@[A-Z_]+@").expect("invariant: the expression is constant and valid");
+    placeholder.replace_all(&text, FILL_IN).into_owned()
 }

@@ -23,6 +23,7 @@ fn kept() -> PathBuf {
 
 /// Builds the laboratory and audits it into `reports`.
 fn publish(dir: &Path, reports: &Path) -> PathBuf {
+    fs::create_dir_all(dir).unwrap();
     let lab = dir.join("lab");
     cutgate::lab::build(&lab, cutgate::lab::Scenario::O8Blocked).unwrap();
     let mut command = Command::cargo_bin("cutgate").unwrap();
