@@ -115,6 +115,8 @@ fn analyse(door: &Door, root: &str, config: &CodePathConfig) -> Result<Fact, Mis
     let end = Instant::now() + left.saturating_sub((left / 10).max(Duration::from_millis(50)));
     let mut interp = Interp::new(&tree, patterns.clone(), STEPS, end);
     let switches = phase::find_switches(&mut interp, config);
+    // They are known before anything is imported: a value that a module keeps of a switch is stale.
+    interp.switches = switches.iter().filter_map(|found| found.at.clone()).collect();
     let findings: Vec<_> = config
         .phases
         .iter()

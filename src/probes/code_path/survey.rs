@@ -8,6 +8,7 @@ use regex::Regex;
 use super::interp::Interp;
 use super::model::{Const, ExprKind, Module, Stmt, StmtKind, Target};
 use super::patterns::{Glob, any_matches};
+use super::state::Home;
 use super::tree::Tree;
 use super::value::{ModuleId, Spot, Value};
 
@@ -100,8 +101,8 @@ pub fn simulators(interp: &Interp<'_>, patterns: &[Glob]) -> Vec<Documented> {
             });
         }
     }
-    for ((module, _), value) in interp.base.globals.iter() {
-        if let Value::Function(closure) = value
+    for ((home, _), value) in &interp.base.base().globals {
+        if let (Home::Module(module), Value::Function(closure)) = (home, value)
             && closure.module == *module
             && any_matches(patterns, &closure.name)
         {
