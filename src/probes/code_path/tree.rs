@@ -42,6 +42,7 @@ pub struct Tree {
     packages: BTreeSet<String>,
     blind: BTreeSet<String>,
     methods: BTreeSet<String>,
+    assigned: BTreeSet<String>,
 }
 
 /// Files longer than this are not parsed.
@@ -223,8 +224,10 @@ impl Tree {
                 folder = above;
             }
         }
-        let mut tree = Self { files, digest, name, modules, packages, blind, methods: BTreeSet::new() };
+        let mut tree =
+            Self { files, digest, name, modules, packages, blind, methods: BTreeSet::new(), assigned: BTreeSet::new() };
         tree.methods = tree.index_methods();
+        tree.assigned = tree.index_assigned();
         tree
     }
 
@@ -236,6 +239,29 @@ impl Tree {
             .flat_map(|text| definition.captures_iter(text))
             .filter_map(|found| found.get(1).or_else(|| found.get(2)).map(|name| name.as_str().to_owned()))
             .collect()
+    }
+
+    /// Names that some code assigns as an attribute of something other than its own receiver.
+    fn index_assigned(&self) -> BTreeSet<String> {
+        let assignment = Regex::new(
+            r#"(?m)^[ \t]*(?:[\w.\[\]'"]+\.)?([^\W\d]\w*)\.([^\W\d]\w*)[ \t]*(?::[^=\n]*)?[-+*/|&^%@]?=(?:[^=]|$)|setattr\([^,\n]+,[ \t]*['"](\w+)['"]"#,
+        )
+        .expect("invariant: the expression is constant and valid");
+        let sources = self.files.iter().filter(|file| !file.is_test).filter_map(|file| file.text.as_ref().ok());
+        sources
+            .flat_map(|text| assignment.captures_iter(text))
+            .filter_map(|found| match (found.get(1), found.get(2), found.get(3)) {
+                (Some(object), Some(name), _) if !matches!(object.as_str(), "self" | "cls") => Some(name.as_str()),
+                (_, _, name) => name.map(|name| name.as_str()),
+            })
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Whether code outside an object's own methods assigns an attribute of this name: it may have been
+    /// replaced before the run.
+    pub fn may_be_replaced(&self, name: &str) -> bool {
+        self.assigned.contains(name)
     }
 
     /// Whether a class of the tree may answer to a method of this name.

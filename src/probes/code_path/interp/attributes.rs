@@ -5,14 +5,15 @@ use std::rc::Rc;
 
 use super::{Evaled, Exc, Interp, State};
 use crate::probes::code_path::model::{Function, Name};
+use crate::probes::code_path::state::Home;
 use crate::probes::code_path::value::{
     Address, Arguments, Cell, ClassId, Closure, ClosureKind, ModuleId, Origin, Spot, Unseen, UnseenKind, Value,
 };
 
 /// Where a name was found.
-enum Home {
+enum Found {
     Scope(Address),
-    Module(ModuleId),
+    Module,
 }
 
 const BUILTINS: &[&str] = &[
@@ -103,24 +104,24 @@ impl Interp<'_> {
         known.then(|| self.unseen(Origin::Outside, &chain, UnseenKind::Plain))
     }
 
-    fn find_name(&self, state: &State, name: &Name) -> Option<(Home, Value)> {
+    fn find_name(&self, state: &State, name: &Name) -> Option<(Found, Value)> {
         let frame = self.frame();
         let mut scope = frame.scope;
         let mut innermost = true;
         while let Some(address) = scope {
             let Some(Cell::Scope { names, outer }) = state.cell(address) else { break };
             if let Some(value) = names.get(name) {
-                return Some((Home::Scope(address), value.clone()));
+                return Some((Found::Scope(address), value.clone()));
             }
             let is_local = |function: &Rc<Function>| function.locals.contains(name);
             if innermost && frame.body_of.is_none() && frame.function.as_ref().is_some_and(is_local) {
-                return Some((Home::Scope(address), Value::Unbound));
+                return Some((Found::Scope(address), Value::Unbound));
             }
             innermost = false;
             scope = *outer;
         }
         let module = frame.module;
-        self.global(state, module, name).map(|value| (Home::Module(module), value))
+        self.global(state, module, name).map(|value| (Found::Module, value))
     }
 
     /// The value of a name.
@@ -128,8 +129,8 @@ impl Interp<'_> {
         let spot = self.spot(at);
         let module = self.frame().module;
         let value = match self.find_name(&state, name) {
-            Some((Home::Module(_), _)) | None => self.module_name(&mut state, module, name, spot),
-            Some((Home::Scope(scope), value)) => {
+            Some((Found::Module, _)) | None => self.module_name(&mut state, module, name, spot),
+            Some((Found::Scope(scope), value)) => {
                 let narrowed = |state: &mut State, value: &Value| {
                     if let Some(Cell::Scope { names, .. }) = state.cell_mut(scope) {
                         names.insert(name.clone(), value.clone());
@@ -138,10 +139,10 @@ impl Interp<'_> {
                 return self.each_alternative(state, &value, narrowed);
             }
         };
-        let key = (module, name.clone());
+        // A variable that the base alone binds is not narrowed: it would look assigned.
         let narrowed = |state: &mut State, value: &Value| {
-            if state.globals.contains_key(&key) {
-                Rc::make_mut(&mut state.globals).insert(key.clone(), value.clone());
+            if state.is_assigned(Home::Module(module), name) {
+                state.set_global(Home::Module(module), name.clone(), value.clone());
             }
         };
         self.each_alternative(state, &value, narrowed)
@@ -180,14 +181,18 @@ impl Interp<'_> {
     /// A variable that functions assign may hold what an earlier run left there.
     fn current_global(&mut self, state: &mut State, module: ModuleId, name: &Name, value: Value) -> Value {
         let key = (module, name.clone());
-        let untouched = state.globals.get(&key) == self.base.globals.get(&key);
+        let untouched = !state.is_assigned(Home::Module(module), name);
         let fixed = self.is_switch(module, name) || self.mode_variable.as_ref().is_some_and(|(at, _)| *at == key);
-        if self.importing > 0 || fixed || !untouched || !self.is_reassigned(module, name) {
+        if self.importing > 0
+            || fixed
+            || !untouched
+            || !(self.is_reassigned(module, name) || self.tree.may_be_replaced(name))
+        {
             return value;
         }
         let later = self.data(name);
         let both = Value::one_of([value, later.clone()], || later);
-        Rc::make_mut(&mut state.globals).insert(key, both.clone());
+        state.set_global(Home::Module(module), name.clone(), both.clone());
         both
     }
 
@@ -208,7 +213,7 @@ impl Interp<'_> {
                 }
             }
             None => {
-                Rc::make_mut(&mut state.globals).insert((frame.module, name.clone()), value);
+                state.set_global(Home::Module(frame.module), name.clone(), value);
             }
         }
     }
@@ -245,7 +250,7 @@ impl Interp<'_> {
             Value::Object(address) => return self.object_attribute(state, *address, name, spot),
             Value::Super(class, receiver) => return self.super_attribute(state, *class, receiver, name, spot),
             Value::Unseen(unseen) => {
-                let value = self.unseen_attribute(&mut state, unseen, name, spot);
+                let value = self.unseen_attribute(&mut state, unseen, name);
                 let key = (unseen.id, name.clone());
                 let narrow = |state: &mut State, value: &Value| {
                     if let Some(Cell::Seen(fields)) = state.cell_mut(key.0) {
@@ -266,11 +271,14 @@ impl Interp<'_> {
 
     /// An attribute of a value of a built-in kind.
     fn plain_attribute(&mut self, object: &Value, name: &Name) -> Value {
+        if matches!(&**name, "__name__" | "__qualname__" | "__doc__" | "__module__") {
+            return self.scalar(name);
+        }
         let method = self.unseen(Origin::Outside, &format!("builtins.object.{name}"), UnseenKind::Plain);
         Value::Bound(Rc::new((object.clone(), method)))
     }
 
-    fn unseen_attribute(&mut self, state: &mut State, unseen: &Rc<Unseen>, name: &Name, spot: Spot) -> Value {
+    fn unseen_attribute(&mut self, state: &mut State, unseen: &Rc<Unseen>, name: &Name) -> Value {
         if let Some(Cell::Seen(fields)) = state.cell(unseen.id)
             && let Some(value) = fields.get(name)
         {
@@ -292,8 +300,16 @@ impl Interp<'_> {
                 (origin.clone(), UnseenKind::Plain)
             }
         };
-        let _ = spot;
-        let id = self.address();
+        // The same attribute of the same thing is the same on every path that has not assigned it.
+        let key = (unseen.id, name.clone());
+        let id = match self.attribute_ids.get(&key) {
+            Some(id) => *id,
+            None => {
+                let id = self.address();
+                self.attribute_ids.insert(key, id);
+                id
+            }
+        };
         // A cursor knows its connection under this name.
         let connection = unseen.connection.filter(|_| &**name == "connection");
         let owner = Some(unseen.root());
@@ -326,7 +342,8 @@ impl Interp<'_> {
         let class = *class;
         let this = Value::Object(address);
         let pinned = self.pinned.contains(&(address, name.clone()));
-        let member = self.find_member(class, name);
+        let line = self.class(class).line.clone();
+        let member = self.current_member(&state, &line, name);
         if let Some((_, Value::Function(closure))) = &member
             && closure.kind == ClosureKind::Property
             && !pinned
@@ -427,7 +444,8 @@ impl Interp<'_> {
         if let Some(member) = member {
             return vec![(state, Ok(member))];
         }
-        let value = match self.find_member(class, name) {
+        let line = self.class(class).line.clone();
+        let value = match self.current_member(&state, &line, name) {
             Some((_, Value::Function(closure))) => match closure.kind {
                 ClosureKind::OfClass => Value::Bound(Rc::new((Value::Class(class), Value::Function(closure)))),
                 ClosureKind::Plain
@@ -473,7 +491,7 @@ impl Interp<'_> {
         };
         let line = self.class(own).line.clone();
         let rest: Vec<ClassId> = line.iter().skip_while(|id| **id != class).skip(1).copied().collect();
-        match self.find_member_in(&rest, name) {
+        match self.current_member(&state, &rest, name) {
             Some((_, value)) => self.bind_member(state, &value, this, own, spot),
             None if self.is_closed(own) => {
                 let value = self.plain_attribute(&Value::None, name);
@@ -524,13 +542,15 @@ impl Interp<'_> {
                 vec![state]
             }
             Value::Module(module) => {
-                Rc::make_mut(&mut state.globals).insert((*module, name.clone()), value.clone());
+                state.set_global(Home::Module(*module), name.clone(), value.clone());
                 vec![state]
             }
-            Value::Class(_) | Value::Member(..) | Value::Super(..) => {
-                if self.importing == 0 {
-                    self.unseen_code(&mut state, format!("{name} of a class is assigned"), spot);
-                }
+            Value::Class(class) => {
+                state.set_global(Home::Class(*class), name.clone(), value.clone());
+                vec![state]
+            }
+            Value::Member(..) | Value::Super(..) => {
+                self.unseen_code(&mut state, format!("{name} of an enumeration's member is assigned"), spot);
                 vec![state]
             }
             _ => vec![state],

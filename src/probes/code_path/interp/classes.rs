@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::{Evaled, Frame, Interp, State};
 use crate::probes::code_path::model::{Class, ExprKind, Name, Stmt, StmtKind, Target, Way};
+use crate::probes::code_path::state::Home;
 use crate::probes::code_path::value::{Cell, ClassId, ModuleId, Origin, Spot, Value};
 
 /// A class of the tree.
@@ -81,6 +82,22 @@ impl Interp<'_> {
 
     pub(super) fn find_member_in(&self, line: &[ClassId], name: &str) -> Option<(ClassId, Value)> {
         line.iter().find_map(|id| self.class(*id).members.get(name).map(|value| (*id, value.clone())))
+    }
+
+    /// As [`Self::find_member`], as a path finds it: attributes of classes are assigned too, on this path or before it.
+    pub(super) fn current_member(&mut self, state: &State, line: &[ClassId], name: &Name) -> Option<(ClassId, Value)> {
+        let found = line.iter().find_map(|id| {
+            let assigned = state.global(Home::Class(*id), name).cloned();
+            let here = state.is_assigned(Home::Class(*id), name);
+            let own = self.class(*id).members.get(name).cloned();
+            assigned.or(own).map(|value| (*id, value, here))
+        });
+        let (id, value, here) = found?;
+        if here || self.importing > 0 || !self.tree.may_be_replaced(name) {
+            return Some((id, value));
+        }
+        let other = self.data(name);
+        Some((id, Value::one_of([value, other.clone()], || other)))
     }
 
     /// Whether all that a class inherits is known.

@@ -248,13 +248,30 @@ impl Interp<'_> {
         let value = Value::Unseen(Rc::new(Unseen {
             id,
             origin: Origin::Outside,
-            chain: name,
+            chain: name.clone(),
             connection: None,
             owner: None,
             kind,
         }));
-        out.push((started, Ok(value)));
+        if &*name == "subprocess.Popen" {
+            out.push((started, Ok(value)));
+        } else {
+            out.extend(self.waited(&started, process, spot).into_iter().map(|state| (state, Ok(value.clone()))));
+        }
         Some(out)
+    }
+
+    /// A process was waited for: it succeeded or failed, if that is not known yet.
+    fn waited(&mut self, state: &State, process: Address, spot: Spot) -> Vec<State> {
+        if state.fact(process, Aspect::True).is_some() {
+            return vec![state.clone()];
+        }
+        let ended = [true, false].map(|succeeded| {
+            let mut state = state.clone();
+            self.process_ended(&mut state, process, succeeded, spot);
+            state
+        });
+        ended.to_vec()
     }
 
     fn command_words(&self, state: &State, name: &str, arguments: &Arguments) -> CommandKind {
@@ -315,7 +332,11 @@ impl Interp<'_> {
         };
         let mut out = Vec::new();
         self.may_raise(state, &mut out);
-        out.push((state.clone(), Ok(value)));
+        if name == "poll" {
+            out.push((state.clone(), Ok(value)));
+        } else {
+            out.extend(self.waited(state, process, spot).into_iter().map(|state| (state, Ok(value.clone()))));
+        }
         Some(out)
     }
 

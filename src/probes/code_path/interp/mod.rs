@@ -173,6 +173,7 @@ pub struct Interp<'t> {
     modules: BTreeMap<ModuleId, imports::Loading>,
     subclasses: BTreeMap<ClassId, Rc<Vec<ClassId>>>,
     next: Address,
+    attribute_ids: BTreeMap<(Address, Name), Address>,
     frames: Vec<Frame>,
     importing: usize,
     quiet: usize,
@@ -201,6 +202,7 @@ impl<'t> Interp<'t> {
             modules: BTreeMap::new(),
             subclasses: BTreeMap::new(),
             next: 1,
+            attribute_ids: BTreeMap::new(),
             frames: Vec::new(),
             importing: 0,
             quiet: 0,
@@ -378,7 +380,14 @@ impl<'t> Interp<'t> {
             let like = merged.iter().position(|(other, same)| same.is_like(&what) && other.is_alike(&state));
             match like {
                 Some(index) => {
-                    let (other, same) = merged.swap_remove(index);
+                    let (mut other, same) = merged.swap_remove(index);
+                    let mut state = state;
+                    for address in other.unfilled(&state) {
+                        self.fill(&mut other, address);
+                    }
+                    for address in state.unfilled(&other) {
+                        self.fill(&mut state, address);
+                    }
                     let mut lost = || self.data("merged");
                     let joined = other.join(&state, &mut lost);
                     let what = same.join(what, &mut lost);

@@ -159,6 +159,9 @@ impl Interp<'_> {
     /// Whether a value is, or holds, something of the tree; with `data`, something that might be.
     fn is_of_tree(&self, state: &State, value: &Value, data: bool, depth: usize) -> bool {
         match value {
+            Value::Bound(pair) if matches!(pair.1, Value::Unseen(_)) => {
+                depth > 4 || self.is_of_tree(state, &pair.0, data, depth + 1)
+            }
             Value::Function(_)
             | Value::Bound(_)
             | Value::Class(_)
@@ -228,6 +231,9 @@ impl Interp<'_> {
 
     fn callables(&self, state: &State, value: &Value, depth: usize, found: &mut Vec<Value>) {
         match value {
+            Value::Bound(pair) if matches!(pair.1, Value::Unseen(_)) => {
+                self.callables(state, &pair.0, depth + 1, found);
+            }
             Value::Function(_) | Value::Bound(_) | Value::Partial(_) | Value::Suspended(_) => found.push(value.clone()),
             Value::Tuple(items) | Value::OneOf(items) if depth < 4 => {
                 items.iter().for_each(|item| self.callables(state, item, depth + 1, found));

@@ -158,11 +158,7 @@ impl Interp<'_> {
 
     /// Takes into a path what was loaded while it was followed.
     pub(super) fn catch_up(&mut self, state: &mut State) {
-        let globals = Rc::make_mut(&mut state.globals);
-        for (key, value) in self.base.globals.iter() {
-            globals.entry(key.clone()).or_insert_with(|| value.clone());
-        }
-        state.adopt_cells(&self.base);
+        state.rebase(&self.base);
     }
 
     /// Follows the initialiser of an instance that was made before the run, with any arguments of the
@@ -176,7 +172,7 @@ impl Interp<'_> {
         if self.filling >= FILLING {
             return;
         }
-        let kept = (state.effect.clone(), state.globals.clone(), state.carried.clone());
+        let kept = state.clone();
         let frames = std::mem::take(&mut self.frames);
         let catching = std::mem::take(&mut self.catching);
         (self.filling, self.quiet) = (self.filling + 1, self.quiet + 1);
@@ -191,7 +187,7 @@ impl Interp<'_> {
                 all.join(&other, &mut lost)
             });
             *state = joined;
-            (state.effect, state.globals, state.carried) = kept;
+            state.keep_outside(kept);
         }
         self.blur_fields(state, class, address);
     }
@@ -233,7 +229,11 @@ impl Interp<'_> {
     /// Attributes that other methods assign may hold what an earlier run left there.
     fn blur_fields(&mut self, state: &mut State, class: ClassId, address: u32) {
         let Some(Cell::Instance { fields, .. }) = state.cell(address) else { return };
-        let names: Vec<Name> = fields.keys().filter(|name| self.is_assigned_later(class, name)).cloned().collect();
+        let names: Vec<Name> = fields
+            .keys()
+            .filter(|name| self.is_assigned_later(class, name) || self.tree.may_be_replaced(name))
+            .cloned()
+            .collect();
         for name in names {
             if self.pinned.contains(&(address, name.clone())) {
                 continue;
