@@ -1,8 +1,9 @@
 """What the phases of one run share."""
 
+import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, List, Optional
+from typing import List, Optional
 
 from cutter.config import Config
 from cutter.mode import Mode
@@ -26,7 +27,7 @@ class RunContext:
     target: Target
     units: List[Unit]
     change_set_id: str
-    connection: Any = None
+    connection: Optional[sqlite3.Connection] = None
     backup_fingerprint: Optional[str] = None
     gnupg_home: Optional[str] = None
     backup_path: Optional[str] = None

@@ -1,6 +1,7 @@
 """Phase 3, leg B: the ledger rows that say which cut this was."""
 
 from cutter.adapters.ledger_v2_canonical_cut import LedgerV2Cut
+from cutter.context import RunContext
 from cutter.discoverer import manifest_digest, pair_digest
 from cutter.errors import CutterError
 from cutter.mode import Mode
@@ -13,7 +14,7 @@ class LegBRecordPhase(Phase):
 
     name = "leg_b_record"
 
-    def run(self, ctx):
+    def run(self, ctx: RunContext):
         if ctx.mode is Mode.LIVE:
             require_execution_enabled(ctx.run_id)
             manifest = manifest_digest([{"unit_id": unit.unit_id, "body_sha256": unit.sha256} for unit in ctx.units])

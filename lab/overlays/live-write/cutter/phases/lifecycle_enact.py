@@ -1,6 +1,7 @@
 """Phase 5: drafts become enacted. There is no way back from here."""
 
 from cutter.adapters.ledger_v2_canonical_verify import LedgerV2Verify
+from cutter.context import RunContext
 from cutter.errors import CutterError
 from cutter.mode import Mode
 from cutter.phases.base import Phase
@@ -12,7 +13,7 @@ class LifecycleEnactPhase(Phase):
 
     name = "lifecycle_enact"
 
-    def run(self, ctx):
+    def run(self, ctx: RunContext):
         if ctx.mode is Mode.LIVE:
             require_execution_enabled(ctx.run_id)
             moved = LedgerV2Verify(ctx.connection).enact(ctx.change_set_id)

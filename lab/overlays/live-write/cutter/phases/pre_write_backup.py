@@ -1,6 +1,7 @@
 """Phase 1: a full, encrypted dump before the first row changes."""
 
 from cutter.adapters.backup_embedded_gpg import EmbeddedDumpGpgBackup
+from cutter.context import RunContext
 from cutter.errors import CutterError
 from cutter.mode import Mode
 from cutter.phases.base import Phase
@@ -12,7 +13,7 @@ class PreWriteBackupPhase(Phase):
 
     name = "pre_write_backup"
 
-    def run(self, ctx):
+    def run(self, ctx: RunContext):
         if ctx.mode is Mode.LIVE:
             require_execution_enabled(ctx.run_id)
             backup = EmbeddedDumpGpgBackup(ctx.connection, ctx.backup_fingerprint, ctx.gnupg_home)

@@ -1,6 +1,7 @@
 """Phase 4: what was written is read back and compared."""
 
 from cutter.adapters.ledger_v2_canonical_verify import LedgerV2Verify
+from cutter.context import RunContext
 from cutter.errors import CutterError
 from cutter.mode import Mode
 from cutter.phases.base import Phase
@@ -12,7 +13,7 @@ class WriteVerifyPhase(Phase):
 
     name = "write_verify"
 
-    def run(self, ctx):
+    def run(self, ctx: RunContext):
         if ctx.mode is Mode.LIVE:
             require_execution_enabled(ctx.run_id)
             LedgerV2Verify(ctx.connection).verify(ctx.change_set_id)
