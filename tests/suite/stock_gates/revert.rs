@@ -5,17 +5,17 @@ use cutgate::evidence::{DRILL_FORMAT, DRILL_KIND, DrillPhase, DrillRecord, Level
 use cutgate::gates::GapState;
 
 /// A runbook with the revert of one cut for each phase.
-fn runbook(phases: &[&str]) -> String {
+pub fn runbook(phases: &[&str]) -> String {
     let section = |phase: &&str| {
         format!("## Revert `{phase}`\n\n```sql\nDELETE FROM ledger WHERE change_set_id = :change_set_id;\n```\n")
     };
     format!("# Revert of one cut\n\n{}", phases.iter().map(section).collect::<Vec<_>>().join("\n"))
 }
 
-const PHASES: [&str; 5] = ["pre_write_backup", "cut_leg_a", "leg_b_record", "write_verify", "lifecycle_enact"];
+pub const PHASES: [&str; 5] = ["pre_write_backup", "cut_leg_a", "leg_b_record", "write_verify", "lifecycle_enact"];
 
 /// The record of a drill that proves everything, for ICX-GLOSS.
-fn drill(lab: &Lab) -> DrillRecord {
+pub fn drill(lab: &Lab) -> DrillRecord {
     let now = chrono::DateTime::from_timestamp(chrono::Utc::now().timestamp(), 0).unwrap();
     let phase = |name: &str| DrillPhase {
         name: name.to_owned(),
@@ -38,7 +38,7 @@ fn drill(lab: &Lab) -> DrillRecord {
     }
 }
 
-fn record(lab: &Lab, record: &DrillRecord) {
+pub fn record(lab: &Lab, record: &DrillRecord) {
     let bytes = cutgate::evidence::canonical_json(record);
     lab.write("records/drills/first.json", &String::from_utf8(bytes).unwrap());
     lab.shell("rm -f records/drills/first.json.asc");
