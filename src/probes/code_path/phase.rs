@@ -328,7 +328,11 @@ fn find_entry(interp: &mut Interp<'_>, phase: &PhaseConfig) -> Result<Entry, Fai
         let spot = Spot { module, at: failure.at };
         return Err((format!("the entry's module is not understood: {}", failure.reason), Some(spot)));
     }
+    interp.begin();
     interp.load_all(module);
+    if let Some(reason) = interp.exhausted.take() {
+        return Err((format!("the imports of {module_name} were not followed to their end: {reason}"), None));
+    }
     let mut parts = qualified.split('.');
     let first: Name = parts.next().unwrap_or("").into();
     let not_there = || (format!("{} has no {qualified}", module_name), Some(Spot { module, at: 0 }));

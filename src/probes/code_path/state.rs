@@ -261,6 +261,18 @@ impl State {
         }
     }
 
+    /// Forgets which collections have elements: code that is not seen may have changed them.
+    pub fn forget_collections(&mut self) {
+        if self.facts.keys().any(|(_, aspect)| *aspect == Aspect::Filled) {
+            Rc::make_mut(&mut self.facts).retain(|(_, aspect), _| *aspect != Aspect::Filled);
+        }
+    }
+
+    /// Whether a cell was left by the imports and has not been changed on this path.
+    pub fn is_from_imports(&self, address: Address) -> bool {
+        !self.heap.contains_key(&address) && self.base.heap.contains_key(&address)
+    }
+
     /// Every address that `values` lead to.
     pub fn reachable<'v>(&self, values: impl IntoIterator<Item = &'v Value>) -> BTreeSet<Address> {
         self.reachable_from(values, Vec::new())

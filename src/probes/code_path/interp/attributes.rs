@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{Evaled, Exc, Interp, State};
 use crate::probes::code_path::model::{Function, Name};
-use crate::probes::code_path::state::Home;
+use crate::probes::code_path::state::{Aspect, Done, Home};
 use crate::probes::code_path::value::{
     Address, Arguments, Cell, ClassId, Closure, ClosureKind, ModuleId, Origin, Spot, Unseen, UnseenKind, Value,
 };
@@ -131,6 +131,7 @@ impl Interp<'_> {
         let value = match self.find_name(&state, name) {
             Some((Found::Module, _)) | None => self.module_name(&mut state, module, name, spot),
             Some((Found::Scope(scope), value)) => {
+                let value = self.earlier_variable(&mut state, scope, name, value);
                 let narrowed = |state: &mut State, value: &Value| {
                     if let Some(Cell::Scope { names, .. }) = state.cell_mut(scope) {
                         names.insert(name.clone(), value.clone());
@@ -146,6 +147,20 @@ impl Interp<'_> {
             }
         };
         self.each_alternative(state, &value, narrowed)
+    }
+
+    /// A variable around a function that an import made may hold what an earlier run left there.
+    fn earlier_variable(&mut self, state: &mut State, scope: Address, name: &Name, value: Value) -> Value {
+        self.earlier_collection(state, &value, name);
+        if self.importing > 0 || !state.is_from_imports(scope) || !self.tree.is_nonlocal(name) {
+            return value;
+        }
+        let later = self.data(name);
+        let both = Value::one_of([value, later.clone()], || later);
+        if let Some(Cell::Scope { names, .. }) = state.cell_mut(scope) {
+            names.insert(name.clone(), both.clone());
+        }
+        both
     }
 
     /// Splits into one path for each alternative; the place that was read is narrowed to it.
@@ -183,6 +198,7 @@ impl Interp<'_> {
         let key = (module, name.clone());
         let untouched = !state.is_assigned(Home::Module(module), name);
         let fixed = self.is_switch(module, name) || self.mode_variable.as_ref().is_some_and(|(at, _)| *at == key);
+        self.earlier_collection(state, &value, name);
         if self.importing > 0
             || fixed
             || !untouched
@@ -292,7 +308,14 @@ impl Interp<'_> {
         };
         let (origin, kind) = match (&unseen.origin, &unseen.kind) {
             (Origin::Lost(reason, at), _) => (Origin::Lost(reason.clone(), *at), UnseenKind::Plain),
-            (_, UnseenKind::Process) if &**name == "returncode" => (Origin::Outside, UnseenKind::Status(unseen.id)),
+            (_, UnseenKind::Process) if &**name == "returncode" => {
+                if state.fact(unseen.root(), Aspect::True).is_none() {
+                    // It was not waited for: there may be no status yet.
+                    state.effect.written = state.effect.written.max(Done::Maybe);
+                    return self.data("returncode");
+                }
+                (Origin::Outside, UnseenKind::Status(unseen.root()))
+            }
             (_, UnseenKind::Scalar | UnseenKind::Bool | UnseenKind::Collection | UnseenKind::Length(_)) => {
                 (Origin::Outside, UnseenKind::Plain)
             }
@@ -340,6 +363,11 @@ impl Interp<'_> {
             return vec![(state, Ok(Value::Bound(Rc::new((Value::Object(address), method)))))];
         };
         let class = *class;
+        if let Some(reason) = self.veil(class) {
+            let value = self.lost(&reason, spot);
+            return vec![(state, Ok(value))];
+        }
+        self.settle_earlier(&mut state, address, class);
         let this = Value::Object(address);
         let pinned = self.pinned.contains(&(address, name.clone()));
         let line = self.class(class).line.clone();
@@ -364,12 +392,52 @@ impl Interp<'_> {
             return self.each_alternative(state, &value, narrow);
         }
         if let Some((_, value)) = member {
+            self.earlier_collection(&mut state, &value, name);
             return self.bind_member(state, &value, &this, class, spot);
         }
         if &**name == "__class__" {
             return vec![(state, Ok(Value::Class(class)))];
         }
         self.missing_attribute(state, address, class, name, spot)
+    }
+
+    /// Why reading attributes of a class or its instances cannot be followed.
+    fn veil(&self, class: ClassId) -> Option<String> {
+        let own = self.find_member(class, "__getattribute__").is_some();
+        let own = own.then(|| format!("{} has __getattribute__", self.class(class).name));
+        self.class(class).veiled.clone().or(own)
+    }
+
+    /// An object that an import made may have been changed by an earlier run.
+    fn settle_earlier(&mut self, state: &mut State, address: Address, class: ClassId) {
+        if self.importing > 0 || !state.is_from_imports(address) {
+            return;
+        }
+        if let Some(Cell::Instance { fresh, .. }) = state.cell_mut(address) {
+            *fresh = false;
+        }
+        self.blur_fields(state, class, address);
+    }
+
+    /// A collection that was there before the run: what earlier runs put into it is not known. One that
+    /// nobody changes by its name, and that is not empty, is taken as it was made.
+    fn earlier_collection(&mut self, state: &mut State, value: &Value, name: &Name) {
+        let Value::Object(address) = value else { return };
+        if self.importing > 0 || !state.is_from_imports(*address) {
+            return;
+        }
+        self.blur_collection(state, *address, name);
+    }
+
+    pub(super) fn blur_collection(&mut self, state: &mut State, address: Address, name: &Name) {
+        let changes = match state.cell(address) {
+            Some(Cell::List(items)) => items.is_empty() || self.tree.may_be_changed(name),
+            Some(Cell::Table(entries)) => entries.is_empty() || self.tree.may_be_changed(name),
+            Some(Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_)) | None => false,
+        };
+        if changes {
+            state.put(address, Cell::Seen(BTreeMap::new()));
+        }
     }
 
     /// An attribute that neither the object nor its classes are seen to bind.
@@ -437,12 +505,16 @@ impl Interp<'_> {
         }
     }
 
-    fn class_attribute(&mut self, state: State, class: ClassId, name: &Name, spot: Spot) -> Evaled {
+    fn class_attribute(&mut self, mut state: State, class: ClassId, name: &Name, spot: Spot) -> Evaled {
         let member = self.class(class).enumeration.as_ref().and_then(|members| {
             members.iter().find(|(each, ..)| each == name).map(|(_, _, first)| Value::Member(class, first.clone()))
         });
         if let Some(member) = member {
             return vec![(state, Ok(member))];
+        }
+        if let Some(reason) = self.veil(class) {
+            let value = self.lost(&reason, spot);
+            return vec![(state, Ok(value))];
         }
         let line = self.class(class).line.clone();
         let value = match self.current_member(&state, &line, name) {
@@ -454,7 +526,10 @@ impl Interp<'_> {
                 | ClosureKind::Cached
                 | ClosureKind::Property => Value::Function(closure),
             },
-            Some((_, value)) => value,
+            Some((_, value)) => {
+                self.earlier_collection(&mut state, &value, name);
+                value
+            }
             None if &**name == "__name__" || &**name == "__qualname__" => {
                 Value::Text(self.class(class).definition.name.clone())
             }

@@ -227,9 +227,18 @@ impl Interp<'_> {
         }
         let is_enum = self.class(id).outer.iter().any(|chain| is_enum_base(chain));
         let enumeration = is_enum.then(|| enumeration(&class.body, &members));
+        let unclear = enumeration.iter().flatten().any(|(_, content, _)| match content {
+            Value::Unseen(unseen) => &*unseen.chain != "enum.auto",
+            Value::Object(_) => true,
+            _ => false,
+        });
         let info = &mut self.classes[id.0];
         info.members = members;
         info.enumeration = enumeration.filter(|members| !members.is_empty());
+        if unclear {
+            // Two members with equal contents are one member.
+            info.veiled = Some(format!("the contents of the members of {} are not known", info.name));
+        }
         self.decorate(out, class, id)
     }
 

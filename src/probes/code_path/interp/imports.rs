@@ -181,10 +181,29 @@ impl Interp<'_> {
         }
     }
 
+    /// Whether importing a module, with all that it imports, may write or simulate.
+    fn has_import_effect(&self, module: ModuleId) -> bool {
+        let mut work = if self.import_effects.is_empty() { Vec::new() } else { vec![module] };
+        let mut seen = std::collections::BTreeSet::new();
+        while let Some(module) = work.pop() {
+            if self.import_effects.contains(&module) {
+                return true;
+            }
+            if seen.insert(module) {
+                work.extend(self.imports_of(module));
+            }
+        }
+        false
+    }
+
     /// Loads a module while a path is being followed: what it leaves in the base is added to the path.
     fn load_into(&mut self, state: &mut State, module: ModuleId) {
         self.load(module);
         state.rebase(&self.base);
+        if self.importing == 0 && self.has_import_effect(module) {
+            let reason = format!("importing {} may write or simulate", self.tree.file(module).module);
+            self.unseen_code(state, reason, Spot { module, at: 0 });
+        }
     }
 
     /// `from a import b as c`
