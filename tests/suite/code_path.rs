@@ -1,1 +1,1116 @@
-//! The live-code-path analysis.
+//! The live code path: small trees with known answers; where a tree can be run, running it with a
+//! recording database and simulator proves that the answer is sound.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use cutgate::evidence::{Fact, MissingState};
+use serde_json::{Value, json};
+
+use super::harness;
+
+/// The modules around `app/phase.py` in the table below.
+const FRAME: &[(&str, &str)] = &[
+    ("app/__init__.py", ""),
+    ("app/mode.py", "import enum\n\nclass Mode(enum.Enum):\n    DRYRUN = 'dryrun'\n    LIVE = 'live'\n"),
+    (
+        "app/gate.py",
+        "__execution_enabled__ = False\n\nclass Refused(Exception):\n    pass\n\ndef require():\n    if not __execution_enabled__:\n        raise Refused('off')\n\ndef enabled() -> bool:\n    return bool(__execution_enabled__)\n",
+    ),
+    (
+        "app/sim.py",
+        "class Discoverer:\n    \"\"\"Simulator-only bodies; no production write path is reachable.\"\"\"\n    called = 0\n    def simulate_cut(self, rows):\n        Discoverer.called = Discoverer.called + 1\n        return {'would': len(rows)}\n",
+    ),
+    (
+        "app/adapter.py",
+        r#"import psycopg
+
+class Adapter:
+    """Writes for real."""
+    def __init__(self, conn: psycopg.Connection):
+        self.conn = conn
+
+    def write(self, rows):
+        with self.conn.cursor() as cur:
+            cur.execute("INSERT INTO unit_version (n) VALUES (%s)", (len(rows),))
+        self.conn.commit()
+        return len(rows)
+
+    def peek(self):
+        cur = self.conn.cursor()
+        cur.execute("SELECT 1")
+        return cur.fetchone()
+
+class NullAdapter(Adapter):
+    def write(self, rows):
+        return 0
+"#,
+    ),
+    ("app/loud.py", "from app.sim import Discoverer\nDiscoverer().simulate_cut([])\n"),
+    (
+        "app/context.py",
+        r#"import psycopg
+from app.mode import Mode
+from app.adapter import Adapter
+from app.sim import Discoverer
+
+class Writer(Adapter):
+    def log(self):
+        pass
+
+class Ctx:
+    def __init__(self, mode: Mode, conn: psycopg.Connection, discoverer: Discoverer, rows: list):
+        self.mode = mode
+        self.conn = conn
+        self.adapter = Writer(conn)
+        self.discoverer = discoverer
+        self.rows = rows
+"#,
+    ),
+];
+
+/// What `app/phase.py` begins with in the table below.
+const HEAD: &str = "import subprocess\nfrom app import gate\nfrom app.mode import Mode\nfrom app.context import Ctx\nfrom app.adapter import Adapter, NullAdapter\n\n";
+
+/// A name, the rest of `app/phase.py`, and the three answers.
+type Case = (&'static str, &'static str, [&'static str; 3]);
+
+const CASES: &[Case] = &[
+    (
+        "early-return",
+        "def run(ctx: Ctx):\n    if ctx.mode is Mode.DRYRUN:\n        return ctx.discoverer.simulate_cut(ctx.rows)\n    gate.require()\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "if-else",
+        "def run(ctx: Ctx):\n    if ctx.mode == Mode.LIVE:\n        gate.require()\n        out = ctx.adapter.write(ctx.rows)\n    else:\n        out = ctx.discoverer.simulate_cut(ctx.rows)\n    return out\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "elif",
+        "def run(ctx: Ctx):\n    if ctx.mode == Mode.DRYRUN:\n        return ctx.discoverer.simulate_cut(ctx.rows)\n    elif ctx.mode == Mode.LIVE:\n        gate.require()\n        return ctx.adapter.write(ctx.rows)\n    raise ValueError(ctx.mode)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "member-in-tuple",
+        "def run(ctx: Ctx):\n    gate.require()\n    if ctx.mode in (Mode.LIVE,):\n        return ctx.adapter.write(ctx.rows)\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "not-in",
+        "def run(ctx: Ctx):\n    gate.require()\n    if ctx.mode not in {Mode.DRYRUN}:\n        return ctx.adapter.write(ctx.rows)\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "match",
+        "def run(ctx: Ctx):\n    match ctx.mode:\n        case Mode.LIVE:\n            gate.require()\n            return ctx.adapter.write(ctx.rows)\n        case Mode.DRYRUN | None:\n            return ctx.discoverer.simulate_cut(ctx.rows)\n        case _:\n            raise ValueError\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "match-wrong-member",
+        "def run(ctx: Ctx):\n    gate.require()\n    match ctx.mode:\n        case Mode.DRYRUN:\n            return ctx.adapter.write(ctx.rows)\n        case other:\n            return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["never", "true", "true"],
+    ),
+    (
+        "conditional-expression",
+        "def run(ctx: Ctx):\n    gate.require()\n    step = ctx.adapter.write if ctx.mode is Mode.LIVE else ctx.discoverer.simulate_cut\n    return step(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "boolean-operators",
+        "def run(ctx: Ctx):\n    live = ctx.mode is Mode.LIVE and not ctx.mode is Mode.DRYRUN\n    if not live:\n        return ctx.discoverer.simulate_cut(ctx.rows)\n    gate.enabled() or gate.require()\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "boolean-with-data",
+        "def run(ctx: Ctx):\n    gate.require()\n    if ctx.mode is Mode.LIVE and ctx.rows:\n        return ctx.adapter.write(ctx.rows)\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["sometimes", "true", "true"],
+    ),
+    (
+        "dispatch",
+        "def live(ctx: Ctx):\n    gate.require()\n    return ctx.adapter.write(ctx.rows)\n\ndef dry(ctx: Ctx):\n    return ctx.discoverer.simulate_cut(ctx.rows)\n\nTABLE = {Mode.LIVE: live, Mode.DRYRUN: dry}\n\ndef run(ctx: Ctx):\n    return TABLE[ctx.mode](ctx)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "dispatch-get-falls-back",
+        "def dry(ctx: Ctx):\n    return ctx.discoverer.simulate_cut(ctx.rows)\n\ndef run(ctx: Ctx):\n    gate.require()\n    return {Mode.DRYRUN: dry}.get(ctx.mode, dry)(ctx)\n",
+        ["never", "true", "true"],
+    ),
+    (
+        "falls-through",
+        "def run(ctx: Ctx):\n    if ctx.mode is Mode.LIVE:\n        gate.require()\n        ctx.adapter.write(ctx.rows)\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["always", "true", "true"],
+    ),
+    (
+        "live-branch-is-pass",
+        "def run(ctx: Ctx):\n    gate.require()\n    if ctx.mode is Mode.LIVE:\n        pass\n    else:\n        return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "log-only",
+        "import logging\nlogger = logging.getLogger(__name__)\n\ndef run(ctx: Ctx):\n    if ctx.mode is Mode.LIVE:\n        gate.require()\n        logger.info('writing %s', ctx.rows)\n        return {'written': len(ctx.rows)}\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "not-implemented",
+        "def run(ctx: Ctx):\n    gate.require()\n    if ctx.mode is Mode.LIVE:\n        raise NotImplementedError\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "no-guard",
+        "def run(ctx: Ctx):\n    if ctx.mode is Mode.LIVE:\n        return ctx.adapter.write(ctx.rows)\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["always", "false", "false"],
+    ),
+    (
+        "guard-after-the-write",
+        "def run(ctx: Ctx):\n    out = ctx.adapter.write(ctx.rows)\n    gate.require()\n    return out\n",
+        ["always", "false", "false"],
+    ),
+    (
+        "guard-by-assert",
+        "def run(ctx: Ctx):\n    assert gate.__execution_enabled__\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "false"],
+    ),
+    (
+        "guard-returns-quietly",
+        "def run(ctx: Ctx):\n    if not gate.enabled():\n        return None\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "false"],
+    ),
+    (
+        "guard-swallowed",
+        "def run(ctx: Ctx):\n    try:\n        gate.require()\n    except gate.Refused:\n        pass\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "false"],
+    ),
+    (
+        "guard-exits",
+        "import sys\n\ndef run(ctx: Ctx):\n    if not gate.enabled():\n        sys.exit(3)\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "guard-by-name",
+        "from app.gate import require\n\ndef run(ctx: Ctx):\n    require()\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "switch-by-value",
+        "from app.gate import __execution_enabled__ as ENABLED\n\ndef run(ctx: Ctx):\n    if not ENABLED:\n        raise RuntimeError('off')\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "false"],
+    ),
+    (
+        "switch-read-late",
+        "def run(ctx: Ctx):\n    from app.gate import __execution_enabled__ as enabled\n    if not enabled:\n        raise RuntimeError('off')\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "switch-as-default",
+        "def run(ctx: Ctx):\n    return inner(ctx)\n\ndef inner(ctx: Ctx, enabled=gate.__execution_enabled__):\n    if not enabled:\n        raise RuntimeError('off')\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "false"],
+    ),
+    (
+        "swallowed",
+        "def run(ctx: Ctx):\n    gate.require()\n    try:\n        return ctx.adapter.write(ctx.rows)\n    except Exception as error:\n        print(error)\n        return None\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "falls-back-on-error",
+        "def run(ctx: Ctx):\n    gate.require()\n    try:\n        return ctx.adapter.write(ctx.rows)\n    except Exception:\n        return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["sometimes", "true", "true"],
+    ),
+    (
+        "raised-again",
+        "def run(ctx: Ctx):\n    gate.require()\n    try:\n        return ctx.adapter.write(ctx.rows)\n    except Exception as error:\n        print(error)\n        raise\n    finally:\n        print('done')\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "finally-returns",
+        "def run(ctx: Ctx):\n    gate.require()\n    try:\n        ctx.adapter.write(ctx.rows)\n    finally:\n        return None\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "raise-from",
+        "def run(ctx: Ctx):\n    gate.require()\n    try:\n        n = ctx.adapter.write(ctx.rows)\n    except (ValueError, OSError) as error:\n        raise RuntimeError('failed') from error\n    return n\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "suppressed",
+        "import contextlib\n\ndef run(ctx: Ctx):\n    gate.require()\n    with contextlib.suppress(Exception):\n        ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "no-commit",
+        "def run(ctx: Ctx):\n    gate.require()\n    cur = ctx.conn.cursor()\n    cur.execute('INSERT INTO t VALUES (1)')\n    return 1\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "rollback",
+        "def run(ctx: Ctx):\n    gate.require()\n    cur = ctx.conn.cursor()\n    cur.execute('INSERT INTO t VALUES (1)')\n    ctx.conn.rollback()\n    return 1\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "rollback-then-commit",
+        "def run(ctx: Ctx):\n    gate.require()\n    cur = ctx.conn.cursor()\n    cur.execute('INSERT INTO t VALUES (1)')\n    ctx.conn.rollback()\n    ctx.conn.commit()\n    return 1\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "commit-first",
+        "def run(ctx: Ctx):\n    gate.require()\n    ctx.conn.commit()\n    ctx.conn.execute('INSERT INTO t VALUES (1)')\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "read-only-statement",
+        "def run(ctx: Ctx):\n    gate.require()\n    ctx.adapter.peek()\n    ctx.conn.commit()\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "commit-when-rows",
+        "def run(ctx: Ctx):\n    gate.require()\n    ctx.conn.execute('UPDATE t SET n = 1')\n    if ctx.rows:\n        ctx.conn.commit()\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "connection-as-context",
+        "import psycopg\n\ndef run(ctx: Ctx):\n    gate.require()\n    with psycopg.connect('service=cutter') as conn:\n        conn.execute('UPDATE t SET n = 1')\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "early-quiet-return",
+        "def run(ctx: Ctx):\n    gate.require()\n    if not ctx.rows:\n        return {'rows': 0}\n    return ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "loop-zero-times",
+        "def run(ctx: Ctx):\n    gate.require()\n    for row in ctx.rows:\n        ctx.conn.execute('INSERT INTO t VALUES (%s)', (row,))\n    ctx.conn.commit()\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "loop-checked",
+        "def run(ctx: Ctx):\n    gate.require()\n    if not ctx.rows:\n        raise ValueError('nothing to cut')\n    for row in ctx.rows:\n        ctx.conn.execute('INSERT INTO t VALUES (%s)', (row,))\n    ctx.conn.commit()\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "loop-checked-by-length",
+        "def run(ctx: Ctx):\n    gate.require()\n    if len(ctx.rows) == 0:\n        raise ValueError('nothing to cut')\n    ctx.conn.cursor().executemany('INSERT INTO t VALUES (%s)', ctx.rows)\n    ctx.conn.commit()\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "loop-checked-then-popped",
+        "def run(ctx: Ctx):\n    gate.require()\n    if not ctx.rows:\n        raise ValueError('nothing to cut')\n    ctx.rows.pop()\n    for row in ctx.rows:\n        ctx.conn.execute('INSERT INTO t VALUES (%s)', (row,))\n    ctx.conn.commit()\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "executemany-of-nothing",
+        "def run(ctx: Ctx):\n    gate.require()\n    ctx.conn.cursor().executemany('INSERT INTO t VALUES (%s)', ctx.rows)\n    ctx.conn.commit()\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "loop-continue",
+        "def run(ctx: Ctx):\n    gate.require()\n    wrote = False\n    for row in ['a', 'b']:\n        if row == 'b':\n            continue\n        ctx.adapter.write(ctx.rows)\n        wrote = True\n    if not wrote:\n        raise ValueError\n    return wrote\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "retry-gives-up-quietly",
+        "def run(ctx: Ctx):\n    gate.require()\n    attempt = 0\n    while attempt < 3:\n        try:\n            return ctx.adapter.write(ctx.rows)\n        except Exception:\n            attempt += 1\n    return None\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "while-true",
+        "def run(ctx: Ctx):\n    gate.require()\n    while True:\n        try:\n            return ctx.adapter.write(ctx.rows)\n        except ValueError:\n            continue\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "null-adapter",
+        "def run(ctx: Ctx):\n    gate.require()\n    return NullAdapter(ctx.conn).write(ctx.rows)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "null-adapter-as-default",
+        "def run(ctx: Ctx, adapter=None):\n    gate.require()\n    adapter = adapter or NullAdapter(ctx.conn)\n    return adapter.write(ctx.rows)\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "annotated-base-has-null-subclass",
+        "def run(ctx: Ctx, adapter: Adapter):\n    gate.require()\n    return adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "optional-adapter",
+        "from app.context import Writer\n\ndef run(ctx: Ctx, adapter: Writer | None = None):\n    gate.require()\n    if adapter is None:\n        adapter = Writer(ctx.conn)\n    return adapter.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "super-writes",
+        "class Loud(Adapter):\n    def write(self, rows):\n        print('writing')\n        return super().write(rows)\n\ndef run(ctx: Ctx):\n    gate.require()\n    return Loud(ctx.conn).write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "override-forgets-super",
+        "class Loud(Adapter):\n    def write(self, rows):\n        print('writing')\n        super().peek()\n\ndef run(ctx: Ctx):\n    gate.require()\n    return Loud(ctx.conn).write(ctx.rows)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "getattr-constant",
+        "def run(ctx: Ctx):\n    gate.require()\n    return getattr(ctx.adapter, 'write')(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "getattr-computed",
+        "def run(ctx: Ctx):\n    gate.require()\n    return getattr(ctx.adapter, 'wr' + str(ctx.mode.value))(ctx.rows)\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "exec",
+        "def run(ctx: Ctx):\n    gate.require()\n    exec('ctx.adapter.write(ctx.rows)')\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "recursion",
+        "def again(ctx: Ctx, n):\n    if n:\n        return again(ctx, n - 1)\n    return ctx.adapter.write(ctx.rows)\n\ndef run(ctx: Ctx):\n    gate.require()\n    return again(ctx, 3)\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "missing-module",
+        "try:\n    from app.plugins import writer\nexcept ImportError:\n    writer = None\n\ndef run(ctx: Ctx):\n    gate.require()\n    if writer is None:\n        raise RuntimeError\n    return writer(ctx)\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "decorator-as-guard",
+        "import functools\n\ndef guarded(f):\n    @functools.wraps(f)\n    def inner(*args, **kwargs):\n        gate.require()\n        return f(*args, **kwargs)\n    return inner\n\n@guarded\ndef run(ctx: Ctx):\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "decorator-forgets-to-call",
+        "def traced(f):\n    def inner(*args, **kwargs):\n        gate.require()\n        print(f.__name__)\n    return inner\n\n@traced\ndef run(ctx: Ctx):\n    return ctx.adapter.write(ctx.rows)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "closure-and-partial",
+        "import functools\n\ndef run(ctx: Ctx):\n    def step(rows, times):\n        return ctx.adapter.write(rows)\n    gate.require()\n    job = functools.partial(step, times=2)\n    return job(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "nested-never-called",
+        "def run(ctx: Ctx):\n    gate.require()\n    def step():\n        return ctx.adapter.write(ctx.rows)\n    return step\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "manager-commits",
+        "import contextlib\n\n@contextlib.contextmanager\ndef transaction(conn):\n    try:\n        yield conn.cursor()\n        conn.commit()\n    except Exception:\n        conn.rollback()\n        raise\n\ndef run(ctx: Ctx):\n    gate.require()\n    with transaction(ctx.conn) as cur:\n        cur.execute('INSERT INTO t VALUES (1)')\n        return 1\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "manager-swallows",
+        "import contextlib\n\n@contextlib.contextmanager\ndef transaction(conn):\n    try:\n        yield conn.cursor()\n        conn.commit()\n    except Exception:\n        conn.rollback()\n\ndef run(ctx: Ctx):\n    gate.require()\n    with transaction(ctx.conn) as cur:\n        cur.execute('INSERT INTO t VALUES (1)')\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "manager-class-swallows",
+        "class Quiet:\n    def __enter__(self):\n        return self\n    def __exit__(self, kind, error, trace):\n        return kind is not None\n\ndef run(ctx: Ctx):\n    gate.require()\n    with Quiet():\n        ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "simulator-behind-thread",
+        "import threading\n\ndef run(ctx: Ctx):\n    gate.require()\n    threading.Thread(target=lambda: ctx.discoverer.simulate_cut(ctx.rows)).start()\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "unknown", "true"],
+    ),
+    (
+        "dead-code",
+        "def run(ctx: Ctx):\n    gate.require()\n    if False:\n        ctx.discoverer.simulate_cut(ctx.rows)\n    ctx.adapter.write(ctx.rows)\n    return 1\n    ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "write-only-in-a-string",
+        "def run(ctx: Ctx):\n    \"\"\"ctx.adapter.write(ctx.rows) is called when Mode.LIVE.\"\"\"\n    gate.require()\n    # ctx.adapter.write(ctx.rows)\n    return 'ctx.adapter.write(ctx.rows)'\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "sequence-of-steps",
+        "class Steps:\n    def __init__(self, ctx: Ctx):\n        self.ctx = ctx\n        self.steps = [self.check, self.write]\n    def check(self):\n        gate.require()\n    def write(self):\n        return self.ctx.adapter.write(self.ctx.rows)\n    def run(self):\n        for step in self.steps:\n            step()\n\ndef run(ctx: Ctx):\n    Steps(ctx).run()\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "mode-overwritten",
+        "def run(ctx: Ctx):\n    gate.require()\n    ctx.mode = Mode.DRYRUN\n    if ctx.mode is Mode.LIVE:\n        return ctx.adapter.write(ctx.rows)\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["never", "true", "true"],
+    ),
+    (
+        "adapter-swapped",
+        "def run(ctx: Ctx):\n    gate.require()\n    ctx.adapter = NullAdapter(ctx.conn)\n    return ctx.adapter.write(ctx.rows)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "done-before-in-a-set",
+        "_done = set()\n\ndef run(ctx: Ctx):\n    gate.require()\n    if 'key' in _done:\n        return None\n    _done.add('key')\n    return ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "done-before-in-a-default",
+        "def run(ctx: Ctx):\n    gate.require()\n    return once(ctx)\n\ndef once(ctx: Ctx, seen={}):\n    if seen.get('key'):\n        return None\n    seen['key'] = True\n    return ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "done-before-in-a-global",
+        "_done = False\n\ndef run(ctx: Ctx):\n    global _done\n    gate.require()\n    if _done:\n        return None\n    _done = True\n    return ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "done-before-in-a-closure",
+        "def once(f):\n    done = False\n    def inner(ctx):\n        nonlocal done\n        if done:\n            return None\n        done = True\n        return f(ctx)\n    return inner\n\n@once\ndef step(ctx: Ctx):\n    return ctx.adapter.write(ctx.rows)\n\ndef run(ctx: Ctx):\n    gate.require()\n    return step(ctx)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "done-before-in-an-object",
+        "class State:\n    def __init__(self):\n        self.done = False\n    def finish(self):\n        self.done = True\n\nSTATE = State()\n\ndef run(ctx: Ctx):\n    gate.require()\n    if STATE.done:\n        return None\n    STATE.finish()\n    return ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "done-before-in-a-class",
+        "class State:\n    done = False\n\ndef run(ctx: Ctx):\n    gate.require()\n    if State.done:\n        return None\n    State.done = True\n    return ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "remembered-call",
+        "import functools\n\n@functools.lru_cache(maxsize=None)\ndef step(key):\n    CTX[0].adapter.write(CTX[0].rows)\n\nCTX = [None]\n\ndef run(ctx: Ctx):\n    gate.require()\n    CTX[0] = ctx\n    step('key')\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "walrus-in-comprehension",
+        "def run(ctx: Ctx):\n    gate.require()\n    if any([(last := row) for row in ctx.rows]):\n        return last\n    return ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "another-process-succeeds",
+        "def run(ctx: Ctx):\n    gate.require()\n    subprocess.run(['true']).check_returncode()\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "argument-named-like-a-library",
+        "class Shell:\n    def run(self, words, check):\n        return None\n\ndef run(ctx: Ctx, subprocess=Shell()):\n    gate.require()\n    return subprocess.run(['pg_dump'], check=True)\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "generator-never-driven",
+        "def steps(ctx: Ctx):\n    yield ctx.adapter.write(ctx.rows)\n\ndef run(ctx: Ctx):\n    gate.require()\n    steps(ctx)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "generator-driven-by-join",
+        "def steps(ctx: Ctx):\n    ctx.adapter.write(ctx.rows)\n    yield 'x'\n\ndef run(ctx: Ctx):\n    gate.require()\n    return ''.join(steps(ctx))\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "other-connection-commits",
+        "import psycopg\n\ndef run(ctx: Ctx):\n    gate.require()\n    first = psycopg.connect('a')\n    second = psycopg.connect('b')\n    first.execute('INSERT INTO t VALUES (1)')\n    second.commit()\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "error-inside-the-transaction",
+        "def run(ctx: Ctx):\n    gate.require()\n    ctx.conn.execute('INSERT INTO t VALUES (1)')\n    try:\n        ctx.conn.execute('INSERT INTO u VALUES (1)')\n    except Exception:\n        pass\n    ctx.conn.commit()\n",
+        ["unknown", "false", "true"],
+    ),
+    (
+        "class-replaced-elsewhere",
+        "class Target(Adapter):\n    pass\n\ndef install():\n    Target.write = lambda self, rows: None\n\ndef run(ctx: Ctx):\n    gate.require()\n    return Target(ctx.conn).write(ctx.rows)\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "mangled-names",
+        "class Base:\n    def __init__(self, conn):\n        self.__target = Adapter(conn)\n    def write(self, rows):\n        return self.__target.write(rows)\n\nclass Derived(Base):\n    def __init__(self, conn):\n        super().__init__(conn)\n        self.__target = NullAdapter(conn)\n\ndef run(ctx: Ctx):\n    gate.require()\n    return Derived(ctx.conn).write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "import-that-simulates",
+        "def run(ctx: Ctx):\n    gate.require()\n    from app import loud\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "unknown", "true"],
+    ),
+];
+
+fn write_tree(root: &Path, files: &[(&str, &str)]) {
+    for (path, text) in files {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("make the folder");
+        std::fs::write(path, text).expect("write the file");
+    }
+}
+
+fn config(entry: &str, carrier: &str) -> Value {
+    json!({
+        "mode": {"kind": "enum", "name": "app.mode.Mode", "live": "LIVE", "dry": "DRYRUN"},
+        "kill_switch": [{"kind": "constant", "name": "app.gate.__execution_enabled__"}],
+        "phases": {"p": {"entry": entry, "carrier": carrier}},
+    })
+}
+
+fn collect(dir: &Path, config: &Value) -> Fact {
+    harness::collect("code-path", dir, json!({"tree": "tree", "config": config})).expect("facts")
+}
+
+fn text<'f>(fact: &'f Fact, path: &str) -> &'f str {
+    match fact.at(path) {
+        Some(Fact::Text(text)) => text,
+        other => panic!("{path} is {other:?}"),
+    }
+}
+
+fn list<'f>(fact: &'f Fact, path: &str) -> &'f [Fact] {
+    match fact.at(path) {
+        Some(Fact::List(items)) => items,
+        other => panic!("{path} is {other:?}"),
+    }
+}
+
+fn texts(fact: &Fact, path: &str) -> Vec<String> {
+    let text = |item: &Fact| match item {
+        Fact::Text(text) => text.clone(),
+        other => panic!("{other:?} in {path}"),
+    };
+    list(fact, path).iter().map(text).collect()
+}
+
+fn phase<'f>(fact: &'f Fact, name: &str) -> &'f Fact {
+    list(fact, "phases").iter().find(|phase| text(phase, "name") == name).expect("the phase")
+}
+
+fn answers(phase: &Fact) -> [&str; 3] {
+    [text(phase, "live_write"), text(phase, "simulator_reachable"), text(phase, "guarded")]
+}
+
+fn reasons(phase: &Fact) -> String {
+    list(phase, "blocked_by")
+        .iter()
+        .map(|blocked| format!("{} ({})", text(blocked, "reason"), text(blocked, "place")))
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// A tree of the frame with one phase.
+fn one(files: &[(&str, &str)], config: &Value) -> (tempfile::TempDir, Fact) {
+    let dir = tempfile::tempdir().expect("a folder");
+    write_tree(&dir.path().join("tree"), FRAME);
+    write_tree(&dir.path().join("tree"), files);
+    let fact = collect(dir.path(), config);
+    (dir, fact)
+}
+
+fn one_phase(body: &str) -> Fact {
+    let module = format!("{HEAD}{body}");
+    let (_dir, fact) = one(&[("app/phase.py", &module)], &config("app.phase:run", "ctx.mode"));
+    phase(&fact, "p").clone()
+}
+
+#[test]
+fn answers_for_each_idiom() {
+    let mut wrong = String::new();
+    for (name, body, expected) in CASES {
+        let phase = one_phase(body);
+        if answers(&phase) != *expected {
+            let _ = writeln!(wrong, "{name}: {:?}, not {expected:?}; {}", answers(&phase), reasons(&phase));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// Runs every tree of the table with a recording database: none, one or two rows, statements that fail, the switch on
+/// and off at import and at the call. One line of JSON for each run.
+const DRIVER: &str = r#"
+import importlib, inspect, itertools, json, os, subprocess, sys
+base = sys.argv[1]
+sys.path.insert(0, os.path.join(base, 'fake'))
+import psycopg
+devnull = open(os.devnull, 'w')
+real = sys.stdout
+seen = []
+for case in sorted(os.listdir(os.path.join(base, 'cases'))):
+    sys.path.insert(0, os.path.join(base, 'cases', case, 'tree'))
+    for at_import, on, rows, fail, again in itertools.product((False, True), (False, True), (0, 1, 2), (None, 'execute', 'commit'), (False, True)):
+        if not again:
+            for name in [n for n in sys.modules if n == 'app' or n.startswith('app.')]:
+                del sys.modules[name]
+            importlib.invalidate_caches()
+            gate = importlib.import_module('app.gate')
+            gate.__execution_enabled__ = at_import
+            phase = importlib.import_module('app.phase')
+        gate.__execution_enabled__ = on
+        from app.mode import Mode
+        from app.context import Ctx, Writer
+        from app.adapter import NullAdapter
+        from app.sim import Discoverer
+        conn = psycopg.Connection()
+        extra = [{}]
+        if 'adapter' in inspect.signature(phase.run).parameters:
+            extra = [{'adapter': Writer(conn)}]
+            if inspect.signature(phase.run).parameters['adapter'].annotation is not inspect.Parameter.empty:
+                if 'None' not in str(inspect.signature(phase.run)):
+                    extra.append({'adapter': NullAdapter(conn)})
+            else:
+                extra.append({'adapter': NullAdapter(conn)})
+            if inspect.signature(phase.run).parameters['adapter'].default is None:
+                extra.append({})
+        for more in extra:
+            psycopg.reset(fail)
+            Discoverer.called = 0
+            ctx = Ctx(Mode.LIVE, conn, Discoverer(), ['r'] * rows)
+            sys.stdout = devnull
+            try:
+                phase.run(ctx, **more)
+                ended = 'returned'
+            except BaseException as error:
+                ended = 'raised'
+            sys.stdout = real
+            seen.append({'case': case, 'on': on, 'ended': ended, 'wrote': psycopg.LASTED > 0,
+                         'started': psycopg.STARTED > 0, 'simulated': Discoverer.called > 0})
+    sys.path.pop(0)
+print(json.dumps(seen))
+"#;
+
+const RECORDER: &str = r#"
+LASTED = STARTED = 0
+FAIL = None
+class OperationalError(Exception):
+    pass
+def reset(fail):
+    global LASTED, STARTED, FAIL
+    LASTED = STARTED = 0
+    FAIL = fail
+class Cursor:
+    def __init__(self, conn):
+        self.conn = conn
+    def __enter__(self):
+        return self
+    def __exit__(self, *why):
+        return None
+    def execute(self, sql, values=()):
+        global STARTED
+        if FAIL == 'execute':
+            raise OperationalError('execute')
+        if not sql.lstrip().upper().startswith('SELECT'):
+            self.conn.pending += 1
+            STARTED += 1
+        return self
+    def executemany(self, sql, rows):
+        for row in rows:
+            self.execute(sql, row)
+    def fetchone(self):
+        return (1,)
+class Connection:
+    def __init__(self):
+        self.pending = 0
+    def cursor(self):
+        return Cursor(self)
+    def execute(self, sql, values=()):
+        return Cursor(self).execute(sql, values)
+    def commit(self):
+        global LASTED
+        if FAIL == 'commit':
+            raise OperationalError('commit')
+        LASTED += self.pending
+        self.pending = 0
+    def rollback(self):
+        self.pending = 0
+    def __enter__(self):
+        return self
+    def __exit__(self, kind, error, trace):
+        self.rollback() if kind else self.commit()
+        return None
+def connect(*args, **kwargs):
+    return Connection()
+"#;
+
+/// What running the table's trees showed, by case.
+fn witnessed(optimised: bool) -> std::collections::BTreeMap<String, Vec<Value>> {
+    let dir = tempfile::tempdir().expect("a folder");
+    write_tree(dir.path(), &[("fake/psycopg.py", RECORDER), ("driver.py", DRIVER)]);
+    // Only assertions differ under -O.
+    for (name, body, _) in CASES.iter().filter(|(_, body, _)| !optimised || body.contains("assert ")) {
+        let tree = dir.path().join("cases").join(name).join("tree");
+        write_tree(&tree, FRAME);
+        write_tree(&tree, &[("app/phase.py", &format!("{HEAD}{body}"))]);
+    }
+    let mut python = Command::new("python3");
+    python.arg("-B").args(optimised.then_some("-O")).arg(dir.path().join("driver.py")).arg(dir.path());
+    let output = python.output().expect("python3 runs: apt-get install python3");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let runs: Vec<Value> = serde_json::from_slice(&output.stdout).expect("the driver prints JSON");
+    let mut by_case = std::collections::BTreeMap::<String, Vec<Value>>::new();
+    for run in runs {
+        by_case.entry(run["case"].as_str().expect("a case").to_owned()).or_default().push(run);
+    }
+    by_case
+}
+
+#[test]
+fn answers_hold_when_the_trees_are_run() {
+    let mut wrong = String::new();
+    let mut runs = witnessed(false);
+    for (case, more) in witnessed(true) {
+        runs.entry(case).or_default().extend(more);
+    }
+    for (name, _, [write, simulator, guarded]) in CASES {
+        let is = |run: &&Value, key: &str| run[key] == json!(true);
+        let returned = |run: &&Value| run["ended"] == json!("returned");
+        let all = &runs[*name];
+        let on: Vec<&Value> = all.iter().filter(|run| is(run, "on")).collect();
+        let off: Vec<&Value> = all.iter().filter(|run| !is(run, "on")).collect();
+        let with = on.iter().any(|run| returned(run) && is(run, "wrote"));
+        let without = on.iter().any(|run| returned(run) && !is(run, "wrote"));
+        let simulated = on.iter().any(|run| is(run, "simulated"));
+        let escaped = off.iter().any(|run| returned(run) || is(run, "started"));
+        let shown = [
+            match *write {
+                "always" => with && !without,
+                "never" => !with,
+                "sometimes" => with && without,
+                _ => true,
+            },
+            match *simulator {
+                "true" => simulated,
+                "false" => !simulated,
+                _ => true,
+            },
+            match *guarded {
+                "true" => !escaped,
+                "false" => escaped,
+                _ => true,
+            },
+        ];
+        if shown != [true; 3] {
+            let _ = writeln!(wrong, "{name}: the runs bear out {shown:?} of {:?}", [write, simulator, guarded]);
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+const PHASES: [(&str, &str, &str); 5] = [
+    ("pre_write_backup", "PreWriteBackup", "simulate_backup"),
+    ("cut_leg_a", "CutLegA", "simulate_leg_a"),
+    ("leg_b_record", "LegBRecord", "simulate_leg_b"),
+    ("write_verify", "WriteVerify", "simulate_verify"),
+    ("lifecycle_enact", "LifecycleEnact", "simulate_enact"),
+];
+
+const ORCHESTRATOR: &str = r#""""The orchestrator of the cut."""
+import enum
+import logging
+
+__version__ = "0.6.0"
+__milestone__ = "O4 live-dryrun-orchestration"
+__execution_enabled__ = False
+
+logger = logging.getLogger(__name__)
+
+
+class Mode(enum.Enum):
+    DRYRUN = "dryrun"
+    LIVE = "live"
+
+
+class ExecutionDisabled(RuntimeError):
+    pass
+
+
+def require_enabled(mode):
+    if mode is Mode.LIVE and not __execution_enabled__:
+        raise ExecutionDisabled("the kill switch is off")
+"#;
+
+const DISCOVERER: &str = r#"
+class LiveDryRunDiscoverer:
+    """Simulator-only phase bodies.
+
+    No production write path is reachable.
+    """
+
+    def __init__(self, registry):
+        self._registry = dict(registry)
+        self.trace = []
+
+    def simulate_backup(self, ctx):
+        self.trace.append("backup")
+        return {"phase": "backup", "simulated": True}
+
+    def simulate_leg_a(self, ctx):
+        return {"units": [u for u in ctx.units], "simulated": True}
+
+    def simulate_leg_b(self, ctx):
+        return {"simulated": True}
+
+    def simulate_verify(self, ctx):
+        return {"simulated": True}
+
+    def simulate_enact(self, ctx):
+        return {"simulated": True}
+"#;
+
+const CONTEXT: &str = r#"
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from cutter.orchestrator import Mode
+
+if TYPE_CHECKING:
+    import psycopg
+    from cutter.discoverer import LiveDryRunDiscoverer
+    from cutter.prod_iu_adapter_canonical import ProdIuAdapter
+
+
+@dataclasses.dataclass(frozen=True)
+class RunContext:
+    mode: Mode
+    discoverer: LiveDryRunDiscoverer
+    conn: "psycopg.Connection"
+    adapter: ProdIuAdapter
+    units: list[str]
+    run_id: str = ""
+    recipient: str | None = None
+"#;
+
+const BASE_PHASE: &str = r#"
+import abc
+
+from cutter.context import RunContext
+
+
+class Phase(abc.ABC):
+    name = "phase"
+
+    @abc.abstractmethod
+    def run(self, ctx: RunContext):
+        """Runs the phase."""
+"#;
+
+const ADAPTER: &str = r#"
+"""The write path proven in v0.5."""
+import psycopg
+
+
+class ProdIuAdapter:
+    def __init__(self, conn: psycopg.Connection) -> None:
+        self._conn = conn
+
+    def write_units(self, units: list[str]) -> int:
+        if not units:
+            raise ValueError("nothing to cut")
+        with self._conn.cursor() as cur:
+            for unit in units:
+                cur.execute("INSERT INTO information_unit (name) VALUES (%s)", (unit,))
+        self._conn.commit()
+        return len(units)
+
+    def record(self, table: str, values: dict) -> None:
+        cur = self._conn.cursor()
+        cur.execute(f"INSERT INTO cutter_governance.{table} VALUES (%s)", (values,))
+        self._conn.commit()
+"#;
+
+/// The deployed v0.6: every phase only simulates. With `live`, the body of each phase's live branch.
+fn cutter(root: &Path, live: Option<[&str; 5]>) {
+    write_tree(
+        root,
+        &[
+            (
+                "cutter/__init__.py",
+                "\"\"\"The cutter, internal milestone O4.\"\"\"\nfrom cutter.orchestrator import Mode\n",
+            ),
+            ("cutter/orchestrator.py", ORCHESTRATOR),
+            ("cutter/discoverer.py", DISCOVERER),
+            ("cutter/context.py", CONTEXT),
+            ("cutter/phases/__init__.py", ""),
+            ("cutter/phases/base.py", BASE_PHASE),
+            ("cutter/prod_iu_adapter_canonical.py", ADAPTER),
+            (
+                "cutter/tests/test_phases.py",
+                "from cutter.prod_iu_adapter_canonical import ProdIuAdapter\n\nclass Fake(ProdIuAdapter):\n    def write_units(self, units):\n        return 0\n",
+            ),
+        ],
+    );
+    for (index, (name, class, simulate)) in PHASES.iter().enumerate() {
+        let branch = live.map_or_else(String::new, |live| {
+            let body: String = live[index].lines().map(|line| format!("            {line}\n")).collect();
+            format!("        if ctx.mode is Mode.LIVE:\n            require_enabled(ctx.mode)\n{body}")
+        });
+        let module = format!(
+            "import subprocess\n\nfrom ..context import RunContext\nfrom ..orchestrator import Mode, require_enabled\nfrom .base import Phase\n\n\nclass {class}(Phase):\n    name = \"{name}\"\n\n    def run(self, ctx: RunContext):\n{branch}        return ctx.discoverer.{simulate}(ctx)\n"
+        );
+        write_tree(root, &[(&format!("cutter/phases/{name}.py"), &module)]);
+    }
+}
+
+const WIRED: [&str; 5] = [
+    "subprocess.run([\"pg_dump\", \"--format=custom\", \"--file\", \"/var/lib/cutter/dump\"], check=True)\nsubprocess.run([\"gpg\", \"--encrypt\", \"/var/lib/cutter/dump\"], check=True)\nreturn {\"dump\": True}",
+    "return {\"written\": ctx.adapter.write_units(ctx.units)}",
+    "ctx.adapter.record(\"cut_change_set\", {\"run\": ctx.run_id})\nreturn None",
+    "ctx.adapter.record(\"verify_result\", {\"run\": ctx.run_id})\nreturn None",
+    "with ctx.conn.cursor() as cur:\n    cur.execute(\"UPDATE information_unit SET state = 'enacted'\")\nctx.conn.commit()\nreturn None",
+];
+
+fn cutter_config() -> Value {
+    let phases: serde_json::Map<String, Value> = PHASES
+        .iter()
+        .map(|(name, class, _)| {
+            (name.to_string(), json!({"entry": format!("cutter.phases.{name}:{class}.run"), "carrier": "ctx.mode"}))
+        })
+        .collect();
+    json!({
+        "mode": {"kind": "enum", "name": "cutter.orchestrator.Mode", "live": "LIVE", "dry": "DRYRUN"},
+        "kill_switch": [{"kind": "constant", "name": "cutter.orchestrator.__execution_enabled__"}],
+        "patterns": {
+            "sinks": ["*.execute", "*.executemany", "cutter.prod_iu_adapter_canonical.*"],
+            "command_sinks": ["pg_dump"],
+            "simulators": ["*.simulate_*"],
+        },
+        "phases": phases,
+    })
+}
+
+#[test]
+fn v06_only_simulates() {
+    let dir = tempfile::tempdir().expect("a folder");
+    cutter(&dir.path().join("tree"), None);
+    let fact = collect(dir.path(), &cutter_config());
+    assert_eq!(fact.at("present"), Some(&Fact::Bool(true)));
+    assert_eq!(text(&fact, "state"), "OPEN");
+    assert_eq!(list(&fact, "phases").len(), 5);
+    for (name, _, simulate) in PHASES {
+        let phase = phase(&fact, name);
+        assert_eq!(answers(phase), ["never", "true", "false"], "{name}: {}", reasons(phase));
+        assert_eq!(phase.at("live_branch"), Some(&Fact::Bool(false)));
+        assert_eq!(text(phase, "mode_test"), "");
+        let simulator = &list(phase, "simulators")[0];
+        assert_eq!(text(simulator, "call"), format!("cutter.discoverer.LiveDryRunDiscoverer.{simulate}"));
+        assert_eq!(text(simulator, "place"), format!("cutter/phases/{name}.py:12:16"));
+        assert!(list(phase, "writes").is_empty());
+    }
+    let names: Vec<String> = {
+        let mut names: Vec<String> = PHASES.iter().map(|(name, ..)| (*name).to_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(texts(&fact, "phases_without_live_write"), names);
+    assert_eq!(texts(&fact, "phases_reaching_simulator"), names);
+    assert_eq!(texts(&fact, "phases_unguarded"), names);
+    assert!(texts(&fact, "phases_undecided").is_empty());
+    let switch = &list(&fact, "switches")[0];
+    assert_eq!(text(switch, "value"), "False");
+    assert_eq!(text(switch, "place"), "cutter/orchestrator.py:7:1");
+    let labels: Vec<(&str, &str)> =
+        list(&fact, "labels").iter().map(|label| (text(label, "name"), text(label, "text"))).collect();
+    assert_eq!(
+        labels,
+        [
+            ("__doc__", "The cutter, internal milestone O4."),
+            ("__version__", "0.6.0"),
+            ("__milestone__", "O4 live-dryrun-orchestration"),
+        ]
+    );
+    let doc = &list(&fact, "simulator_docs")[0];
+    assert_eq!(text(doc, "name"), "cutter.discoverer.LiveDryRunDiscoverer");
+    assert_eq!(text(doc, "doc"), "Simulator-only phase bodies.");
+    assert!(list(&fact, "live_discoverers").is_empty());
+    let summary = text(phase(&fact, "cut_leg_a"), "summary");
+    assert!(summary.starts_with("no live run writes; it can reach the simulator"), "{summary}");
+}
+
+#[test]
+fn an_adapter_that_no_phase_imports_is_unwired() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let root = dir.path().join("tree");
+    cutter(&root, None);
+    write_tree(
+        &root,
+        &[(
+            "cutter/context.py",
+            &CONTEXT
+                .replace("    from cutter.prod_iu_adapter_canonical import ProdIuAdapter\n", "")
+                .replace("    adapter: ProdIuAdapter\n", ""),
+        )],
+    );
+    let fact = collect(dir.path(), &cutter_config());
+    let unwired: Vec<&str> = list(&fact, "unwired").iter().map(|each| text(each, "module")).collect();
+    assert_eq!(unwired, ["cutter.prod_iu_adapter_canonical"]);
+    assert_eq!(text(&list(&fact, "unwired")[0], "place"), "cutter/prod_iu_adapter_canonical.py:6:7");
+}
+
+#[test]
+fn v07_is_closed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    cutter(&dir.path().join("tree"), Some(WIRED));
+    let fact = collect(dir.path(), &cutter_config());
+    for (name, ..) in PHASES {
+        let phase = phase(&fact, name);
+        assert_eq!(answers(phase), ["always", "false", "true"], "{name}: {}", reasons(phase));
+        assert_eq!(phase.at("live_branch"), Some(&Fact::Bool(true)));
+        assert_eq!(text(phase, "mode_test"), format!("cutter/phases/{name}.py:12:12"));
+        assert_eq!(list(phase, "blocked_by").len(), 0, "{}", reasons(phase));
+    }
+    assert_eq!(text(&fact, "state"), "CLOSED");
+    for key in ["phases_without_live_write", "phases_reaching_simulator", "phases_unguarded", "phases_undecided"] {
+        assert!(texts(&fact, key).is_empty(), "{key}");
+    }
+    assert_eq!(texts(&fact, "live_discoverers"), ["cutter.prod_iu_adapter_canonical.ProdIuAdapter"]);
+    let write = &list(phase(&fact, "cut_leg_a"), "writes")[0];
+    assert_eq!(text(write, "place"), "cutter/prod_iu_adapter_canonical.py:15:17");
+    assert_eq!(
+        texts(write, "chain"),
+        [
+            "cutter.phases.cut_leg_a.CutLegA.run (cutter/phases/cut_leg_a.py:11:9)",
+            "cutter.prod_iu_adapter_canonical.ProdIuAdapter.write_units (cutter/phases/cut_leg_a.py:14:32)",
+        ]
+    );
+    let labels: Vec<&str> = list(phase(&fact, "cut_leg_a"), "excerpt").iter().map(|line| text(line, "label")).collect();
+    assert_eq!(labels, ["entry", "mode test", "write"]);
+}
+
+#[test]
+fn each_change_of_v07_is_seen() {
+    let leg_a = |body: &'static str| [WIRED[0], body, WIRED[2], WIRED[3], WIRED[4]];
+    let backup = |body: &'static str| [body, WIRED[1], WIRED[2], WIRED[3], WIRED[4]];
+    let changes: [(&str, [&str; 5], [&str; 3], &str); 8] = [
+        ("cut_leg_a", leg_a("pass"), ["never", "true", "true"], "OPEN"),
+        ("cut_leg_a", leg_a("ctx.adapter.write_units(ctx.units)"), ["always", "true", "true"], "OPEN"),
+        (
+            "cut_leg_a",
+            leg_a("if ctx.units:\n    ctx.adapter.write_units(ctx.units)\nreturn None"),
+            ["sometimes", "false", "true"],
+            "PARTIAL",
+        ),
+        (
+            "cut_leg_a",
+            leg_a("try:\n    ctx.adapter.write_units(ctx.units)\nexcept Exception:\n    pass\nreturn None"),
+            ["sometimes", "false", "true"],
+            "PARTIAL",
+        ),
+        (
+            "cut_leg_a",
+            leg_a("eval('ctx.adapter.write_units(ctx.units)')\nreturn None"),
+            ["unknown", "unknown", "true"],
+            "UNKNOWN",
+        ),
+        (
+            "pre_write_backup",
+            backup("subprocess.run([\"pg_dump\"])\nreturn None"),
+            ["sometimes", "false", "true"],
+            "PARTIAL",
+        ),
+        (
+            "pre_write_backup",
+            backup("subprocess.run([\"echo\", \"pg_dump\"], check=True)\nreturn None"),
+            ["never", "false", "true"],
+            "OPEN",
+        ),
+        (
+            "pre_write_backup",
+            backup("subprocess.run(\"pg_dump | gpg -e\", shell=True, check=True)\nreturn None"),
+            ["unknown", "false", "true"],
+            "UNKNOWN",
+        ),
+    ];
+    for (name, bodies, expected, state) in changes {
+        let dir = tempfile::tempdir().expect("a folder");
+        cutter(&dir.path().join("tree"), Some(bodies));
+        let fact = collect(dir.path(), &cutter_config());
+        let changed = phase(&fact, name);
+        assert_eq!(answers(changed), expected, "{bodies:?}: {}", reasons(changed));
+        assert_eq!(text(&fact, "state"), state, "{bodies:?}");
+    }
+}

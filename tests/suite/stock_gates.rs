@@ -3,6 +3,7 @@
 
 mod code;
 mod gaps;
+mod ready;
 mod revert;
 mod target;
 
@@ -115,6 +116,16 @@ struct Audit {
 impl Audit {
     fn gap(&self, id: &str) -> &Finding {
         self.findings.iter().find(|finding| finding.gap == id).expect("a gap")
+    }
+
+    /// The digest of the deployed tree, as the probe read it.
+    fn tree_digest(&self) -> String {
+        let trees = self.evidence.probes.values().filter(|seen| seen.kind == "tree-manifest");
+        let mut deployed = trees.filter(|seen| seen.settings["tree"] == "/opt/cutter/v0.6");
+        match deployed.next().and_then(|seen| seen.facts.get("digest")) {
+            Some(cutgate::evidence::Fact::Text(digest)) => digest.clone(),
+            other => panic!("no digest of the deployed tree: {other:?}"),
+        }
     }
 
     fn states(&self) -> BTreeMap<String, (GapState, String)> {

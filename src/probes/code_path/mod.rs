@@ -122,6 +122,8 @@ fn analyse(door: &Door, root: &str, config: &CodePathConfig, order: &[&str]) -> 
     let end = Instant::now() + left.saturating_sub((left / 10).max(Duration::from_millis(50)));
     let mut interp = Interp::new(&tree, patterns.clone(), STEPS, end);
     let switches = phase::find_switches(&mut interp, config);
+    // They are known before anything is imported: a value that a module keeps of a switch is stale.
+    interp.switches = switches.iter().filter_map(|found| found.at.clone()).collect();
     let mut phases: Vec<_> = config.phases.iter().collect();
     phases.sort_by_key(|(name, _)| order.iter().position(|next| next == name).unwrap_or(usize::MAX));
     let findings: Vec<_> = phases

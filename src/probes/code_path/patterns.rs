@@ -30,6 +30,11 @@ impl Glob {
         Self(text.to_owned())
     }
 
+    /// Whether it speaks of call chains, whatever they begin with.
+    pub fn speaks_of_chains(&self) -> bool {
+        self.0.starts_with("*.")
+    }
+
     /// Whether it constrains nothing.
     pub fn is_boundless(&self) -> bool {
         self.0.chars().all(|c| c == '*' || c == '.')

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::config::{CodePathConfig, Drive, Literal, ModeKind, PhaseConfig, SwitchKind};
 use super::interp::{Evaled, Interp, Log, Met, Switch};
 use super::model::{Function, Name, ParameterKind, StmtKind};
-use super::state::{Done, State};
+use super::state::{Done, Home, State};
 use super::tree::Tree;
 use super::value::{Arguments, Cell, ClassId, Closure, ClosureKind, ModuleId, Spot, Suspended, Value};
 
@@ -116,7 +116,7 @@ pub fn find_switches(interp: &mut Interp<'_>, config: &CodePathConfig) -> Vec<Sw
             let spot = binding(interp.tree, module, &name, is_function);
             let at = spot.map(|_| Switch { at: (module, name.clone()), is_function, on: true });
             interp.load(module);
-            let value = match interp.base.globals.get(&(module, name)) {
+            let value = match interp.base.global(Home::Module(module), &name) {
                 Some(Value::Bool(value)) if !is_function => Some(*value),
                 _ => None,
             };
@@ -328,11 +328,15 @@ fn find_entry(interp: &mut Interp<'_>, phase: &PhaseConfig) -> Result<Entry, Fai
         let spot = Spot { module, at: failure.at };
         return Err((format!("the entry's module is not understood: {}", failure.reason), Some(spot)));
     }
+    interp.begin();
     interp.load_all(module);
+    if let Some(reason) = interp.exhausted.take() {
+        return Err((format!("the imports of {module_name} were not followed to their end: {reason}"), None));
+    }
     let mut parts = qualified.split('.');
     let first: Name = parts.next().unwrap_or("").into();
     let not_there = || (format!("{} has no {qualified}", module_name), Some(Spot { module, at: 0 }));
-    let mut value = interp.base.globals.get(&(module, first)).cloned().ok_or_else(not_there)?;
+    let mut value = interp.base.global(Home::Module(module), &first).cloned().ok_or_else(not_there)?;
     let mut class = None;
     for part in parts {
         let Value::Class(id) = value else {
@@ -402,7 +406,7 @@ fn mode_value(interp: &mut Interp<'_>, config: &CodePathConfig, literal: &Litera
             let (module, rest) = found.ok_or_else(|| missing("its module is not in the tree"))?;
             interp.load(module);
             let first: Name = rest[0].into();
-            let mut value = interp.base.globals.get(&(module, first)).cloned();
+            let mut value = interp.base.global(Home::Module(module), &first).cloned();
             for part in &rest[1..] {
                 value = match value {
                     Some(Value::Class(id)) => member(interp, id, part),

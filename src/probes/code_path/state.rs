@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::model::Name;
-use super::value::{Address, Cell, ModuleId, Value};
+use super::value::{Address, Cell, ClassId, ModuleId, UnseenKind, Value};
 
 /// Whether something happened on a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,17 +46,48 @@ pub enum Aspect {
     Filled,
 }
 
+/// A variable of a module, or of a class.
+pub type Variable = (Home, Name);
+
+/// What a variable belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Home {
+    /// A module.
+    Module(ModuleId),
+    /// A class.
+    Class(ClassId),
+}
+
+/// What all paths share: what the imports left.
+#[derive(Debug, Default)]
+pub struct Base {
+    heap: BTreeMap<Address, Rc<Cell>>,
+    /// The variables.
+    pub globals: BTreeMap<Variable, Value>,
+}
+
 /// The state of one path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct State {
+    base: Rc<Base>,
     heap: Rc<BTreeMap<Address, Rc<Cell>>>,
-    /// Variables of modules that were assigned on this path.
-    pub globals: Rc<BTreeMap<(ModuleId, Name), Value>>,
+    globals: Rc<BTreeMap<Variable, Value>>,
     facts: Rc<BTreeMap<(Address, Aspect), bool>>,
     /// What was done.
     pub effect: Effect,
     /// How the bodies that suspended managers hold open were left, innermost last.
     pub carried: Vec<Carried>,
+}
+
+/// Two paths of one analysis share their base, or one has the newer one, which only adds to the older.
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        self.effect == other.effect
+            && self.facts == other.facts
+            && self.carried == other.carried
+            && self.globals == other.globals
+            && self.heap == other.heap
+    }
 }
 
 /// How the body of a managed context was left.
@@ -76,6 +107,7 @@ impl State {
     /// Nothing done, nothing known.
     pub fn new() -> Self {
         Self {
+            base: Rc::default(),
             heap: Rc::default(),
             globals: Rc::default(),
             facts: Rc::default(),
@@ -99,15 +131,16 @@ impl State {
 
     /// A cell.
     pub fn cell(&self, address: Address) -> Option<&Cell> {
-        self.heap.get(&address).map(Rc::as_ref)
+        self.heap.get(&address).or_else(|| self.base.heap.get(&address)).map(Rc::as_ref)
     }
 
     /// A cell that may be changed.
     pub fn cell_mut(&mut self, address: Address) -> Option<&mut Cell> {
-        if !self.heap.contains_key(&address) {
-            return None;
+        let heap = Rc::make_mut(&mut self.heap);
+        if !heap.contains_key(&address) {
+            heap.insert(address, self.base.heap.get(&address)?.clone());
         }
-        Rc::make_mut(&mut self.heap).get_mut(&address).map(Rc::make_mut)
+        heap.get_mut(&address).map(Rc::make_mut)
     }
 
     /// Puts a cell.
@@ -115,27 +148,98 @@ impl State {
         Rc::make_mut(&mut self.heap).insert(address, Rc::new(cell));
     }
 
-    /// Takes a cell away.
+    /// Takes a cell away that was made on this path.
     pub fn drop_cell(&mut self, address: Address) {
         if self.heap.contains_key(&address) {
             Rc::make_mut(&mut self.heap).remove(&address);
         }
     }
 
-    /// Takes over the cells of `other` that it does not have.
-    pub fn adopt_cells(&mut self, other: &State) {
-        if Rc::ptr_eq(&self.heap, &other.heap) {
-            return;
-        }
-        let heap = Rc::make_mut(&mut self.heap);
-        for (address, cell) in other.heap.iter() {
-            heap.entry(*address).or_insert_with(|| cell.clone());
+    /// The number of cells that this path has of its own.
+    pub fn size(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// A variable.
+    pub fn global(&self, home: Home, name: &Name) -> Option<&Value> {
+        let key = (home, name.clone());
+        self.globals.get(&key).or_else(|| self.base.globals.get(&key))
+    }
+
+    /// Whether this path has given the variable a value of its own.
+    pub fn is_assigned(&self, home: Home, name: &Name) -> bool {
+        self.globals.contains_key(&(home, name.clone()))
+    }
+
+    /// Gives a variable a value.
+    pub fn set_global(&mut self, home: Home, name: Name, value: Value) {
+        Rc::make_mut(&mut self.globals).insert((home, name), value);
+    }
+
+    /// The variables that this path has given values of its own.
+    pub fn assigned(&self) -> impl Iterator<Item = (&Variable, &Value)> {
+        self.globals.iter()
+    }
+
+    /// What all paths share.
+    pub fn base(&self) -> &Base {
+        &self.base
+    }
+
+    /// Goes on with the base of `newer`, which has at least what this one's has.
+    pub fn rebase(&mut self, newer: &State) {
+        if !Rc::ptr_eq(&self.base, &newer.base) {
+            self.base = newer.base.clone();
         }
     }
 
-    /// The number of cells.
-    pub fn size(&self) -> usize {
-        self.heap.len()
+    /// Makes everything that this path has its base.
+    pub fn flatten(&mut self) {
+        let (mut heap, mut globals) = match Rc::try_unwrap(std::mem::take(&mut self.base)) {
+            Ok(base) => (base.heap, base.globals),
+            Err(shared) => (shared.heap.clone(), shared.globals.clone()),
+        };
+        heap.extend(std::mem::take(Rc::make_mut(&mut self.heap)));
+        globals.extend(std::mem::take(Rc::make_mut(&mut self.globals)));
+        self.base = Rc::new(Base { heap, globals });
+    }
+
+    /// Forgets what was made since `mark` and nothing leads to any more: not what is older, and not `result`.
+    pub fn sweep(&mut self, mark: Address, result: &Value) {
+        let older = |address: &Address| *address <= mark || self.base.heap.contains_key(address);
+        let roots: Vec<Address> = self.heap.keys().copied().filter(older).collect();
+        let mut held: Vec<Value> = vec![result.clone()];
+        held.extend(self.globals.values().cloned());
+        held.extend(self.carried.iter().filter_map(|carried| match carried {
+            Carried::Return(value) => Some(value.clone()),
+            Carried::End | Carried::Break | Carried::Continue => None,
+        }));
+        let reached = self.reachable_from(&held, roots);
+        let base = self.base.clone();
+        let dead =
+            |address: &Address| *address > mark && !reached.contains(address) && !base.heap.contains_key(address);
+        if self.heap.keys().any(dead) {
+            Rc::make_mut(&mut self.heap).retain(|address, _| !dead(address));
+        }
+        if self.facts.keys().any(|(about, _)| dead(about)) {
+            Rc::make_mut(&mut self.facts).retain(|(about, _), _| !dead(about));
+        }
+        let effect = &mut self.effect;
+        // What was sent on a connection that was made here and is held by nobody is lost; another may be
+        // held elsewhere under another name.
+        let made = effect.made.clone();
+        effect.pending.retain(|root, _| !(dead(root) && made.contains(root)));
+        let pending = effect.pending.clone();
+        effect.autocommit.retain(|root| !dead(root));
+        effect.touched.retain(|root| !dead(root));
+        effect.made.retain(|root| !dead(root) || pending.contains_key(root));
+    }
+
+    /// Takes back from `before` all but the heap and what was learnt.
+    pub fn keep_outside(&mut self, before: State) {
+        self.globals = before.globals;
+        self.effect = before.effect;
+        self.carried = before.carried;
     }
 
     /// A fact.
@@ -157,10 +261,33 @@ impl State {
         }
     }
 
+    /// Forgets which collections have elements: code that is not seen may have changed them.
+    pub fn forget_collections(&mut self) {
+        if self.facts.keys().any(|(_, aspect)| *aspect == Aspect::Filled) {
+            Rc::make_mut(&mut self.facts).retain(|(_, aspect), _| *aspect != Aspect::Filled);
+        }
+    }
+
+    /// Whether a cell was left by the imports and has not been changed on this path.
+    pub fn is_from_imports(&self, address: Address) -> bool {
+        !self.heap.contains_key(&address) && self.base.heap.contains_key(&address)
+    }
+
     /// Every address that `values` lead to.
     pub fn reachable<'v>(&self, values: impl IntoIterator<Item = &'v Value>) -> BTreeSet<Address> {
+        self.reachable_from(values, Vec::new())
+    }
+
+    fn reachable_from<'v>(
+        &self,
+        values: impl IntoIterator<Item = &'v Value>,
+        addresses: Vec<Address>,
+    ) -> BTreeSet<Address> {
         let mut found = BTreeSet::new();
         let mut work: Vec<Value> = values.into_iter().cloned().collect();
+        for address in addresses {
+            self.visit(address, &mut found, &mut work);
+        }
         while let Some(value) = work.pop() {
             match value {
                 Value::Tuple(items) | Value::OneOf(items) => work.extend(items.iter().cloned()),
@@ -178,6 +305,10 @@ impl State {
                 }
                 Value::Unseen(unseen) => {
                     found.extend(unseen.connection);
+                    found.extend(unseen.owner);
+                    if let UnseenKind::Length(of) | UnseenKind::Status(of) = unseen.kind {
+                        found.insert(of);
+                    }
                     self.visit(unseen.id, &mut found, &mut work);
                 }
                 Value::Object(address) => self.visit(address, &mut found, &mut work),
@@ -226,29 +357,45 @@ impl State {
         self.effect == other.effect && self.carried == other.carried
     }
 
+    /// Instances whose initialiser was followed in `other` and not here.
+    pub fn unfilled(&self, other: &State) -> Vec<Address> {
+        let filled = |cell: Option<&Cell>| match cell {
+            Some(Cell::Instance { filled, .. }) => Some(*filled),
+            Some(Cell::Scope { .. } | Cell::List(_) | Cell::Table(_) | Cell::Seen(_)) | None => None,
+        };
+        let theirs = other.heap.keys().copied();
+        theirs
+            .filter(|address| filled(self.cell(*address)) == Some(false) && filled(other.cell(*address)) == Some(true))
+            .collect()
+    }
+
     /// One state that stands for both: what differs becomes one of both. They must be alike.
     pub fn join(&self, other: &State, lost: &mut dyn FnMut() -> Value) -> State {
         let mut heap = (*self.heap).clone();
-        for (address, theirs) in other.heap.iter() {
-            match heap.get_mut(address) {
-                None => {
-                    heap.insert(*address, theirs.clone());
+        let addresses: BTreeSet<Address> = self.heap.keys().chain(other.heap.keys()).copied().collect();
+        for address in addresses {
+            let (ours, theirs) = (self.cell(address), other.cell(address));
+            match (ours, theirs) {
+                (Some(ours), Some(theirs)) if ours != theirs => {
+                    heap.insert(address, Rc::new(join_cells(address, ours, theirs, lost)));
                 }
-                Some(ours) if ours == theirs => {}
-                Some(ours) => *ours = Rc::new(join_cells(ours, theirs, lost)),
+                (None, Some(theirs)) => {
+                    heap.insert(address, Rc::new(theirs.clone()));
+                }
+                (Some(_), Some(_) | None) | (None, None) => {}
             }
         }
         let mut globals = (*self.globals).clone();
-        for key in self.globals.keys().chain(other.globals.keys()) {
-            let (ours, theirs) = (self.globals.get(key), other.globals.get(key));
-            if ours != theirs {
-                let both = [ours, theirs].map(|value| value.cloned().unwrap_or(Value::Unbound));
-                globals.insert(key.clone(), Value::one_of(both, &mut *lost));
-            }
+        let keys: BTreeSet<&Variable> = self.globals.keys().chain(other.globals.keys()).collect();
+        for key in keys {
+            let both = [self, other].map(|state| state.global(key.0, &key.1).cloned().unwrap_or(Value::Unbound));
+            let joined = if both[0] == both[1] { both[0].clone() } else { Value::one_of(both, &mut *lost) };
+            globals.insert(key.clone(), joined);
         }
         let facts = self.facts.iter().filter(|(key, value)| other.facts.get(key) == Some(value));
         let facts = Rc::new(facts.map(|(key, value)| (*key, *value)).collect());
         State {
+            base: self.base.clone(),
             heap: Rc::new(heap),
             globals: Rc::new(globals),
             facts,
@@ -271,17 +418,23 @@ fn join_maps(
         .collect()
 }
 
-fn join_cells(ours: &Cell, theirs: &Cell, lost: &mut dyn FnMut() -> Value) -> Cell {
+fn join_cells(address: Address, ours: &Cell, theirs: &Cell, lost: &mut dyn FnMut() -> Value) -> Cell {
     match (ours, theirs) {
         (
             Cell::Instance { class, fields, fresh, filled },
             Cell::Instance { fields: other, fresh: other_fresh, filled: other_filled, .. },
         ) => {
-            // An initialiser that was followed on one path only gives its fields to both: the object is the same.
-            let fields = match (filled, other_filled) {
-                (true, false) => fields.clone(),
-                (false, true) => other.clone(),
-                _ => join_maps(fields, other, lost),
+            let fields = if filled == other_filled {
+                join_maps(fields, other, lost)
+            } else {
+                // The initialiser was followed on one path only, whose tests have narrowed what it left.
+                let known = if *filled { fields } else { other };
+                let mut widened = BTreeMap::new();
+                for (name, value) in known {
+                    let both = [value.clone(), lost()];
+                    widened.insert(name.clone(), Value::one_of(both, &mut *lost));
+                }
+                widened
             };
             Cell::Instance { class: *class, fields, fresh: *fresh && *other_fresh, filled: *filled || *other_filled }
         }
@@ -289,20 +442,31 @@ fn join_cells(ours: &Cell, theirs: &Cell, lost: &mut dyn FnMut() -> Value) -> Ce
             Cell::Scope { names: join_maps(names, other, lost), outer: *outer }
         }
         (Cell::Seen(ours), Cell::Seen(theirs)) => {
-            // What one path alone has looked at keeps its identity; it was there on the other too.
-            let mut all = theirs.clone();
-            for (name, value) in ours {
-                let both = match theirs.get(name) {
-                    Some(other) => Value::one_of([value.clone(), other.clone()], &mut *lost),
-                    None => value.clone(),
+            let names: BTreeSet<&Name> = ours.keys().chain(theirs.keys()).collect();
+            let mut join = |name: &Name| {
+                let (mine, other) = (ours.get(name), theirs.get(name));
+                let value = match (mine, other) {
+                    (Some(mine), Some(other)) => Value::one_of([mine.clone(), other.clone()], &mut *lost),
+                    // What one path has only looked at was there on the other too; what it has put there was not.
+                    (Some(one), None) | (None, Some(one)) if is_looked_at(address, name, one) => one.clone(),
+                    (Some(one), None) | (None, Some(one)) => Value::one_of([one.clone(), lost()], &mut *lost),
+                    (None, None) => lost(),
                 };
-                all.insert(name.clone(), both);
-            }
-            Cell::Seen(all)
+                (name.clone(), value)
+            };
+            Cell::Seen(names.into_iter().map(&mut join).collect())
         }
         // Collections whose elements differ between the paths have no known elements any more.
         (Cell::List(_) | Cell::Table(_) | Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_), _) => {
             Cell::Seen(BTreeMap::new())
         }
+    }
+}
+
+/// Whether a value is what reading the attribute gave, and not something that was put there.
+fn is_looked_at(of: Address, name: &Name, value: &Value) -> bool {
+    match value {
+        Value::Unseen(unseen) => unseen.owner == Some(of) && unseen.chain.rsplit('.').next() == Some(&**name),
+        _ => false,
     }
 }

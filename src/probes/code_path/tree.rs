@@ -42,6 +42,9 @@ pub struct Tree {
     packages: BTreeSet<String>,
     blind: BTreeSet<String>,
     methods: BTreeSet<String>,
+    assigned: BTreeSet<String>,
+    changed: BTreeSet<String>,
+    nonlocals: BTreeSet<String>,
 }
 
 /// Files longer than this are not parsed.
@@ -223,8 +226,26 @@ impl Tree {
                 folder = above;
             }
         }
-        let mut tree = Self { files, digest, name, modules, packages, blind, methods: BTreeSet::new() };
+        let mut tree = Self {
+            files,
+            digest,
+            name,
+            modules,
+            packages,
+            blind,
+            methods: BTreeSet::new(),
+            assigned: BTreeSet::new(),
+            changed: BTreeSet::new(),
+            nonlocals: BTreeSet::new(),
+        };
         tree.methods = tree.index_methods();
+        tree.assigned = tree.index_assigned();
+        tree.changed = tree.index(
+            r"([^\W\d]\w*)(?:\[[^\]\n]*\])*\.(?:append|add|update|pop|popitem|setdefault|clear|extend|insert|remove|discard|sort|reverse)\(|([^\W\d]\w*)(?:\[[^\]\n]*\])+[ \t]*[-+*/|&^%]?=[^=]|\bdel[ \t]+(?:\w+\.)*([^\W\d]\w*)\[|([^\W\d]\w*)[ \t]*[-+*|&^]=[^=]",
+        );
+        let nonlocals = tree.index(r"\bnonlocal[ \t]+([\w, \t]+)");
+        tree.nonlocals =
+            nonlocals.iter().flat_map(|names| names.split(',')).map(|name| name.trim().to_owned()).collect();
         tree
     }
 
@@ -234,8 +255,55 @@ impl Tree {
         let sources = self.files.iter().filter(|file| !file.is_test).filter_map(|file| file.text.as_ref().ok());
         sources
             .flat_map(|text| definition.captures_iter(text))
+            .filter(|found| !["True", "False", "None"].iter().any(|literal| found[0].trim_end().ends_with(literal)))
             .filter_map(|found| found.get(1).or_else(|| found.get(2)).map(|name| name.as_str().to_owned()))
             .collect()
+    }
+
+    /// Names that some code assigns as an attribute of something other than its own receiver.
+    fn index_assigned(&self) -> BTreeSet<String> {
+        let assignment = Regex::new(
+            r#"(?m)^[ \t]*(?:[\w.\[\]'"]+\.)?([^\W\d]\w*)\.([^\W\d]\w*)[ \t]*(?::[^=\n]*)?[-+*/|&^%@]?=(?:[^=]|$)|setattr\([^,\n]+,[ \t]*['"](\w+)['"]"#,
+        )
+        .expect("invariant: the expression is constant and valid");
+        let sources = self.files.iter().filter(|file| !file.is_test).filter_map(|file| file.text.as_ref().ok());
+        sources
+            .flat_map(|text| assignment.captures_iter(text))
+            .filter_map(|found| match (found.get(1), found.get(2), found.get(3)) {
+                (Some(object), Some(name), _) if !matches!(object.as_str(), "self" | "cls") => Some(name.as_str()),
+                (_, _, name) => name.map(|name| name.as_str()),
+            })
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Every group of an expression that matches in a file, tests aside.
+    fn index(&self, expression: &str) -> BTreeSet<String> {
+        let expression = Regex::new(expression).expect("invariant: the expression is constant and valid");
+        let sources = self.files.iter().filter(|file| !file.is_test).filter_map(|file| file.text.as_ref().ok());
+        let mut found = BTreeSet::new();
+        for text in sources {
+            for captures in expression.captures_iter(text) {
+                found.extend(captures.iter().skip(1).flatten().map(|group| group.as_str().to_owned()));
+            }
+        }
+        found
+    }
+
+    /// Whether some code changes a collection of this name in place.
+    pub fn may_be_changed(&self, name: &str) -> bool {
+        self.changed.contains(name)
+    }
+
+    /// Whether some function assigns a variable of this name of a function around it.
+    pub fn is_nonlocal(&self, name: &str) -> bool {
+        self.nonlocals.contains(name)
+    }
+
+    /// Whether code outside an object's own methods assigns an attribute of this name: it may have been
+    /// replaced before the run.
+    pub fn may_be_replaced(&self, name: &str) -> bool {
+        self.assigned.contains(name)
     }
 
     /// Whether a class of the tree may answer to a method of this name.

@@ -5,14 +5,15 @@ use std::rc::Rc;
 
 use super::{Evaled, Exc, Interp, State};
 use crate::probes::code_path::model::{Function, Name};
+use crate::probes::code_path::state::{Aspect, Done, Home};
 use crate::probes::code_path::value::{
     Address, Arguments, Cell, ClassId, Closure, ClosureKind, ModuleId, Origin, Spot, Unseen, UnseenKind, Value,
 };
 
 /// Where a name was found.
-enum Home {
+enum Found {
     Scope(Address),
-    Module(ModuleId),
+    Module,
 }
 
 const BUILTINS: &[&str] = &[
@@ -103,24 +104,24 @@ impl Interp<'_> {
         known.then(|| self.unseen(Origin::Outside, &chain, UnseenKind::Plain))
     }
 
-    fn find_name(&self, state: &State, name: &Name) -> Option<(Home, Value)> {
+    fn find_name(&self, state: &State, name: &Name) -> Option<(Found, Value)> {
         let frame = self.frame();
         let mut scope = frame.scope;
         let mut innermost = true;
         while let Some(address) = scope {
             let Some(Cell::Scope { names, outer }) = state.cell(address) else { break };
             if let Some(value) = names.get(name) {
-                return Some((Home::Scope(address), value.clone()));
+                return Some((Found::Scope(address), value.clone()));
             }
             let is_local = |function: &Rc<Function>| function.locals.contains(name);
             if innermost && frame.body_of.is_none() && frame.function.as_ref().is_some_and(is_local) {
-                return Some((Home::Scope(address), Value::Unbound));
+                return Some((Found::Scope(address), Value::Unbound));
             }
             innermost = false;
             scope = *outer;
         }
         let module = frame.module;
-        self.global(state, module, name).map(|value| (Home::Module(module), value))
+        self.global(state, module, name).map(|value| (Found::Module, value))
     }
 
     /// The value of a name.
@@ -128,8 +129,9 @@ impl Interp<'_> {
         let spot = self.spot(at);
         let module = self.frame().module;
         let value = match self.find_name(&state, name) {
-            Some((Home::Module(_), _)) | None => self.module_name(&mut state, module, name, spot),
-            Some((Home::Scope(scope), value)) => {
+            Some((Found::Module, _)) | None => self.module_name(&mut state, module, name, spot),
+            Some((Found::Scope(scope), value)) => {
+                let value = self.earlier_variable(&mut state, scope, name, value);
                 let narrowed = |state: &mut State, value: &Value| {
                     if let Some(Cell::Scope { names, .. }) = state.cell_mut(scope) {
                         names.insert(name.clone(), value.clone());
@@ -138,13 +140,27 @@ impl Interp<'_> {
                 return self.each_alternative(state, &value, narrowed);
             }
         };
-        let key = (module, name.clone());
+        // A variable that the base alone binds is not narrowed: it would look assigned.
         let narrowed = |state: &mut State, value: &Value| {
-            if state.globals.contains_key(&key) {
-                Rc::make_mut(&mut state.globals).insert(key.clone(), value.clone());
+            if state.is_assigned(Home::Module(module), name) {
+                state.set_global(Home::Module(module), name.clone(), value.clone());
             }
         };
         self.each_alternative(state, &value, narrowed)
+    }
+
+    /// A variable around a function that an import made may hold what an earlier run left there.
+    fn earlier_variable(&mut self, state: &mut State, scope: Address, name: &Name, value: Value) -> Value {
+        self.earlier_collection(state, &value, name);
+        if self.importing > 0 || !state.is_from_imports(scope) || !self.tree.is_nonlocal(name) {
+            return value;
+        }
+        let later = self.data(name);
+        let both = Value::one_of([value, later.clone()], || later);
+        if let Some(Cell::Scope { names, .. }) = state.cell_mut(scope) {
+            names.insert(name.clone(), both.clone());
+        }
+        both
     }
 
     /// Splits into one path for each alternative; the place that was read is narrowed to it.
@@ -180,14 +196,19 @@ impl Interp<'_> {
     /// A variable that functions assign may hold what an earlier run left there.
     fn current_global(&mut self, state: &mut State, module: ModuleId, name: &Name, value: Value) -> Value {
         let key = (module, name.clone());
-        let untouched = state.globals.get(&key) == self.base.globals.get(&key);
+        let untouched = !state.is_assigned(Home::Module(module), name);
         let fixed = self.is_switch(module, name) || self.mode_variable.as_ref().is_some_and(|(at, _)| *at == key);
-        if self.importing > 0 || fixed || !untouched || !self.is_reassigned(module, name) {
+        self.earlier_collection(state, &value, name);
+        if self.importing > 0
+            || fixed
+            || !untouched
+            || !(self.is_reassigned(module, name) || self.tree.may_be_replaced(name))
+        {
             return value;
         }
         let later = self.data(name);
         let both = Value::one_of([value, later.clone()], || later);
-        Rc::make_mut(&mut state.globals).insert(key, both.clone());
+        state.set_global(Home::Module(module), name.clone(), both.clone());
         both
     }
 
@@ -208,7 +229,7 @@ impl Interp<'_> {
                 }
             }
             None => {
-                Rc::make_mut(&mut state.globals).insert((frame.module, name.clone()), value);
+                state.set_global(Home::Module(frame.module), name.clone(), value);
             }
         }
     }
@@ -245,7 +266,7 @@ impl Interp<'_> {
             Value::Object(address) => return self.object_attribute(state, *address, name, spot),
             Value::Super(class, receiver) => return self.super_attribute(state, *class, receiver, name, spot),
             Value::Unseen(unseen) => {
-                let value = self.unseen_attribute(&mut state, unseen, name, spot);
+                let value = self.unseen_attribute(&mut state, unseen, name);
                 let key = (unseen.id, name.clone());
                 let narrow = |state: &mut State, value: &Value| {
                     if let Some(Cell::Seen(fields)) = state.cell_mut(key.0) {
@@ -266,11 +287,14 @@ impl Interp<'_> {
 
     /// An attribute of a value of a built-in kind.
     fn plain_attribute(&mut self, object: &Value, name: &Name) -> Value {
+        if matches!(&**name, "__name__" | "__qualname__" | "__doc__" | "__module__") {
+            return self.scalar(name);
+        }
         let method = self.unseen(Origin::Outside, &format!("builtins.object.{name}"), UnseenKind::Plain);
         Value::Bound(Rc::new((object.clone(), method)))
     }
 
-    fn unseen_attribute(&mut self, state: &mut State, unseen: &Rc<Unseen>, name: &Name, spot: Spot) -> Value {
+    fn unseen_attribute(&mut self, state: &mut State, unseen: &Rc<Unseen>, name: &Name) -> Value {
         if let Some(Cell::Seen(fields)) = state.cell(unseen.id)
             && let Some(value) = fields.get(name)
         {
@@ -284,7 +308,14 @@ impl Interp<'_> {
         };
         let (origin, kind) = match (&unseen.origin, &unseen.kind) {
             (Origin::Lost(reason, at), _) => (Origin::Lost(reason.clone(), *at), UnseenKind::Plain),
-            (_, UnseenKind::Process) if &**name == "returncode" => (Origin::Outside, UnseenKind::Status(unseen.id)),
+            (_, UnseenKind::Process) if &**name == "returncode" => {
+                if state.fact(unseen.root(), Aspect::True).is_none() {
+                    // It was not waited for: there may be no status yet.
+                    state.effect.written = state.effect.written.max(Done::Maybe);
+                    return self.data("returncode");
+                }
+                (Origin::Outside, UnseenKind::Status(unseen.root()))
+            }
             (_, UnseenKind::Scalar | UnseenKind::Bool | UnseenKind::Collection | UnseenKind::Length(_)) => {
                 (Origin::Outside, UnseenKind::Plain)
             }
@@ -292,8 +323,16 @@ impl Interp<'_> {
                 (origin.clone(), UnseenKind::Plain)
             }
         };
-        let _ = spot;
-        let id = self.address();
+        // The same attribute of the same thing is the same on every path that has not assigned it.
+        let key = (unseen.id, name.clone());
+        let id = match self.attribute_ids.get(&key) {
+            Some(id) => *id,
+            None => {
+                let id = self.address();
+                self.attribute_ids.insert(key, id);
+                id
+            }
+        };
         // A cursor knows its connection under this name.
         let connection = unseen.connection.filter(|_| &**name == "connection");
         let owner = Some(unseen.root());
@@ -324,9 +363,15 @@ impl Interp<'_> {
             return vec![(state, Ok(Value::Bound(Rc::new((Value::Object(address), method)))))];
         };
         let class = *class;
+        if let Some(reason) = self.veil(class) {
+            let value = self.lost(&reason, spot);
+            return vec![(state, Ok(value))];
+        }
+        self.settle_earlier(&mut state, address, class);
         let this = Value::Object(address);
         let pinned = self.pinned.contains(&(address, name.clone()));
-        let member = self.find_member(class, name);
+        let line = self.class(class).line.clone();
+        let member = self.current_member(&state, &line, name);
         if let Some((_, Value::Function(closure))) = &member
             && closure.kind == ClosureKind::Property
             && !pinned
@@ -347,12 +392,52 @@ impl Interp<'_> {
             return self.each_alternative(state, &value, narrow);
         }
         if let Some((_, value)) = member {
+            self.earlier_collection(&mut state, &value, name);
             return self.bind_member(state, &value, &this, class, spot);
         }
         if &**name == "__class__" {
             return vec![(state, Ok(Value::Class(class)))];
         }
         self.missing_attribute(state, address, class, name, spot)
+    }
+
+    /// Why reading attributes of a class or its instances cannot be followed.
+    fn veil(&self, class: ClassId) -> Option<String> {
+        let own = self.find_member(class, "__getattribute__").is_some();
+        let own = own.then(|| format!("{} has __getattribute__", self.class(class).name));
+        self.class(class).veiled.clone().or(own)
+    }
+
+    /// An object that an import made may have been changed by an earlier run.
+    fn settle_earlier(&mut self, state: &mut State, address: Address, class: ClassId) {
+        if self.importing > 0 || !state.is_from_imports(address) {
+            return;
+        }
+        if let Some(Cell::Instance { fresh, .. }) = state.cell_mut(address) {
+            *fresh = false;
+        }
+        self.blur_fields(state, class, address);
+    }
+
+    /// A collection that was there before the run: what earlier runs put into it is not known. One that
+    /// nobody changes by its name, and that is not empty, is taken as it was made.
+    fn earlier_collection(&mut self, state: &mut State, value: &Value, name: &Name) {
+        let Value::Object(address) = value else { return };
+        if self.importing > 0 || !state.is_from_imports(*address) {
+            return;
+        }
+        self.blur_collection(state, *address, name);
+    }
+
+    pub(super) fn blur_collection(&mut self, state: &mut State, address: Address, name: &Name) {
+        let changes = match state.cell(address) {
+            Some(Cell::List(items)) => items.is_empty() || self.tree.may_be_changed(name),
+            Some(Cell::Table(entries)) => entries.is_empty() || self.tree.may_be_changed(name),
+            Some(Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_)) | None => false,
+        };
+        if changes {
+            state.put(address, Cell::Seen(BTreeMap::new()));
+        }
     }
 
     /// An attribute that neither the object nor its classes are seen to bind.
@@ -420,14 +505,19 @@ impl Interp<'_> {
         }
     }
 
-    fn class_attribute(&mut self, state: State, class: ClassId, name: &Name, spot: Spot) -> Evaled {
+    fn class_attribute(&mut self, mut state: State, class: ClassId, name: &Name, spot: Spot) -> Evaled {
         let member = self.class(class).enumeration.as_ref().and_then(|members| {
             members.iter().find(|(each, ..)| each == name).map(|(_, _, first)| Value::Member(class, first.clone()))
         });
         if let Some(member) = member {
             return vec![(state, Ok(member))];
         }
-        let value = match self.find_member(class, name) {
+        if let Some(reason) = self.veil(class) {
+            let value = self.lost(&reason, spot);
+            return vec![(state, Ok(value))];
+        }
+        let line = self.class(class).line.clone();
+        let value = match self.current_member(&state, &line, name) {
             Some((_, Value::Function(closure))) => match closure.kind {
                 ClosureKind::OfClass => Value::Bound(Rc::new((Value::Class(class), Value::Function(closure)))),
                 ClosureKind::Plain
@@ -436,7 +526,10 @@ impl Interp<'_> {
                 | ClosureKind::Cached
                 | ClosureKind::Property => Value::Function(closure),
             },
-            Some((_, value)) => value,
+            Some((_, value)) => {
+                self.earlier_collection(&mut state, &value, name);
+                value
+            }
             None if &**name == "__name__" || &**name == "__qualname__" => {
                 Value::Text(self.class(class).definition.name.clone())
             }
@@ -473,7 +566,7 @@ impl Interp<'_> {
         };
         let line = self.class(own).line.clone();
         let rest: Vec<ClassId> = line.iter().skip_while(|id| **id != class).skip(1).copied().collect();
-        match self.find_member_in(&rest, name) {
+        match self.current_member(&state, &rest, name) {
             Some((_, value)) => self.bind_member(state, &value, this, own, spot),
             None if self.is_closed(own) => {
                 let value = self.plain_attribute(&Value::None, name);
@@ -524,13 +617,15 @@ impl Interp<'_> {
                 vec![state]
             }
             Value::Module(module) => {
-                Rc::make_mut(&mut state.globals).insert((*module, name.clone()), value.clone());
+                state.set_global(Home::Module(*module), name.clone(), value.clone());
                 vec![state]
             }
-            Value::Class(_) | Value::Member(..) | Value::Super(..) => {
-                if self.importing == 0 {
-                    self.unseen_code(&mut state, format!("{name} of a class is assigned"), spot);
-                }
+            Value::Class(class) => {
+                state.set_global(Home::Class(*class), name.clone(), value.clone());
+                vec![state]
+            }
+            Value::Member(..) | Value::Super(..) => {
+                self.unseen_code(&mut state, format!("{name} of an enumeration's member is assigned"), spot);
                 vec![state]
             }
             _ => vec![state],

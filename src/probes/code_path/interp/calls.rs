@@ -47,12 +47,17 @@ impl Interp<'_> {
     fn arguments(&mut self, state: State, arguments: &[Argument]) -> Evaled<Arguments> {
         let values: Vec<_> = arguments.iter().map(|argument| &argument.value).collect();
         let evaluated = self.evaluate_all(state, &values);
-        self.then(evaluated, |_, state, values| {
+        self.then(evaluated, |me, mut state, values| {
             let mut all = Arguments::default();
             for (argument, value) in arguments.iter().zip(values) {
                 match &argument.way {
                     Way::Position => all.positions.push(value),
                     Way::Name(name) => all.names.push((name.clone(), value)),
+                    Way::Spread if matches!(value, Value::Suspended(_)) => {
+                        let spot = me.spot(argument.value.at);
+                        me.unseen_code(&mut state, "a generator is spread here", spot);
+                        all.open = true;
+                    }
                     Way::Spread => match &value {
                         Value::Tuple(items) if !all.open => all.positions.extend(items.iter().cloned()),
                         Value::Object(address) if !all.open => match state.cell(*address) {
@@ -265,7 +270,7 @@ impl Interp<'_> {
             let given = positions.next().or(named);
             let value = match (given, default) {
                 (Some(value), _) => value,
-                (None, Some(default)) => self.record_default(&mut state, default, owner, &name, spot),
+                (None, Some(default)) => self.record_default(&mut state, default, annotation, owner, &name),
                 (None, None) => self.declared(&mut state, annotation, module, &name),
             };
             self.set_field(&mut state, address, &name, value);
@@ -290,15 +295,16 @@ impl Interp<'_> {
         &mut self,
         state: &mut State,
         default: &Expr,
+        annotation: &Expr,
         owner: ClassId,
         name: &crate::probes::code_path::model::Name,
-        spot: Spot,
     ) -> Value {
-        if matches!(default.kind, ExprKind::Call(..)) {
-            let _ = state;
-            return self.lost(&format!("the default of {name} is made by a call"), spot);
+        if !matches!(default.kind, ExprKind::Call(..)) {
+            return self.class(owner).members.get(name).cloned().unwrap_or(Value::None);
         }
-        self.class(owner).members.get(name).cloned().unwrap_or(Value::None)
+        // `field(default_factory=…)` makes a value of the declared type.
+        let module = self.class(owner).module;
+        self.plain_default(default).unwrap_or_else(|| self.declared(state, annotation, module, name))
     }
 
     fn member_of(&mut self, state: State, class: ClassId, arguments: &Arguments, spot: Spot) -> Evaled {

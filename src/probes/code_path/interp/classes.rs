@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::{Evaled, Frame, Interp, State};
 use crate::probes::code_path::model::{Class, ExprKind, Name, Stmt, StmtKind, Target, Way};
+use crate::probes::code_path::state::Home;
 use crate::probes::code_path::value::{Cell, ClassId, ModuleId, Origin, Spot, Value};
 
 /// A class of the tree.
@@ -81,6 +82,22 @@ impl Interp<'_> {
 
     pub(super) fn find_member_in(&self, line: &[ClassId], name: &str) -> Option<(ClassId, Value)> {
         line.iter().find_map(|id| self.class(*id).members.get(name).map(|value| (*id, value.clone())))
+    }
+
+    /// As [`Self::find_member`], as a path finds it: attributes of classes are assigned too, on this path or before it.
+    pub(super) fn current_member(&mut self, state: &State, line: &[ClassId], name: &Name) -> Option<(ClassId, Value)> {
+        let found = line.iter().find_map(|id| {
+            let assigned = state.global(Home::Class(*id), name).cloned();
+            let here = state.is_assigned(Home::Class(*id), name);
+            let own = self.class(*id).members.get(name).cloned();
+            assigned.or(own).map(|value| (*id, value, here))
+        });
+        let (id, value, here) = found?;
+        if here || self.importing > 0 || !self.tree.may_be_replaced(name) {
+            return Some((id, value));
+        }
+        let other = self.data(name);
+        Some((id, Value::one_of([value, other.clone()], || other)))
     }
 
     /// Whether all that a class inherits is known.
@@ -210,9 +227,18 @@ impl Interp<'_> {
         }
         let is_enum = self.class(id).outer.iter().any(|chain| is_enum_base(chain));
         let enumeration = is_enum.then(|| enumeration(&class.body, &members));
+        let unclear = enumeration.iter().flatten().any(|(_, content, _)| match content {
+            Value::Unseen(unseen) => &*unseen.chain != "enum.auto",
+            Value::Object(_) => true,
+            _ => false,
+        });
         let info = &mut self.classes[id.0];
         info.members = members;
         info.enumeration = enumeration.filter(|members| !members.is_empty());
+        if unclear {
+            // Two members with equal contents are one member.
+            info.veiled = Some(format!("the contents of the members of {} are not known", info.name));
+        }
         self.decorate(out, class, id)
     }
 

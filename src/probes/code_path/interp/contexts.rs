@@ -261,7 +261,9 @@ impl Interp<'_> {
         self.catching += 1;
         let outcomes = self.entered(state.clone(), &value, target, hold);
         self.catching -= 1;
-        let transparent = in_database || TRANSPARENT.contains(&&*chain) || last == "lock" || last == "_lock";
+        let is_library = unseen.is_some_and(|unseen| unseen.origin == crate::probes::code_path::value::Origin::Outside);
+        let transparent =
+            in_database || is_library && TRANSPARENT.contains(&&*chain) || last == "lock" || last == "_lock";
         let suppresses = &*chain == "contextlib.suppress";
         let mut out = Vec::new();
         if self.catching > 0 {
@@ -322,7 +324,8 @@ impl Interp<'_> {
             state.effect.pending.remove(&root);
             return;
         }
-        let known = COMMITTING.iter().any(|library| chain.starts_with(library));
+        let known = unseen.origin == crate::probes::code_path::value::Origin::Outside
+            && COMMITTING.iter().any(|library| chain.starts_with(library));
         let lasts = match last {
             "begin" => true,
             // Inside another transaction this is only a savepoint.

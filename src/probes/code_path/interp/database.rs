@@ -245,16 +245,34 @@ impl Interp<'_> {
         let process = self.address();
         let kind = if &*name == "subprocess.call" { UnseenKind::Status(process) } else { UnseenKind::Process };
         let id = if kind == UnseenKind::Process { process } else { self.address() };
+        self.processes.insert(process);
         let value = Value::Unseen(Rc::new(Unseen {
             id,
             origin: Origin::Outside,
-            chain: name,
+            chain: name.clone(),
             connection: None,
             owner: None,
             kind,
         }));
-        out.push((started, Ok(value)));
+        if &*name == "subprocess.Popen" {
+            out.push((started, Ok(value)));
+        } else {
+            out.extend(self.waited(&started, process, spot).into_iter().map(|state| (state, Ok(value.clone()))));
+        }
         Some(out)
+    }
+
+    /// A process was waited for: it succeeded or failed, if that is not known yet.
+    fn waited(&mut self, state: &State, process: Address, spot: Spot) -> Vec<State> {
+        if state.fact(process, Aspect::True).is_some() {
+            return vec![state.clone()];
+        }
+        let ended = [true, false].map(|succeeded| {
+            let mut state = state.clone();
+            self.process_ended(&mut state, process, succeeded, spot);
+            state
+        });
+        ended.to_vec()
     }
 
     fn command_words(&self, state: &State, name: &str, arguments: &Arguments) -> CommandKind {
@@ -291,7 +309,16 @@ impl Interp<'_> {
     /// A method of a process that was started.
     pub(super) fn process_method(&mut self, state: &State, process: Address, name: &str, spot: Spot) -> Option<Evaled> {
         let value = match name {
-            "wait" | "poll" => {
+            // It may not have ended yet: nothing is learnt from its status, and it may have written.
+            "poll" => {
+                let mut unclear = state.clone();
+                unclear.effect.written = unclear.effect.written.max(Done::Maybe);
+                let value = self.data("poll");
+                let mut out = vec![(unclear, Ok(value))];
+                self.may_raise(state, &mut out);
+                return Some(out);
+            }
+            "wait" => {
                 let id = self.address();
                 let kind = UnseenKind::Status(process);
                 Value::Unseen(Rc::new(Unseen {
@@ -315,7 +342,7 @@ impl Interp<'_> {
         };
         let mut out = Vec::new();
         self.may_raise(state, &mut out);
-        out.push((state.clone(), Ok(value)));
+        out.extend(self.waited(state, process, spot).into_iter().map(|state| (state, Ok(value.clone()))));
         Some(out)
     }
 

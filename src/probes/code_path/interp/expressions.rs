@@ -82,7 +82,13 @@ impl Interp<'_> {
             ExprKind::Bind(name, value) => {
                 let values = self.evaluate(state, value);
                 self.then(values, |me, mut state, value| {
+                    // Inside a comprehension it binds a variable of the function around it.
+                    let is_inner =
+                        |frame: &Frame| frame.function.is_none() && frame.body_of.is_none() && frame.scope.is_some();
+                    let keep = me.frames.iter().rposition(|frame| !is_inner(frame)).map_or(0, |index| index + 1);
+                    let inner = me.frames.split_off(keep.max(1).min(me.frames.len()));
                     me.assign_name(&mut state, name, value.clone());
+                    me.frames.extend(inner);
                     vec![(state, Ok(value))]
                 })
             }
@@ -235,14 +241,11 @@ impl Interp<'_> {
         let Some(((op, expr), rest)) = rest.split_first() else { return vec![(state, Ok(Value::Bool(true)))] };
         let rights = self.evaluate(state, expr);
         self.then(rights, |me, state, right| {
-            let mut out = Vec::new();
-            for (state, truth) in me.compare_once(state, *op, &left, &right, spot) {
-                match truth {
-                    true if !rest.is_empty() => out.extend(me.compare_rest(state, right.clone(), rest, spot)),
-                    truth => out.push((state, Ok(Value::Bool(truth)))),
-                }
-            }
-            out
+            let compared = me.compare_once(state, *op, &left, &right, spot);
+            me.then(compared, |me, state, truth| match truth {
+                true if !rest.is_empty() => me.compare_rest(state, right.clone(), rest, spot),
+                truth => vec![(state, Ok(Value::Bool(truth)))],
+            })
         })
     }
 
@@ -253,28 +256,31 @@ impl Interp<'_> {
         left: &Value,
         right: &Value,
         spot: Spot,
-    ) -> Vec<(State, bool)> {
-        let mut out = Vec::new();
+    ) -> Evaled<bool> {
+        let mut out: Evaled<bool> = Vec::new();
+        let mut raised: Evaled<bool> = Vec::new();
         for left in left.alternatives() {
             for right in right.alternatives() {
                 match self.compare(&state, op, &left, &right) {
                     Some(truth) => {
                         self.decided(spot, truth.to_string());
-                        out.push((state.clone(), truth));
+                        out.push((state.clone(), Ok(truth)));
                     }
                     None => {
+                        self.may_raise(&state, &mut raised);
                         if let Some(reason) = self.comparison_runs_code(&state, op, &left, &right) {
                             self.unseen_code(&mut state, reason, spot);
                         }
                         for truth in [true, false] {
                             let mut state = state.clone();
                             self.learn_comparison(&mut state, op, &left, &right, truth, spot);
-                            out.push((state, truth));
+                            out.push((state, Ok(truth)));
                         }
                     }
                 }
             }
         }
+        out.extend(raised);
         out
     }
 
@@ -290,6 +296,8 @@ impl Interp<'_> {
                 Some(Cell::List(_) | Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_)) | None => false,
             },
             Value::Member(class, _) => self.has_own_equality(*class),
+            // Looking for something in a generator drives it.
+            Value::Suspended(_) => true,
             _ => false,
         };
         (own(left) || own(right)).then(|| "a comparison of a class of the tree is not followed".to_owned())
@@ -352,6 +360,11 @@ impl Interp<'_> {
             for (element, value) in elements.iter().zip(values) {
                 match element.spread {
                     false => items.push(value),
+                    true if matches!(value, Value::Suspended(_)) => {
+                        let spot = me.spot(element.value.at);
+                        me.unseen_code(&mut state, "a generator is spread here", spot);
+                        return vec![(state, Ok(me.collection("display")))];
+                    }
                     true => match me.known_items(&state, &value) {
                         Some(more) => items.extend(more),
                         None => {
@@ -408,7 +421,7 @@ impl Interp<'_> {
     }
 
     /// `object[index]`
-    fn item(&mut self, mut state: State, object: &Value, index: &Value, spot: Spot) -> Evaled {
+    fn item(&mut self, state: State, object: &Value, index: &Value, spot: Spot) -> Evaled {
         if let Value::OneOf(all) = object {
             return all.iter().flat_map(|each| self.item(state.clone(), each, index, spot)).collect();
         }
@@ -460,7 +473,6 @@ impl Interp<'_> {
                 (None, _) => object.clone(),
             },
             Value::Unseen(unseen) => {
-                state.forget(unseen.id);
                 let origin = match (&unseen.origin, &unseen.kind) {
                     (Origin::Outside, UnseenKind::Collection) => Origin::Data,
                     (origin, _) => origin.clone(),

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{Driver, Evaled, Flow, Frame, Interp, State};
 use crate::probes::code_path::model::{Module, Name, Stmt, StmtKind};
+use crate::probes::code_path::state::Home;
 use crate::probes::code_path::tree::Resolution;
 use crate::probes::code_path::value::{ModuleId, Origin, Spot, UnseenKind, Value};
 
@@ -100,30 +101,25 @@ impl Interp<'_> {
         (self.importing, self.quiet, self.catching) = (self.importing + 1, self.quiet + 1, 0);
         self.frames.push(frame);
         let mut state = self.base.clone();
-        Rc::make_mut(&mut state.globals).insert((module, "__name__".into()), Value::Text(dunder));
-        // Each statement leaves one state: the variables of a module are not followed path by path. The
-        // base is kept up to date, for what is imported on the way adds to it.
+        state.set_global(Home::Module(module), "__name__".into(), Value::Text(dunder));
+        // Each statement leaves one state: the variables of a module are not followed path by path.
         for stmt in &parsed.body {
-            self.base = state;
-            let from = self.base.clone();
-            let outcomes = self.statement(from, stmt);
-            let ended: Vec<State> = outcomes
-                .into_iter()
-                .filter(|(_, flow)| *flow == Flow::Next)
-                .map(|(state, _)| state.without_effect())
-                .collect();
-            let mut ended = ended.into_iter();
+            let outcomes = self.statement(state.clone(), stmt);
+            let ended = outcomes.into_iter().filter(|(_, flow)| *flow == Flow::Next);
+            let mut ended = ended.map(|(state, _)| state.without_effect());
             let Some(first) = ended.next() else {
                 *facts.open.borrow_mut() = Some("the module's own code always raises".to_owned());
-                state = self.base.clone();
                 break;
             };
-            let joined = ended.fold(first, |all, other| {
+            let ended: Vec<State> = ended.collect();
+            state = ended.into_iter().fold(first, |all, other| {
                 let mut lost = || self.data("merged");
                 all.join(&other, &mut lost)
             });
-            state = absorb(&self.base, joined);
         }
+        state.rebase(&self.base);
+        self.base = State::new();
+        state.flatten();
         self.base = state;
         self.frames = outer.0;
         self.catching = outer.1;
@@ -185,14 +181,29 @@ impl Interp<'_> {
         }
     }
 
+    /// Whether importing a module, with all that it imports, may write or simulate.
+    fn has_import_effect(&self, module: ModuleId) -> bool {
+        let mut work = if self.import_effects.is_empty() { Vec::new() } else { vec![module] };
+        let mut seen = std::collections::BTreeSet::new();
+        while let Some(module) = work.pop() {
+            if self.import_effects.contains(&module) {
+                return true;
+            }
+            if seen.insert(module) {
+                work.extend(self.imports_of(module));
+            }
+        }
+        false
+    }
+
     /// Loads a module while a path is being followed: what it leaves in the base is added to the path.
     fn load_into(&mut self, state: &mut State, module: ModuleId) {
-        if self.modules.contains_key(&module) {
-            return;
-        }
         self.load(module);
-        let base = self.base.clone();
-        *state = absorb(&base, state.clone());
+        state.rebase(&self.base);
+        if self.importing == 0 && self.has_import_effect(module) {
+            let reason = format!("importing {} may write or simulate", self.tree.file(module).module);
+            self.unseen_code(state, reason, Spot { module, at: 0 });
+        }
     }
 
     /// `from a import b as c`
@@ -271,26 +282,30 @@ impl Interp<'_> {
         if let Value::Module(id) = source
             && matches!(self.modules.get(id), Some(Loading::Done(_)))
         {
-            let names: Vec<(Name, Value)> = self
-                .base
-                .globals
-                .iter()
-                .filter(|((module, name), _)| module == id && !name.starts_with('_'))
-                .map(|((_, name), value)| (name.clone(), value.clone()))
+            let home = Home::Module(*id);
+            let all_names = self.base.base().globals.keys();
+            let names: Vec<Name> = all_names
+                .filter(|(each, name)| *each == home && !name.starts_with('_'))
+                .map(|(_, name)| name.clone())
                 .collect();
-            for (name, _) in names {
-                if let Some(value) = self.module_attribute(state, *id, &name) {
+            // With `__all__` some of them may stay behind, and others come.
+            let chosen = ["__all__", OPEN].iter().any(|name| self.base.global(home, &(*name).into()).is_some());
+            for name in names {
+                if let Some(mut value) = self.module_attribute(state, *id, &name) {
+                    if chosen {
+                        let other = self.lost("a star import with __all__", Spot { module: here, at: 0 });
+                        value = Value::one_of([value, other.clone()], || other);
+                    }
                     self.assign_name(state, &name, value);
                 }
             }
-            let all = self.base.globals.contains_key(&(*id, "__all__".into()));
-            if !all {
+            if !chosen {
                 return;
             }
         }
         let reason = format!("it takes everything from {absolute}");
         let value = self.lost(&reason, Spot { module: here, at: 0 });
-        Rc::make_mut(&mut state.globals).insert((here, OPEN.into()), value);
+        state.set_global(Home::Module(here), OPEN.into(), value);
     }
 
     /// The value of a module's variable, as any code reads it now.
@@ -299,21 +314,20 @@ impl Interp<'_> {
             return Some(self.lost(&format!("the module is not understood: {reason}"), spot));
         }
         if let Some(switch) = self.switch_value(module, name) {
-            let assigned = self.base.globals.get(&(module, name.clone())) != state.globals.get(&(module, name.clone()));
+            let assigned = state.is_assigned(Home::Module(module), name);
             if self.importing > 0 {
                 let at = Spot { module, at: 0 };
                 return Some(self.unseen(Origin::Outside, name, UnseenKind::Stale(at)));
             }
-            return if assigned { state.globals.get(&(module, name.clone())).cloned() } else { Some(switch) };
+            return if assigned { self.global(state, module, name) } else { Some(switch) };
         }
         if let Some(((mode_module, mode_name), value)) = &self.mode_variable
             && *mode_module == module
             && mode_name == name
             && self.importing == 0
         {
-            let key = (module, name.clone());
-            let assigned = self.base.globals.get(&key) != state.globals.get(&key);
-            return if assigned { state.globals.get(&key).cloned() } else { Some(value.clone()) };
+            let assigned = state.is_assigned(Home::Module(module), name);
+            return if assigned { self.global(state, module, name) } else { Some(value.clone()) };
         }
         if let Some(value) = self.global(state, module, name) {
             return Some(value);
@@ -327,7 +341,7 @@ impl Interp<'_> {
                 return Some(Value::Module(id));
             }
         }
-        let open = state.globals.get(&(module, OPEN.into())).cloned();
+        let open = state.global(Home::Module(module), &OPEN.into()).cloned();
         open.or_else(|| {
             let facts = match self.modules.get(&module) {
                 Some(Loading::Done(facts)) => facts.open.borrow().clone(),
@@ -339,7 +353,7 @@ impl Interp<'_> {
 
     /// The value of a module's variable as it was bound; one that functions assign may be anything by now.
     pub(super) fn global(&self, state: &State, module: ModuleId, name: &Name) -> Option<Value> {
-        state.globals.get(&(module, name.clone())).cloned()
+        state.global(Home::Module(module), name).cloned()
     }
 
     /// Whether functions of the module assign the variable.
@@ -365,17 +379,6 @@ impl Interp<'_> {
 
 /// The name under which a module remembers that it may have more names than are known.
 pub(super) const OPEN: &str = "*";
-
-/// Adds to `state` what `base` has and it does not.
-fn absorb(base: &State, state: State) -> State {
-    let mut with_globals = state;
-    let globals = Rc::make_mut(&mut with_globals.globals);
-    for (key, value) in base.globals.iter() {
-        globals.entry(key.clone()).or_insert_with(|| value.clone());
-    }
-    with_globals.adopt_cells(base);
-    with_globals
-}
 
 type Request = (Name, u32, Vec<Name>);
 

@@ -127,6 +127,7 @@ impl Interp<'_> {
             out.push((state, Ok(value)));
             return out;
         }
+        let mark = self.next;
         let scope = self.address();
         let names = self.bind(&mut state, closure, arguments, spot);
         state.put(scope, Cell::Scope { names, outer: closure.scope });
@@ -147,14 +148,16 @@ impl Interp<'_> {
         self.frames.pop();
         let mut out: Evaled = Vec::new();
         for (mut state, flow) in outcomes {
-            if !function.has_inner {
-                state.drop_cell(scope);
-            }
             let result = match flow {
                 Flow::Next | Flow::Break | Flow::Continue => Ok(Value::None),
                 Flow::Return(value) => Ok(value),
                 Flow::Raise(exc) => Err(exc),
             };
+            let held = match &result {
+                Ok(value) | Err(Exc::Tree(_, value)) => value.clone(),
+                Err(Exc::Any | Exc::Builtin(_)) => Value::None,
+            };
+            state.sweep(mark, &held);
             out.push((state, result));
         }
         self.settle(out)

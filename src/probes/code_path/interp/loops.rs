@@ -239,12 +239,9 @@ impl Interp<'_> {
                 print.address(scope);
             }
         }
-        for ((module, name), value) in state.globals.iter() {
-            let key = (*module, name.clone());
-            if self.base.globals.get(&key) != Some(value) {
-                print.text(&format!("{}.{name}", module.0));
-                print.value(value);
-            }
+        for ((home, name), value) in state.assigned() {
+            print.text(&format!("{home:?}.{name}"));
+            print.value(value);
         }
         let effect = &state.effect;
         print.text(&format!("{:?} {}", effect.written, effect.doubt));

@@ -172,7 +172,10 @@ pub struct Interp<'t> {
     class_ids: BTreeMap<(ModuleId, u32), ClassId>,
     modules: BTreeMap<ModuleId, imports::Loading>,
     subclasses: BTreeMap<ClassId, Rc<Vec<ClassId>>>,
+    processes: BTreeSet<Address>,
+    import_effects: BTreeSet<ModuleId>,
     next: Address,
+    attribute_ids: BTreeMap<(Address, Name), Address>,
     frames: Vec<Frame>,
     importing: usize,
     quiet: usize,
@@ -200,7 +203,10 @@ impl<'t> Interp<'t> {
             class_ids: BTreeMap::new(),
             modules: BTreeMap::new(),
             subclasses: BTreeMap::new(),
+            processes: BTreeSet::new(),
+            import_effects: BTreeSet::new(),
             next: 1,
+            attribute_ids: BTreeMap::new(),
             frames: Vec::new(),
             importing: 0,
             quiet: 0,
@@ -292,6 +298,7 @@ impl<'t> Interp<'t> {
     /// Code that is not seen runs here: it may write, undo what is not committed, or simulate.
     fn unseen_code(&mut self, state: &mut State, reason: impl Into<String>, spot: Spot) {
         state.effect.doubt = true;
+        state.forget_collections();
         state.effect.pending.values_mut().for_each(|done| *done = Done::Maybe);
         if self.quiet == 0 {
             self.log.unseen_code = true;
@@ -311,7 +318,16 @@ impl<'t> Interp<'t> {
         }
     }
 
+    /// Modules that are being run would write or simulate while they are imported.
+    fn note_import_effect(&mut self) {
+        if self.importing > 0 && self.filling == 0 {
+            let modules: Vec<ModuleId> = self.frames.first().map(|frame| frame.module).into_iter().collect();
+            self.import_effects.extend(modules);
+        }
+    }
+
     fn met_simulator(&mut self, state: &State, call: &str, spot: Spot) {
+        self.note_import_effect();
         if self.quiet == 0 {
             let met = Met { call: call.to_owned(), chain: self.chain(), certain: !state.effect.doubt };
             let known = self.log.simulators.entry(spot).or_insert_with(|| met.clone());
@@ -320,6 +336,7 @@ impl<'t> Interp<'t> {
     }
 
     fn met_write(&mut self, state: &State, call: &str, spot: Spot, certain: bool) {
+        self.note_import_effect();
         if self.quiet == 0 {
             let certain = certain && !state.effect.doubt;
             let met = Met { call: call.to_owned(), chain: self.chain(), certain };
@@ -378,7 +395,14 @@ impl<'t> Interp<'t> {
             let like = merged.iter().position(|(other, same)| same.is_like(&what) && other.is_alike(&state));
             match like {
                 Some(index) => {
-                    let (other, same) = merged.swap_remove(index);
+                    let (mut other, same) = merged.swap_remove(index);
+                    let mut state = state;
+                    for address in other.unfilled(&state) {
+                        self.fill(&mut other, address);
+                    }
+                    for address in state.unfilled(&other) {
+                        self.fill(&mut state, address);
+                    }
                     let mut lost = || self.data("merged");
                     let joined = other.join(&state, &mut lost);
                     let what = same.join(what, &mut lost);

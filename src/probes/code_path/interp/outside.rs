@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{Evaled, Exc, Interp, State};
 use crate::probes::code_path::model::Name;
-use crate::probes::code_path::patterns::{DatabaseCall, any_matches, database_call};
+use crate::probes::code_path::patterns::{DatabaseCall, database_call};
 use crate::probes::code_path::state::{Aspect, Done};
 use crate::probes::code_path::tree::Resolution;
 use crate::probes::code_path::value::{
@@ -55,20 +55,23 @@ impl Interp<'_> {
     /// A call of code outside the tree.
     pub(super) fn outside(&mut self, state: State, callee: &Rc<Unseen>, arguments: Arguments, spot: Spot) -> Evaled {
         let chain = callee.chain.clone();
-        if let Some(out) = self.builtin_call(&state, &chain, &arguments, spot) {
+        // The name of an argument is not the name of a library.
+        let is_library = callee.origin == Origin::Outside;
+        if is_library && let Some(out) = self.builtin_call(&state, &chain, &arguments, spot) {
             return out;
         }
         let name = chain.rsplit('.').next().unwrap_or("").to_owned();
         if let Some(owner) = callee.owner
-            && self.is_process(&state, callee)
+            && self.processes.contains(&owner)
             && let Some(out) = self.process_method(&state, owner, &name, spot)
         {
             return out;
         }
-        if let Some(out) = self.command(&state, callee, &arguments, spot) {
+        if is_library && let Some(out) = self.command(&state, callee, &arguments, spot) {
             return out;
         }
-        let is_sink = any_matches(&self.patterns.sinks, &chain);
+        let is_sink =
+            self.patterns.sinks.iter().any(|glob| glob.matches(&chain) && (is_library || glob.speaks_of_chains()));
         let call = database_call(&name);
         let in_database = match call {
             Some(DatabaseCall::Statement) => is_sink,
@@ -87,11 +90,6 @@ impl Interp<'_> {
         self.foreign(state, callee, &name, arguments, spot)
     }
 
-    fn is_process(&self, state: &State, callee: &Unseen) -> bool {
-        let _ = state;
-        callee.chain.starts_with("subprocess.Popen.") || callee.chain.starts_with("subprocess.run.")
-    }
-
     /// A call that neither writes nor simulates; what it is given may be called, changed or given back.
     fn foreign(
         &mut self,
@@ -102,6 +100,12 @@ impl Interp<'_> {
         spot: Spot,
     ) -> Evaled {
         let chain = callee.chain.clone();
+        if let Some(reason) = self.runs_methods(&state, &chain, &arguments) {
+            self.unseen_code(&mut state, reason, spot);
+        }
+        if callee.origin != Origin::Outside {
+            state.forget_collections();
+        }
         if !LOOKING.contains(&&*chain) && !chain.starts_with("logging.") {
             self.forget_all(&mut state, &arguments);
         }
@@ -156,9 +160,39 @@ impl Interp<'_> {
         self.settle(out)
     }
 
+    /// Why code outside may run methods of an object that it is given.
+    fn runs_methods(&self, state: &State, chain: &str, arguments: &Arguments) -> Option<String> {
+        let harmless = ["logging.", "json.", "dataclasses.", "copy.", "typing.", "builtins.scalar."];
+        let looks = LOOKING.contains(&chain) && chain != "builtins.len" && chain != "builtins.bool";
+        if looks || harmless.iter().any(|library| chain.starts_with(library)) {
+            return None;
+        }
+        let is_builtin = chain.starts_with("builtins.");
+        let runs = |value: &Value| match value {
+            Value::Object(address) => match state.cell(*address) {
+                Some(Cell::Instance { class, .. }) => {
+                    let members = self.class(*class).line.iter().flat_map(|id| self.class(*id).members.iter());
+                    let mut methods = members.filter(|(_, value)| matches!(value, Value::Function(_)));
+                    let made = ["__init__", "__post_init__", "__repr__", "__str__", "__hash__", "__eq__"];
+                    methods.any(|(name, _)| {
+                        !made.contains(&&**name) && (!is_builtin || (name.starts_with("__") && name.ends_with("__")))
+                    })
+                }
+                Some(Cell::List(_) | Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_)) | None => false,
+            },
+            Value::Suspended(suspended) => suspended.kind != SuspendedKind::Coroutine,
+            _ => false,
+        };
+        let runs = arguments.values().any(|value| value.alternatives().iter().any(runs));
+        runs.then(|| format!("{chain}() is given an object of the tree and may call its methods"))
+    }
+
     /// Whether a value is, or holds, something of the tree; with `data`, something that might be.
     fn is_of_tree(&self, state: &State, value: &Value, data: bool, depth: usize) -> bool {
         match value {
+            Value::Bound(pair) if matches!(pair.1, Value::Unseen(_)) => {
+                depth > 4 || self.is_of_tree(state, &pair.0, data, depth + 1)
+            }
             Value::Function(_)
             | Value::Bound(_)
             | Value::Class(_)
@@ -228,6 +262,9 @@ impl Interp<'_> {
 
     fn callables(&self, state: &State, value: &Value, depth: usize, found: &mut Vec<Value>) {
         match value {
+            Value::Bound(pair) if matches!(pair.1, Value::Unseen(_)) => {
+                self.callables(state, &pair.0, depth + 1, found);
+            }
             Value::Function(_) | Value::Bound(_) | Value::Partial(_) | Value::Suspended(_) => found.push(value.clone()),
             Value::Tuple(items) | Value::OneOf(items) if depth < 4 => {
                 items.iter().for_each(|item| self.callables(state, item, depth + 1, found));
@@ -545,6 +582,9 @@ impl Interp<'_> {
         spot: Spot,
     ) -> Evaled {
         let name: Name = method.chain.rsplit('.').next().unwrap_or("").into();
+        if arguments.values().any(|value| self.is_generator(value)) {
+            return self.call_lost(state, "a generator of the tree is driven here", spot);
+        }
         if let Value::Object(address) = receiver {
             let cell = state.cell(*address).cloned();
             match cell {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{Interp, State};
-use crate::probes::code_path::model::{Const, Expr, ExprKind, Name, Parameter, ParameterKind, StmtKind};
+use crate::probes::code_path::model::{Const, Expr, ExprKind, Name, Parameter, ParameterKind, StmtKind, Way};
 use crate::probes::code_path::value::{Arguments, Cell, ClassId, Closure, ModuleId, Origin, Unseen, UnseenKind, Value};
 
 /// More concrete classes than this for one declaration are not told apart.
@@ -158,11 +158,7 @@ impl Interp<'_> {
 
     /// Takes into a path what was loaded while it was followed.
     pub(super) fn catch_up(&mut self, state: &mut State) {
-        let globals = Rc::make_mut(&mut state.globals);
-        for (key, value) in self.base.globals.iter() {
-            globals.entry(key.clone()).or_insert_with(|| value.clone());
-        }
-        state.adopt_cells(&self.base);
+        state.rebase(&self.base);
     }
 
     /// Follows the initialiser of an instance that was made before the run, with any arguments of the
@@ -176,7 +172,7 @@ impl Interp<'_> {
         if self.filling >= FILLING {
             return;
         }
-        let kept = (state.effect.clone(), state.globals.clone(), state.carried.clone());
+        let kept = state.clone();
         let frames = std::mem::take(&mut self.frames);
         let catching = std::mem::take(&mut self.catching);
         (self.filling, self.quiet) = (self.filling + 1, self.quiet + 1);
@@ -191,7 +187,7 @@ impl Interp<'_> {
                 all.join(&other, &mut lost)
             });
             *state = joined;
-            (state.effect, state.globals, state.carried) = kept;
+            state.keep_outside(kept);
         }
         self.blur_fields(state, class, address);
     }
@@ -220,20 +216,47 @@ impl Interp<'_> {
             let (module, definition) = (info.module, info.definition.clone());
             let StmtKind::Declare(_, annotation, default) = &definition.body[index].kind else { continue };
             let declared = self.declared(state, annotation, module, &name);
-            let default = default.as_ref().and_then(|default| match &default.kind {
-                ExprKind::Const(Const::None) => Some(Value::None),
-                ExprKind::Const(Const::Bool(value)) => Some(Value::Bool(*value)),
-                _ => None,
-            });
+            let default = default.as_ref().and_then(|default| self.plain_default(default));
             let value = Value::one_of(default.into_iter().chain([declared]).collect::<Vec<_>>(), || self.data(&name));
             self.set_field(state, address, &name, value);
         }
     }
 
+    /// The default of a field where it is a literal, plain or as `field(default=…)`.
+    pub(super) fn plain_default(&mut self, default: &Expr) -> Option<Value> {
+        match &default.kind {
+            ExprKind::Const(constant) => Some(self.constant(constant)),
+            ExprKind::Call(_, arguments) => {
+                arguments.iter().find_map(|argument| match (&argument.way, &argument.value.kind) {
+                    (Way::Name(name), ExprKind::Const(constant)) if &**name == "default" => {
+                        Some(self.constant(constant))
+                    }
+                    _ => None,
+                })
+            }
+            _ => None,
+        }
+    }
+
     /// Attributes that other methods assign may hold what an earlier run left there.
-    fn blur_fields(&mut self, state: &mut State, class: ClassId, address: u32) {
+    pub(super) fn blur_fields(&mut self, state: &mut State, class: ClassId, address: u32) {
         let Some(Cell::Instance { fields, .. }) = state.cell(address) else { return };
-        let names: Vec<Name> = fields.keys().filter(|name| self.is_assigned_later(class, name)).cloned().collect();
+        let collections: Vec<(Name, u32)> = fields
+            .iter()
+            .filter_map(|(name, value)| match value {
+                Value::Object(address) => Some((name.clone(), *address)),
+                _ => None,
+            })
+            .collect();
+        for (name, address) in collections {
+            self.blur_collection(state, address, &name);
+        }
+        let Some(Cell::Instance { fields, .. }) = state.cell(address) else { return };
+        let names: Vec<Name> = fields
+            .keys()
+            .filter(|name| self.is_assigned_later(class, name) || self.tree.may_be_replaced(name))
+            .cloned()
+            .collect();
         for name in names {
             if self.pinned.contains(&(address, name.clone())) {
                 continue;

@@ -100,7 +100,7 @@ impl Lowering<'_> {
             }),
             ast::Expr::BooleanLiteral(e) => ExprKind::Const(Const::Bool(e.value)),
             ast::Expr::NoneLiteral(_) => ExprKind::Const(Const::None),
-            ast::Expr::Attribute(e) => ExprKind::Attribute(self.boxed(&e.value), e.attr.as_str().into()),
+            ast::Expr::Attribute(e) => ExprKind::Attribute(self.boxed(&e.value), self.attribute_name(&e.attr)),
             ast::Expr::Subscript(e) => {
                 let object = self.boxed(&e.value);
                 ExprKind::Item(object, self.boxed(&e.slice))
@@ -237,7 +237,7 @@ impl Lowering<'_> {
         match expr {
             ast::Expr::Name(name) => Target::Name(name.id.as_str().into()),
             ast::Expr::Attribute(e) => {
-                Target::Attribute(self.expression(&e.value), e.attr.as_str().into(), start(expr))
+                Target::Attribute(self.expression(&e.value), self.attribute_name(&e.attr), start(expr))
             }
             ast::Expr::Subscript(e) => Target::Item(self.expression(&e.value), self.expression(&e.slice), start(expr)),
             ast::Expr::Tuple(e) => Target::Sequence(e.elts.iter().map(|item| self.target(item)).collect()),

@@ -24,7 +24,7 @@ pub fn parse(text: &str) -> Result<Module, ParseFailure> {
     let parsed = parse_module(text)
         .map_err(|error| ParseFailure { at: error.location.start().to_u32(), reason: error.error.to_string() })?;
     let body = parsed.syntax().body.iter();
-    let mut lowering = Lowering { text, yields: false, inner: false };
+    let mut lowering = Lowering { text, yields: false, inner: false, class: None };
     let body: Vec<_> = body.map(|stmt| lowering.statement(stmt)).collect();
     let doc = statements::documentation(&parsed.syntax().body);
     Ok(Module { body, doc })
@@ -35,9 +35,20 @@ struct Lowering<'t> {
     text: &'t str,
     yields: bool,
     inner: bool,
+    class: Option<String>,
 }
 
 impl Lowering<'_> {
+    /// An attribute's name, private ones as their class mangles them (Python reference, "Private name mangling").
+    fn attribute_name(&self, name: &str) -> super::model::Name {
+        match &self.class {
+            Some(class) if name.starts_with("__") && !name.ends_with("__") && !name.contains('.') => {
+                format!("_{}{name}", class.trim_start_matches('_')).into()
+            }
+            _ => name.into(),
+        }
+    }
+
     /// A declared type; one that is written as text is parsed from it.
     fn annotation(&mut self, expr: &PythonExpr) -> super::model::Expr {
         if let PythonExpr::StringLiteral(literal) = expr

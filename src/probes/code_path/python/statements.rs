@@ -169,7 +169,7 @@ impl Lowering<'_> {
         bound.names.extend(parameters.iter().map(|parameter| parameter.name.clone()));
         let locals = bound.names.difference(&bound.elsewhere).cloned().collect();
         let function = Function {
-            name: name(&s.name),
+            name: self.attribute_name(&s.name),
             at: s.name.range.start().to_u32(),
             parameters,
             body,
@@ -190,7 +190,9 @@ impl Lowering<'_> {
         let decorators = s.decorator_list.iter().map(|each| self.expression(&each.expression)).collect();
         let arguments = s.arguments.as_ref().map(|arguments| self.arguments(arguments)).unwrap_or_default();
         let outer = self.yields;
+        let around = self.class.replace(s.name.id.to_string());
         let body = self.block(&s.body);
+        self.class = around;
         (self.yields, self.inner) = (outer, true);
         let at = s.name.range.start().to_u32();
         Rc::new(Class { name: name(&s.name), at, arguments, body, decorators, doc: documentation(&s.body) })
