@@ -58,6 +58,7 @@ def perform(arguments):
         except ValueError as error:
             raise RegistryError(str(error)) from error
         run_id = arguments.run_id or f"{arguments.mode.value}-{uuid.uuid4()}"
+        live = connect(run_id, settings, cut, arguments) if arguments.mode is Mode.LIVE else {}
         ctx = RunContext(
             run_id=run_id,
             mode=arguments.mode,
@@ -66,9 +67,8 @@ def perform(arguments):
             target=target,
             units=cut,
             change_set_id=target.open_change_set or f"CCS-{run_id}",
+            **live,
         )
-        if ctx.mode is Mode.LIVE:
-            connect(ctx, arguments)
         outcome = Orchestrator().run(ctx)
     finally:
         registry.close()
@@ -82,21 +82,24 @@ def perform(arguments):
     return 0
 
 
-def connect(ctx, arguments):
+def connect(run_id, settings, cut, arguments):
     """What only a live run has: a connection that writes, a key for the dump, and the review that it rests on."""
-    require_execution_enabled(ctx.run_id)
-    missing = ctx.config.missing_orchestrator_keys()
+    require_execution_enabled(run_id)
+    missing = settings.missing_orchestrator_keys()
     if missing:
         raise ConfigError(f"not configured: {', '.join(missing)}")
-    if len(ctx.units) > ctx.config.get("orchestrator.max_units"):
-        raise ConfigError(f"{len(ctx.units)} units are more than orchestrator.max_units allows")
-    runs = ctx.config.root / str(ctx.config.get("orchestrator.runs_dir")).lstrip("/")
-    ctx.connection = sqlite3.connect(arguments.registry)
-    ctx.connection.execute("PRAGMA foreign_keys = ON")
-    ctx.backup_fingerprint = os.environ.get("BACKUP_GPG_FPR")
-    ctx.gnupg_home = os.environ.get("GNUPGHOME", "/root/.gnupg")
-    ctx.backup_path = str(runs / f"{ctx.run_id}.sql.gpg")
-    ctx.review_decision_id = arguments.review_decision_id or f"RD-{ctx.run_id}"
+    if len(cut) > settings.get("orchestrator.max_units"):
+        raise ConfigError(f"{len(cut)} units are more than orchestrator.max_units allows")
+    runs = settings.root / str(settings.get("orchestrator.runs_dir")).lstrip("/")
+    connection = sqlite3.connect(arguments.registry)
+    connection.execute("PRAGMA foreign_keys = ON")
+    return {
+        "connection": connection,
+        "backup_fingerprint": os.environ.get("BACKUP_GPG_FPR"),
+        "gnupg_home": os.environ.get("GNUPGHOME", "/root/.gnupg"),
+        "backup_path": str(runs / f"{run_id}.sql.gpg"),
+        "review_decision_id": arguments.review_decision_id or f"RD-{run_id}",
+    }
 
 
 def status(arguments):
