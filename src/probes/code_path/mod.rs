@@ -13,6 +13,7 @@ mod model;
 mod patterns;
 mod phase;
 mod python;
+mod scan;
 mod state;
 mod survey;
 mod tree;

@@ -54,7 +54,8 @@ pub fn labels(tree: &Tree) -> Vec<Label> {
     let mut labels = Vec::new();
     for (index, file) in tree.files.iter().enumerate() {
         let Ok(text) = &file.text else { continue };
-        let wanted = LABELS.iter().any(|name| text.contains(name)) || (file.is_package && spoken.is_match(text));
+        let wanted =
+            LABELS.iter().any(|name| file.scan.bound.contains(*name)) || (file.is_package && spoken.is_match(text));
         if file.is_test || !wanted {
             continue;
         }
@@ -137,19 +138,16 @@ pub fn live_discoverers(interp: &Interp<'_>, sinks: &[Glob], entered: &BTreeSet<
 /// Modules that define something that matches a sink's pattern and that no phase leads to.
 pub fn unwired(tree: &Tree, interp: &Interp<'_>, sinks: &[Glob], entries: &[ModuleId]) -> Vec<(String, Spot)> {
     let reached = reached(interp, entries);
-    let defines = Regex::new(r"(?m)^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+([^\W\d]\w*)")
-        .expect("invariant: the expression is constant and valid");
     let mut found = Vec::new();
     for (index, file) in tree.files.iter().enumerate() {
         let id = ModuleId(index);
-        let Ok(text) = &file.text else { continue };
         if file.is_test || reached.contains(&id) {
             continue;
         }
         // A glob ends in the last part of a name, unless it ends in a star: a cheap look before parsing.
-        let likely = defines.captures_iter(text).any(|name| {
-            let name = &name[1];
-            sinks.iter().any(|glob| glob.may_end_in(name))
+        let likely = sinks.iter().any(|glob| match glob.last_part() {
+            Some(name) => file.scan.defined.contains(name),
+            None => glob.may_match_in(&file.module),
         });
         if !likely {
             continue;
