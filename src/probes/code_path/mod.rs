@@ -18,6 +18,7 @@ mod model;
 mod patterns;
 mod phase;
 mod python;
+mod scan;
 mod state;
 mod survey;
 mod tree;
