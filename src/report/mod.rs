@@ -5,6 +5,7 @@
 
 mod dossier;
 pub mod escape;
+mod facts;
 pub mod format;
 mod lock;
 mod publish;
@@ -12,7 +13,8 @@ mod render;
 mod replay;
 mod set;
 
-pub use dossier::{Dossier, RESULT_FORMAT, Tool, exit_code, facts};
+pub use dossier::{Dossier, RESULT_FORMAT, Tool, exit_code};
+pub use facts::facts;
 pub use lock::PackageLock;
 pub use publish::{Claim, LEDGER, LedgerLine, PublishError, read_ledger};
 pub use render::{RenderError, Templates, render};

@@ -6,6 +6,11 @@
 //! paths did into three answers with evidence; [`survey`] adds what the tree says of itself. Nothing of
 //! the tree is ever run. What cannot be decided is `unknown`, with the reason and the place.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "syntax has many kinds and the analysis follows some: what it does not list is unknown"
+)]
+
 pub mod config;
 mod facts;
 mod interp;
@@ -13,6 +18,7 @@ mod model;
 mod patterns;
 mod phase;
 mod python;
+mod scan;
 mod state;
 mod survey;
 mod tree;

@@ -237,9 +237,15 @@ pub fn mentions_sink(text: &str, globs: &[Glob]) -> bool {
 }
 
 impl Glob {
-    /// Whether a dotted name that ends in `name` might match.
-    pub fn may_end_in(&self, name: &str) -> bool {
+    /// The last part of every name that it matches, where that is one name.
+    pub fn last_part(&self) -> Option<&str> {
         let last = self.0.rsplit('.').next().unwrap_or("");
-        last.contains('*') || last == name
+        (!last.contains('*')).then_some(last)
+    }
+
+    /// Whether it may match something defined in a module: what stands before its first star begins it.
+    pub fn may_match_in(&self, module: &str) -> bool {
+        let head = self.0.split('*').next().unwrap_or("");
+        head.starts_with(module) || module.starts_with(head.trim_end_matches('.'))
     }
 }

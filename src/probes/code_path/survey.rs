@@ -53,7 +53,8 @@ pub fn labels(tree: &Tree) -> Vec<Label> {
     let mut labels = Vec::new();
     for (index, file) in tree.files.iter().enumerate() {
         let Ok(text) = &file.text else { continue };
-        let wanted = LABELS.iter().any(|name| text.contains(name)) || (file.is_package && spoken.is_match(text));
+        let wanted =
+            LABELS.iter().any(|name| file.scan.bound.contains(*name)) || (file.is_package && spoken.is_match(text));
         if file.is_test || !wanted {
             continue;
         }
@@ -147,13 +148,13 @@ struct Definition {
 
 /// The files, tests aside, that define a name in which one of the globs may end, with what they define.
 fn likely<'t>(tree: &'t Tree, globs: &[Glob]) -> Vec<(ModuleId, &'t SourceFile, Vec<Definition>)> {
-    let defines = Regex::new(r"(?m)^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+([^\W\d]\w*)")
-        .expect("invariant: the expression is constant and valid");
     let mut found = Vec::new();
     for (index, file) in tree.files.iter().enumerate() {
-        let Ok(text) = &file.text else { continue };
         // A glob ends in the last part of a name, unless it ends in a star: a cheap look before parsing.
-        let likely = defines.captures_iter(text).any(|name| globs.iter().any(|glob| glob.may_end_in(&name[1])));
+        let likely = globs.iter().any(|glob| match glob.last_part() {
+            Some(name) => file.scan.defined.contains(name),
+            None => glob.may_match_in(&file.module),
+        });
         if file.is_test || !likely {
             continue;
         }

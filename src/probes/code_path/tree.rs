@@ -5,10 +5,11 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use regex::Regex;
+use rayon::prelude::*;
 
 use super::model::{Module, Name, ParseFailure};
 use super::python;
+use super::scan::Scan;
 use super::value::{ModuleId, Spot};
 use crate::evidence::{Digest256, Missing, MissingState, Reading};
 use crate::probes::{Door, FileKind};
@@ -26,6 +27,8 @@ pub struct SourceFile {
     pub is_test: bool,
     /// Its text without a byte order mark, or why it cannot be understood.
     pub text: Result<Rc<str>, String>,
+    /// What its lines say.
+    pub scan: Scan,
     parsed: OnceCell<Result<Rc<Module>, ParseFailure>>,
 }
 
@@ -41,10 +44,7 @@ pub struct Tree {
     modules: BTreeMap<String, ModuleId>,
     packages: BTreeSet<String>,
     blind: BTreeSet<String>,
-    methods: BTreeSet<String>,
-    assigned: BTreeSet<String>,
-    changed: BTreeSet<String>,
-    nonlocals: BTreeSet<String>,
+    names: Scan,
 }
 
 /// Files longer than this are not parsed.
@@ -62,7 +62,8 @@ pub fn read(door: &Door, root: &str) -> Result<Tree, Missing> {
     let mut found = Found::default();
     walk(door, root, "", 0, &mut found)?;
     found.paths.sort();
-    let (mut files, mut listing, mut size) = (Vec::new(), String::new(), 0_u64);
+    // Read here, where the rights of the caller hold; hashed and looked at on all cores.
+    let mut contents = Vec::with_capacity(found.paths.len());
     for path in &found.paths {
         if door.time_left().is_zero() {
             let tried = format!("read {root}");
@@ -73,16 +74,42 @@ pub fn read(door: &Door, root: &str) -> Result<Tree, Missing> {
                 "raise the time limit",
             ));
         }
-        let bytes = door.read_unnoted(&format!("{root}/{path}"), door.limits().file_bytes)?;
-        size += bytes.len() as u64;
-        listing.push_str(&format!("{}  {path}\n", Digest256::of(&bytes)));
-        files.push(SourceFile::new(path, bytes));
+        contents.push(door.read_unnoted(&format!("{root}/{path}"), door.limits().file_bytes)?);
+    }
+    let readings: Vec<(Digest256, u64, Text)> =
+        contents.into_par_iter().map(|bytes| (Digest256::of(&bytes), bytes.len() as u64, Text::of(bytes))).collect();
+    let (mut files, mut listing, mut size) = (Vec::new(), String::new(), 0_u64);
+    for (path, reading) in found.paths.iter().zip(readings) {
+        let (digest, bytes, text) = reading;
+        size += bytes;
+        listing.push_str(&format!("{digest}  {path}\n"));
+        files.push(SourceFile::new(path, text));
     }
     let digest = Digest256::of(listing.as_bytes());
     let what = format!("{root} ({} files that end in {})", files.len(), python::EXTENSION);
     door.note_by(what, door.by().to_owned(), Reading::Content { size, sha256: digest.clone() });
     let name = root.rsplit('/').next().unwrap_or(root).to_owned();
     Ok(Tree::new(files, digest, name, found.blind))
+}
+
+/// A file's text as it can be made on any thread.
+struct Text {
+    content: Result<String, String>,
+    scan: Scan,
+}
+
+impl Text {
+    fn of(bytes: Vec<u8>) -> Self {
+        let content = if bytes.len() as u64 > MODULE_BYTES {
+            Err(format!("it has {} bytes, more than the limit of {MODULE_BYTES}", bytes.len()))
+        } else {
+            String::from_utf8(bytes)
+                .map(|text| text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+                .map_err(|error| format!("it is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+        };
+        let scan = content.as_ref().map(|text| Scan::of(text)).unwrap_or_default();
+        Self { content, scan }
+    }
 }
 
 #[derive(Default)]
@@ -135,7 +162,7 @@ fn dotted(path: &str) -> String {
 }
 
 impl SourceFile {
-    fn new(path: &str, bytes: Vec<u8>) -> Self {
+    fn new(path: &str, text: Text) -> Self {
         let module = dotted(path);
         let (module, is_package) = match module.strip_suffix("__init__") {
             Some("") => (String::new(), true),
@@ -148,14 +175,8 @@ impl SourceFile {
             || file.starts_with("test_")
             || file.ends_with("_test.py")
             || file == "conftest.py";
-        let text = if bytes.len() as u64 > MODULE_BYTES {
-            Err(format!("it has {} bytes, more than the limit of {MODULE_BYTES}", bytes.len()))
-        } else {
-            String::from_utf8(bytes)
-                .map(|text| text.strip_prefix('\u{feff}').unwrap_or(&text).into())
-                .map_err(|error| format!("it is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
-        };
-        Self { path: path.to_owned(), module, is_package, is_test, text, parsed: OnceCell::new() }
+        let (scan, text) = (text.scan, text.content.map(Rc::from));
+        Self { path: path.to_owned(), module, is_package, is_test, text, scan, parsed: OnceCell::new() }
     }
 
     /// The module, parsed when it is first asked for.
@@ -226,91 +247,32 @@ impl Tree {
                 folder = above;
             }
         }
-        let mut tree = Self {
-            files,
-            digest,
-            name,
-            modules,
-            packages,
-            blind,
-            methods: BTreeSet::new(),
-            assigned: BTreeSet::new(),
-            changed: BTreeSet::new(),
-            nonlocals: BTreeSet::new(),
-        };
-        tree.methods = tree.index_methods();
-        tree.assigned = tree.index_assigned();
-        tree.changed = tree.index(
-            r"([^\W\d]\w*)(?:\[[^\]\n]*\])*\.(?:append|add|update|pop|popitem|setdefault|clear|extend|insert|remove|discard|sort|reverse)\(|([^\W\d]\w*)(?:\[[^\]\n]*\])+[ \t]*[-+*/|&^%]?=[^=]|\bdel[ \t]+(?:\w+\.)*([^\W\d]\w*)\[|([^\W\d]\w*)[ \t]*[-+*|&^]=[^=]",
-        );
-        let nonlocals = tree.index(r"\bnonlocal[ \t]+([\w, \t]+)");
-        tree.nonlocals =
-            nonlocals.iter().flat_map(|names| names.split(',')).map(|name| name.trim().to_owned()).collect();
-        tree
-    }
-
-    fn index_methods(&self) -> BTreeSet<String> {
-        let definition = Regex::new(r"(?m)^[ \t]+(?:async[ \t]+)?def[ \t]+([^\W\d]\w*)|^[ \t]+([^\W\d]\w*)[ \t]*=[ \t]*(?:lambda\b|[^\W\d]\w*[ \t]*(?:#.*)?$)")
-            .expect("invariant: the expression is constant and valid");
-        let sources = self.files.iter().filter(|file| !file.is_test).filter_map(|file| file.text.as_ref().ok());
-        sources
-            .flat_map(|text| definition.captures_iter(text))
-            .filter(|found| !["True", "False", "None"].iter().any(|literal| found[0].trim_end().ends_with(literal)))
-            .filter_map(|found| found.get(1).or_else(|| found.get(2)).map(|name| name.as_str().to_owned()))
-            .collect()
-    }
-
-    /// Names that some code assigns as an attribute of something other than its own receiver.
-    fn index_assigned(&self) -> BTreeSet<String> {
-        let assignment = Regex::new(
-            r#"(?m)^[ \t]*(?:[\w.\[\]'"]+\.)?([^\W\d]\w*)\.([^\W\d]\w*)[ \t]*(?::[^=\n]*)?[-+*/|&^%@]?=(?:[^=]|$)|setattr\([^,\n]+,[ \t]*['"](\w+)['"]"#,
-        )
-        .expect("invariant: the expression is constant and valid");
-        let sources = self.files.iter().filter(|file| !file.is_test).filter_map(|file| file.text.as_ref().ok());
-        sources
-            .flat_map(|text| assignment.captures_iter(text))
-            .filter_map(|found| match (found.get(1), found.get(2), found.get(3)) {
-                (Some(object), Some(name), _) if !matches!(object.as_str(), "self" | "cls") => Some(name.as_str()),
-                (_, _, name) => name.map(|name| name.as_str()),
-            })
-            .map(str::to_owned)
-            .collect()
-    }
-
-    /// Every group of an expression that matches in a file, tests aside.
-    fn index(&self, expression: &str) -> BTreeSet<String> {
-        let expression = Regex::new(expression).expect("invariant: the expression is constant and valid");
-        let sources = self.files.iter().filter(|file| !file.is_test).filter_map(|file| file.text.as_ref().ok());
-        let mut found = BTreeSet::new();
-        for text in sources {
-            for captures in expression.captures_iter(text) {
-                found.extend(captures.iter().skip(1).flatten().map(|group| group.as_str().to_owned()));
-            }
-        }
-        found
+        let mut names = Scan::default();
+        files.iter().filter(|file| !file.is_test).for_each(|file| names.merge(&file.scan));
+        Self { files, digest, name, modules, packages, blind, names }
     }
 
     /// Whether some code changes a collection of this name in place.
     pub fn may_be_changed(&self, name: &str) -> bool {
-        self.changed.contains(name)
+        self.names.changed.contains(name)
     }
 
     /// Whether some function assigns a variable of this name of a function around it.
     pub fn is_nonlocal(&self, name: &str) -> bool {
-        self.nonlocals.contains(name)
+        self.names.nonlocals.contains(name)
     }
 
     /// Whether code outside an object's own methods assigns an attribute of this name: it may have been
     /// replaced before the run.
     pub fn may_be_replaced(&self, name: &str) -> bool {
-        self.assigned.contains(name)
+        self.names.assigned.contains(name)
     }
 
     /// Whether a class of the tree may answer to a method of this name.
     pub fn may_define_method(&self, name: &str) -> bool {
-        self.methods.contains(name)
-            || self.methods.contains("__getattr__")
-            || self.methods.contains("__getattribute__")
+        self.names.methods.contains(name)
+            || self.names.methods.contains("__getattr__")
+            || self.names.methods.contains("__getattribute__")
             || self.files.iter().any(|file| !file.is_test && file.text.is_err())
     }
 

@@ -1,0 +1,197 @@
+//! A quick look at every file's lines, without parsing: which names some code defines, assigns or
+//! changes in place. It may name too much and so costs certainty; it reads statements that begin and
+//! bind on one line.
+
+use std::collections::BTreeSet;
+
+/// What the lines of one file say.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// Functions and classes.
+    pub defined: BTreeSet<String>,
+    /// Functions, and names bound to other names, inside something: they may be methods.
+    pub methods: BTreeSet<String>,
+    /// Attributes assigned on something other than `self` and `cls`.
+    pub assigned: BTreeSet<String>,
+    /// Variables and attributes whose elements are changed in place.
+    pub changed: BTreeSet<String>,
+    /// Variables of functions that inner functions assign.
+    pub nonlocals: BTreeSet<String>,
+    /// Variables bound at the beginning of a line.
+    pub bound: BTreeSet<String>,
+}
+
+/// Methods of the built-in collections that change them.
+const CHANGING: &[&str] = &[
+    "append",
+    "appendleft",
+    "add",
+    "update",
+    "pop",
+    "popleft",
+    "popitem",
+    "setdefault",
+    "clear",
+    "extend",
+    "insert",
+    "remove",
+    "discard",
+    "sort",
+    "reverse",
+    "__setitem__",
+    "rotate",
+];
+
+impl Scan {
+    /// Scans a text.
+    pub fn of(text: &str) -> Self {
+        let mut scan = Self::default();
+        for line in text.split(['\n', '\r']) {
+            scan.line(line);
+        }
+        scan
+    }
+
+    /// Adds what another file says.
+    pub fn merge(&mut self, other: &Scan) {
+        self.methods.extend(other.methods.iter().cloned());
+        self.assigned.extend(other.assigned.iter().cloned());
+        self.changed.extend(other.changed.iter().cloned());
+        self.nonlocals.extend(other.nonlocals.iter().cloned());
+    }
+
+    fn line(&mut self, line: &str) {
+        let bare = line.trim_start();
+        if bare.is_empty() || bare.starts_with('#') {
+            return;
+        }
+        let indented = bare.len() < line.len();
+        for word in ["def ", "class ", "async "] {
+            if let Some(rest) = bare.strip_prefix(word) {
+                let rest = rest.trim_start();
+                let rest = rest.strip_prefix("def ").unwrap_or(rest);
+                let name = first_identifier(rest);
+                if !name.is_empty() {
+                    self.defined.insert(name.to_owned());
+                    if indented && word != "class " {
+                        self.methods.insert(name.to_owned());
+                    }
+                }
+            }
+        }
+        if let Some(names) = bare.strip_prefix("nonlocal ") {
+            self.nonlocals.extend(names.split(',').map(|name| first_identifier(name.trim()).to_owned()));
+        }
+        if let Some(targets) = bare.strip_prefix("del ") {
+            targets.split(',').for_each(|target| self.target(target.trim()));
+        }
+        // Statements that share a line are looked at one by one; a text with a semicolon only adds pieces.
+        for statement in bare.split(';') {
+            self.assignments(statement.trim(), indented);
+        }
+        self.calls(bare);
+    }
+
+    fn assignments(&mut self, statement: &str, indented: bool) {
+        let bytes = statement.as_bytes();
+        let mut start = 0;
+        for (index, byte) in bytes.iter().enumerate() {
+            if *byte != b'=' {
+                continue;
+            }
+            let before = index.checked_sub(1).map(|i| bytes[i]);
+            let after = bytes.get(index + 1);
+            if after == Some(&b'=') || matches!(before, Some(b'=' | b'!' | b'<' | b'>')) {
+                continue;
+            }
+            let left =
+                statement[start..index].trim_end_matches(['+', '-', '*', '/', '|', '&', '^', '%', '@', ':']).trim();
+            // An in-place operator changes a collection that stands before it.
+            let in_place = matches!(before, Some(b'+' | b'-' | b'|' | b'&' | b'^' | b'*'));
+            for target in left.split(',') {
+                let target = declared(target.trim().trim_matches(['(', ')', '[', '*']));
+                if in_place {
+                    self.changed.insert(last_identifier(target).to_owned());
+                }
+                self.target(target);
+                if start == 0 && !indented && is_identifier(target) {
+                    self.bound.insert(target.to_owned());
+                }
+            }
+            let value = statement[index + 1..].trim();
+            let value = value.split('#').next().unwrap_or(value).trim_end();
+            let renames = is_identifier(value) && !matches!(value, "True" | "False" | "None");
+            if indented && start == 0 && is_identifier(left) && (renames || value.starts_with("lambda")) {
+                self.methods.insert(left.to_owned());
+            }
+            start = index + 1;
+        }
+    }
+
+    /// `object.name` or `name[…]`
+    fn target(&mut self, target: &str) {
+        if target.ends_with(']') {
+            self.changed.insert(last_identifier(without_brackets(target)).to_owned());
+            return;
+        }
+        if let Some((object, name)) = target.rsplit_once('.')
+            && is_identifier(name)
+            && !matches!(object, "self" | "cls")
+        {
+            self.assigned.insert(name.to_owned());
+        }
+    }
+
+    fn calls(&mut self, line: &str) {
+        for (index, _) in line.match_indices('(') {
+            let before = &line[..index];
+            let name = last_identifier(before);
+            if name == "setattr" || name == "__setattr__" || name == "delattr" {
+                let quoted = line[index..].split(['"', '\'']).nth(1);
+                self.assigned.extend(quoted.filter(|name| is_identifier(name)).map(str::to_owned));
+            } else if CHANGING.contains(&name)
+                && let Some(object) = before[..before.len() - name.len()].strip_suffix('.')
+            {
+                self.changed.insert(last_identifier(without_brackets(object)).to_owned());
+            }
+        }
+    }
+}
+
+/// A target without its declared type.
+fn declared(target: &str) -> &str {
+    let inside = target.find('[').unwrap_or(target.len());
+    match target.find(':') {
+        Some(colon) if colon < inside => target[..colon].trim_end(),
+        Some(_) | None => target,
+    }
+}
+
+fn without_brackets(text: &str) -> &str {
+    let mut text = text;
+    while text.ends_with([']', ')']) {
+        let open = if text.ends_with(']') { '[' } else { '(' };
+        match text.rfind(open) {
+            Some(at) => text = &text[..at],
+            None => return text,
+        }
+    }
+    text
+}
+
+fn is_part(c: char) -> bool {
+    c == '_' || c.is_alphanumeric()
+}
+
+fn is_identifier(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(is_part) && !text.starts_with(|c: char| c.is_ascii_digit())
+}
+
+fn first_identifier(text: &str) -> &str {
+    &text[..text.find(|c: char| !is_part(c)).unwrap_or(text.len())]
+}
+
+fn last_identifier(text: &str) -> &str {
+    let start = text.char_indices().rev().find(|(_, c)| !is_part(*c)).map_or(0, |(at, c)| at + c.len_utf8());
+    &text[start..]
+}
