@@ -34,7 +34,7 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     };
     // The exit code is fixed before any format is rendered.
     let code = exit_code(&recorded, required);
-    output::write(&outputs, &Dossier { reports_dir: shown, ..recorded })?;
+    output::write(&outputs, &Dossier { reports_dir: shown, ..recorded }, &secrets)?;
     Ok(code)
 }
 
@@ -79,7 +79,7 @@ fn only(loaded: &Loaded, args: &AuditArgs) -> Result<u8, CommandError> {
         return Err(CommandError::Usage(message.to_owned()));
     }
     let gates = args.only.iter().map(|name| session_gate(loaded, name)).collect::<Result<Vec<_>, _>>()?;
-    let evidence = session::collect_evidence(loaded, &gates, false).evidence;
+    let session::Collected { evidence, secrets } = session::collect_evidence(loaded, &gates, false);
     let chosen: Vec<Gate> = gates.iter().map(|gate| (*gate).clone()).collect();
     let findings = evaluate(&chosen, &loaded.package, &evidence);
     let mut text = String::new();
@@ -100,7 +100,7 @@ fn only(loaded: &Loaded, args: &AuditArgs) -> Result<u8, CommandError> {
     if let Some(next) = findings.iter().map(|finding| &finding.next).find(|next| !next.is_empty()) {
         text.push_str(&format!("next: {}\n", terminal(next)));
     }
-    output::to_stdout(&text)?;
+    output::to_stdout_without(&secrets, &text)?;
     Ok(if findings.iter().any(|finding| finding.state == GapState::Unknown) {
         3
     } else {

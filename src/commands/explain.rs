@@ -23,10 +23,10 @@ pub fn run(package: &Path, args: &ExplainArgs) -> Result<u8, CommandError> {
     };
     let loaded = session::load(package)?;
     let gate = audit::session_gate(&loaded, &args.gate)?;
-    let evidence = session::collect_evidence(&loaded, &[gate], false).evidence;
+    let session::Collected { evidence, secrets } = session::collect_evidence(&loaded, &[gate], false);
     let finding = evaluate(std::slice::from_ref(gate), &loaded.package, &evidence).remove(0);
     let steps = explain(gate, &loaded.package, &evidence);
-    output::to_stdout(&render(gate, &finding, &steps, &evidence))?;
+    output::to_stdout_without(&secrets, &render(gate, &finding, &steps, &evidence))?;
     Ok(match finding.state {
         GapState::Closed => 0,
         GapState::Unknown => 3,

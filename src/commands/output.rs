@@ -4,7 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::CommandError;
+use crate::probes::Secrets;
 use crate::report::Dossier;
+use crate::report::PublishError;
 use crate::report::format::{self, FORMATS, Format};
 
 /// A format and where it goes.
@@ -54,16 +56,36 @@ pub fn named(name: &str) -> Result<&'static Format, CommandError> {
     })
 }
 
-/// Writes every format of a dossier.
+/// Writes every format of a dossier, unless a secret value occurs in one.
 ///
 /// # Errors
-/// A file that cannot be written.
-pub fn write(outputs: &[Output], dossier: &Dossier) -> Result<(), CommandError> {
+/// A file that cannot be written, a secret value.
+pub fn write(outputs: &[Output], dossier: &Dossier, secrets: &Secrets) -> Result<(), CommandError> {
     for output in outputs {
+        let text = (output.format.render)(dossier, output.file.is_none());
         match &output.file {
-            Some(path) => to_file(path, (output.format.render)(dossier, false).as_bytes())?,
-            None => to_stdout(&(output.format.render)(dossier, true))?,
+            Some(path) => {
+                without(secrets, &text, &path.display().to_string())?;
+                to_file(path, text.as_bytes())?;
+            }
+            None => to_stdout_without(secrets, &text)?,
         }
+    }
+    Ok(())
+}
+
+/// Prints to standard output, unless a secret value occurs in the text.
+///
+/// # Errors
+/// As [`to_stdout`], and a secret value.
+pub fn to_stdout_without(secrets: &Secrets, text: &str) -> Result<(), CommandError> {
+    without(secrets, text, "standard output")?;
+    to_stdout(text)
+}
+
+fn without(secrets: &Secrets, text: &str, place: &str) -> Result<(), CommandError> {
+    if secrets.occur_in(text.as_bytes()) {
+        return Err(CommandError::Publish(PublishError::Secret { file: place.to_owned() }));
     }
     Ok(())
 }
