@@ -307,6 +307,15 @@ fn no_file_has_a_name_that_says_nothing() {
     }
 }
 
+/// What a machine lacks fails a test; nothing is left out.
+#[test]
+fn no_test_is_left_out() {
+    let mark = ["#[", "ignore"].concat();
+    for file in ["src", "tests/suite"].iter().flat_map(|folder| files(folder)) {
+        assert!(!read(&file).contains(&mark), "{}: a test that is left out proves nothing", file.display());
+    }
+}
+
 #[test]
 fn decisions_are_numbered_and_whole() {
     let decisions: Vec<_> = files("docs/decisions").into_iter().filter(|path| !path.ends_with("template.md")).collect();
