@@ -1455,7 +1455,7 @@ fn time_over_is_unknown() {
     let given = json!({"tree": "tree", "config": cutter_config()});
     match harness::collect_within("code-path", dir.path(), given, limits) {
         Ok(fact) => match fact.at("state") {
-            Some(Fact::Text(state)) => assert_eq!(state, "UNKNOWN"),
+            Some(Fact::Text(state)) => assert_eq!(state, "UNKNOWN", "it stops"),
             // The door's own word when its time is over while a folder is listed.
             Some(Fact::Missing(missing)) => {
                 assert!(matches!(missing.state, MissingState::TimedOut | MissingState::Unreadable), "{missing}");

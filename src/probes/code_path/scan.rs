@@ -19,6 +19,9 @@ pub struct Scan {
     pub nonlocals: BTreeSet<String>,
     /// Variables bound at the beginning of a line.
     pub bound: BTreeSet<String>,
+    /// Names between the brackets behind a class's name.
+    pub bases: BTreeSet<String>,
+    in_bases: bool,
 }
 
 /// Methods of the built-in collections that change them.
@@ -66,6 +69,16 @@ impl Scan {
             return;
         }
         let indented = bare.len() < line.len();
+        let bases = match bare.strip_prefix("class ").and_then(|rest| rest.split_once('(')) {
+            Some((_, bases)) => Some(bases),
+            None if self.in_bases => Some(bare),
+            None => None,
+        };
+        if let Some(bases) = bases {
+            let names = bases.split(|c: char| !is_part(c)).filter(|name| is_identifier(name));
+            self.bases.extend(names.map(str::to_owned));
+            self.in_bases = !bases.contains("):");
+        }
         for word in ["def ", "class ", "async "] {
             if let Some(rest) = bare.strip_prefix(word) {
                 let rest = rest.trim_start();

@@ -45,6 +45,7 @@ pub struct Tree {
     packages: BTreeSet<String>,
     blind: BTreeSet<String>,
     names: Scan,
+    unreadable: bool,
 }
 
 /// Files longer than this are not parsed.
@@ -249,7 +250,8 @@ impl Tree {
         }
         let mut names = Scan::default();
         files.iter().filter(|file| !file.is_test).for_each(|file| names.merge(&file.scan));
-        Self { files, digest, name, modules, packages, blind, names }
+        let unreadable = files.iter().any(|file| !file.is_test && file.text.is_err());
+        Self { files, digest, name, modules, packages, blind, names, unreadable }
     }
 
     /// Whether some code changes a collection of this name in place.
@@ -268,12 +270,22 @@ impl Tree {
         self.names.assigned.contains(name)
     }
 
+    /// As [`Self::may_be_replaced`], for an attribute of a module or class: code that assigns it names its owner.
+    pub fn may_be_replaced_in(&self, owner: &str, name: &str) -> bool {
+        self.may_be_replaced(name)
+            && self
+                .files
+                .iter()
+                .filter(|file| !file.is_test && file.scan.assigned.contains(name))
+                .any(|file| file.text.as_ref().is_ok_and(|text| text.contains(owner)))
+    }
+
     /// Whether a class of the tree may answer to a method of this name.
     pub fn may_define_method(&self, name: &str) -> bool {
         self.names.methods.contains(name)
             || self.names.methods.contains("__getattr__")
             || self.names.methods.contains("__getattribute__")
-            || self.files.iter().any(|file| !file.is_test && file.text.is_err())
+            || self.unreadable
     }
 
     /// A file of the tree.
@@ -321,7 +333,16 @@ impl Tree {
     }
 
     fn is_blind(&self, name: &str) -> bool {
-        self.blind.iter().any(|blind| name == blind || name.starts_with(&format!("{blind}.")))
+        let mut end = name.len();
+        loop {
+            if self.blind.contains(&name[..end]) {
+                return true;
+            }
+            match name[..end].rfind('.') {
+                Some(dot) => end = dot,
+                None => return false,
+            }
+        }
     }
 
     /// The folder of a file that is in no package, whose neighbours a script imports by plain name.
@@ -344,10 +365,13 @@ impl Tree {
         Some(parts.join("."))
     }
 
-    /// Files, tests aside, whose text has every one of `words`.
-    pub fn files_with(&self, words: &[&str]) -> Vec<ModuleId> {
+    /// Files, tests aside, that may define a class with a base of this name, or of another name for it.
+    pub fn files_with_base(&self, name: &str) -> Vec<ModuleId> {
+        let (alias, copy) = (format!("{name} as "), format!("= {name}\n"));
+        let other = |text: &str| text.contains(name) && (text.contains(&alias) || text.contains(&copy));
         let has = |file: &SourceFile| {
-            !file.is_test && file.text.as_ref().is_ok_and(|text| words.iter().all(|word| text.contains(word)))
+            let renamed = !file.scan.bases.is_empty() && file.text.as_ref().is_ok_and(|text| other(text));
+            !file.is_test && (file.scan.bases.contains(name) || renamed)
         };
         (0..self.files.len()).map(ModuleId).filter(|id| has(self.file(*id))).collect()
     }

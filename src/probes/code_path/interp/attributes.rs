@@ -199,10 +199,11 @@ impl Interp<'_> {
         let untouched = !state.is_assigned(Home::Module(module), name);
         let fixed = self.is_switch(module, name) || self.mode_variable.as_ref().is_some_and(|(at, _)| *at == key);
         self.earlier_collection(state, &value, name);
+        let stem = self.tree.file(module).module.rsplit('.').next().unwrap_or("").to_owned();
         if self.importing > 0
             || fixed
             || !untouched
-            || !(self.is_reassigned(module, name) || self.tree.may_be_replaced(name))
+            || !(self.is_reassigned(module, name) || self.tree.may_be_replaced_in(&stem, name))
         {
             return value;
         }

@@ -93,7 +93,8 @@ impl Interp<'_> {
             assigned.or(own).map(|value| (*id, value, here))
         });
         let (id, value, here) = found?;
-        if here || self.importing > 0 || !self.tree.may_be_replaced(name) {
+        let owner = self.class(id).definition.name.clone();
+        if here || self.importing > 0 || !self.tree.may_be_replaced_in(&owner, name) {
             return Some((id, value));
         }
         let other = self.data(name);
@@ -352,7 +353,7 @@ impl Interp<'_> {
         let mut index = 0;
         while index < found.len() {
             let name = self.class(found[index]).definition.name.clone();
-            for module in self.tree.files_with(&["class", &name]) {
+            for module in self.tree.files_with_base(&name) {
                 self.load(module);
             }
             let parent = found[index];
