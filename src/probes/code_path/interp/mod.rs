@@ -176,6 +176,7 @@ pub struct Interp<'t> {
     import_effects: BTreeSet<ModuleId>,
     next: Address,
     attribute_ids: BTreeMap<(Address, Name), Address>,
+    instance_ids: BTreeMap<(Address, Spot, ClassId, usize), Address>,
     frames: Vec<Frame>,
     importing: usize,
     quiet: usize,
@@ -207,6 +208,7 @@ impl<'t> Interp<'t> {
             import_effects: BTreeSet::new(),
             next: 1,
             attribute_ids: BTreeMap::new(),
+            instance_ids: BTreeMap::new(),
             frames: Vec::new(),
             importing: 0,
             quiet: 0,
@@ -228,6 +230,7 @@ impl<'t> Interp<'t> {
         (self.importing, self.quiet, self.catching, self.filling) = (0, 0, 0, 0);
         self.nesting = 0;
         self.pinned.clear();
+        self.instance_ids.clear();
     }
 
     fn address(&mut self) -> Address {
@@ -488,7 +491,7 @@ impl Mergeable for Result<Value, Exc> {
 
     fn join(self, other: Self, lost: &mut dyn FnMut() -> Value) -> Self {
         match (self, other) {
-            (Ok(ours), Ok(theirs)) => Ok(Value::one_of([ours, theirs], lost)),
+            (Ok(ours), Ok(theirs)) => Ok(Value::merged(ours, theirs, lost)),
             (Err(ours), Err(theirs)) => Err(if ours == theirs { ours } else { Exc::Any }),
             (Ok(_), Err(exc)) | (Err(exc), Ok(_)) => Err(exc),
         }
@@ -502,7 +505,7 @@ impl Mergeable for Flow {
 
     fn join(self, other: Self, lost: &mut dyn FnMut() -> Value) -> Self {
         match (self, other) {
-            (Self::Return(ours), Self::Return(theirs)) => Self::Return(Value::one_of([ours, theirs], lost)),
+            (Self::Return(ours), Self::Return(theirs)) => Self::Return(Value::merged(ours, theirs, lost)),
             (Self::Raise(ours), Self::Raise(theirs)) => Self::Raise(if ours == theirs { ours } else { Exc::Any }),
             (flow, _) => flow,
         }
