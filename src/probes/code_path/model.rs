@@ -205,7 +205,7 @@ pub enum Target {
     /// An attribute.
     Attribute(Expr, Name, Offset),
     /// An element.
-    Item(Expr, Expr, Offset),
+    Item(Expr, Expr),
     /// Several, unpacked.
     Sequence(Vec<Target>),
     /// The rest of an unpacking.
@@ -373,10 +373,6 @@ pub struct Function {
     pub is_generator: bool,
     /// Names that are bound in the body, and so are local.
     pub locals: BTreeSet<Name>,
-    /// Whether other functions are defined inside.
-    pub has_inner: bool,
-    /// The type of the result, where it is declared.
-    pub returns: Option<Expr>,
     /// Its documentation text.
     pub doc: Option<String>,
     /// Attributes that the body assigns to its first parameter.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::{Evaled, Frame, Interp, State};
 use crate::probes::code_path::model::{Class, ExprKind, Name, Stmt, StmtKind, Target, Way};
 use crate::probes::code_path::state::Home;
-use crate::probes::code_path::value::{Cell, ClassId, ModuleId, Origin, Spot, Value};
+use crate::probes::code_path::value::{Cell, ClassId, ModuleId, Origin, Value};
 
 /// A class of the tree.
 #[derive(Clone, Debug)]
@@ -152,7 +152,6 @@ impl Interp<'_> {
     }
 
     fn make_class(&mut self, state: State, class: &Rc<Class>, values: &[Value]) -> Evaled {
-        let spot = self.spot(class.at);
         let mut lines: Vec<Vec<ClassId>> = Vec::new();
         let mut outer: Vec<Name> = Vec::new();
         let mut veiled: Option<String> = None;
@@ -191,9 +190,6 @@ impl Interp<'_> {
             enumeration: None,
             is_record,
         });
-        if self.frame().function.is_none() {
-            self.class_ids.insert((spot.module, spot.at), id);
-        }
         self.class_body(state, class, id)
     }
 
@@ -372,11 +368,6 @@ impl Interp<'_> {
         let found = Rc::new(found);
         self.subclasses.insert(class, found.clone());
         found
-    }
-
-    /// The class defined at a spot, if its module was loaded.
-    pub fn class_at(&self, spot: Spot) -> Option<ClassId> {
-        self.class_ids.get(&(spot.module, spot.at)).copied()
     }
 }
 

@@ -106,7 +106,7 @@ impl Interp<'_> {
                 })
             }
             StmtKind::Raise(None) => vec![(state, Flow::Raise(Exc::Any))],
-            StmtKind::Assert(test, _) => self.assertion(state, test),
+            StmtKind::Assert(test, message) => self.assertion(state, test, message.as_ref()),
             StmtKind::Import(names) => self.import(state, names, stmt.at),
             StmtKind::ImportFrom { module, level, names } => self.import_from(state, module, *level, names, stmt.at),
             StmtKind::Function(function) => {
@@ -157,20 +157,26 @@ impl Interp<'_> {
     }
 
     /// A check that disappears under `python -O`: it narrows the paths, and proves nothing.
-    fn assertion(&mut self, state: State, test: &Expr) -> Outcomes {
+    fn assertion(&mut self, state: State, test: &Expr, message: Option<&Expr>) -> Outcomes {
+        // Under -O nothing is tested: the path goes on, and has learnt nothing.
         let mut out = vec![(state.clone(), Flow::Next)];
         for (state, result) in self.evaluate(state, test) {
             match result {
                 Ok(value) => {
                     let spot = self.spot(test.at);
                     for (state, truth) in self.truths(state, &value, spot) {
-                        let flow = if truth { Flow::Next } else { Flow::Raise(Exc::Builtin("AssertionError".into())) };
-                        // Under -O what the test would have taught is not known: only its failure matters.
-                        if !truth {
-                            out.push((state, flow));
-                        } else {
+                        if truth {
                             out.push((state, Flow::Next));
+                            continue;
                         }
+                        // The message is made only when the test fails.
+                        let made = match message {
+                            Some(message) => self.evaluate(state, message),
+                            None => vec![(state, Ok(Value::None))],
+                        };
+                        let failed =
+                            |_: &mut Self, state, _| vec![(state, Flow::Raise(Exc::Builtin("AssertionError".into())))];
+                        out.extend(self.then_flow(made, failed));
                     }
                 }
                 Err(exc) => out.push((state, Flow::Raise(exc))),
@@ -207,7 +213,7 @@ impl Interp<'_> {
                     states.into_iter().map(|state| (state, Flow::Next)).collect()
                 })
             }
-            Target::Item(object, index, _) => {
+            Target::Item(object, index) => {
                 let evaluated = self.evaluate_all(state, &[object, index]);
                 self.then_flow(evaluated, |me, mut state, values| {
                     me.assign_item(&mut state, &values[0], &values[1], value, spot);
@@ -347,7 +353,7 @@ impl Interp<'_> {
         let outcomes = self.then_flow(classes, |me, state, classes| {
             let verdict = match &classes {
                 None => Some(true),
-                Some(classes) => me.catches(&state, classes, &exc),
+                Some(classes) => me.catches(classes, &exc),
             };
             let mut out = Vec::new();
             if verdict != Some(false) {
@@ -375,10 +381,10 @@ impl Interp<'_> {
     }
 
     /// Whether handler classes catch an exception; `None` when that is not known.
-    fn catches(&self, state: &State, classes: &Value, exc: &Exc) -> Option<bool> {
+    fn catches(&self, classes: &Value, exc: &Exc) -> Option<bool> {
         match classes {
             Value::Tuple(all) | Value::OneOf(all) => {
-                let verdicts: Vec<_> = all.iter().map(|each| self.catches(state, each, exc)).collect();
+                let verdicts: Vec<_> = all.iter().map(|each| self.catches(each, exc)).collect();
                 let any = verdicts.contains(&Some(true)) && matches!(classes, Value::Tuple(_));
                 if any { Some(true) } else { verdicts.iter().all(|verdict| *verdict == Some(false)).then_some(false) }
             }

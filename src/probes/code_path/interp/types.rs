@@ -118,11 +118,10 @@ impl Interp<'_> {
             _ if name.starts_with("typing.") || name.starts_with("collections.abc.") => self.data(chain),
             _ => {
                 let id = self.address();
-                let chain = format!("{name}");
                 Value::Unseen(Rc::new(Unseen {
                     id,
                     origin: Origin::Outside,
-                    chain: chain.into(),
+                    chain: name.into(),
                     connection: None,
                     owner: None,
                     kind: UnseenKind::Plain,
