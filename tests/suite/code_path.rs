@@ -324,12 +324,12 @@ const CASES: &[Case] = &[
     ),
     (
         "many-paths-one-class",
-        "def run(ctx: Ctx):\n    gate.require()\n    a = 1 if len(ctx.rows) > 0 else 2\n    b = 1 if len(ctx.rows) > 1 else 2\n    c = 1 if len(ctx.rows) > 2 else 2\n    d = 1 if len(ctx.rows) > 3 else 2\n    e = 1 if len(ctx.rows) > 4 else 2\n    f = 1 if len(ctx.rows) > 5 else 2\n    writer = Adapter(ctx.conn)\n    return writer.write(ctx.rows)\n",
+        "def run(ctx: Ctx):\n    gate.require()\n    a = 1 if len(ctx.rows) > 0 else 2\n    b = 1 if len(ctx.rows) > 1 else 2\n    c = 1 if len(ctx.rows) > 2 else 2\n    d = 1 if len(ctx.rows) > 3 else 2\n    writer = Adapter(ctx.conn)\n    e = 1 if len(ctx.rows) > 4 else 2\n    f = 1 if len(ctx.rows) > 5 else 2\n    return writer.write(ctx.rows)\n",
         ["always", "false", "true"],
     ),
     (
         "many-paths-two-classes",
-        "def run(ctx: Ctx):\n    gate.require()\n    a = 1 if len(ctx.rows) > 0 else 2\n    b = 1 if len(ctx.rows) > 1 else 2\n    c = 1 if len(ctx.rows) > 2 else 2\n    d = 1 if len(ctx.rows) > 3 else 2\n    e = 1 if len(ctx.rows) > 4 else 2\n    f = 1 if len(ctx.rows) > 5 else 2\n    writer = (Adapter if len(ctx.rows) > 1 else NullAdapter)(ctx.conn)\n    return writer.write(ctx.rows)\n",
+        "def run(ctx: Ctx):\n    gate.require()\n    a = 1 if len(ctx.rows) > 0 else 2\n    b = 1 if len(ctx.rows) > 1 else 2\n    c = 1 if len(ctx.rows) > 2 else 2\n    d = 1 if len(ctx.rows) > 3 else 2\n    writer = (Adapter if len(ctx.rows) > 1 else NullAdapter)(ctx.conn)\n    e = 1 if len(ctx.rows) > 4 else 2\n    f = 1 if len(ctx.rows) > 5 else 2\n    return writer.write(ctx.rows)\n",
         ["sometimes", "false", "true"],
     ),
     (
