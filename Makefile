@@ -20,7 +20,7 @@ demo: ## build the laboratory in target/demo, audit it, and say where the report
 test: ## everything that must hold before a change goes in: lint, then every test with real parts
 	@scripts/require build test
 	@$(MAKE) --no-print-directory lint
-	cargo test --locked
+	@scripts/test
 
 lint: ## formatting, clippy without warnings, licences
 	@scripts/require build

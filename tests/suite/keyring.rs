@@ -183,7 +183,9 @@ fn a_designated_revoker_counts_and_without_its_key_nothing_is_decided() {
 
     let answers = b"y\n1\n\ny\n";
     let revocation = home.gpg(&["--no-tty", "--command-fd", "0", "--armor", "--desig-revoke", &print], answers).stdout;
-    home.gpg(&["--batch", "--import"], &revocation);
+    // GnuPG 2.4 adds the revocation and then complains that it is none of the revoker's own: the exit code is no help,
+    // what it did is seen below.
+    home.try_gpg(&["--batch", "--import"], &revocation);
     has(cert(&home.collect(), &print), &[("valid", no()), ("revoked", "hard".into()), ("can_encrypt", no())]);
 
     home.gpg(&["--batch", "--yes", "--delete-secret-and-public-key", &revoker], b"");
