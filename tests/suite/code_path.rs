@@ -716,11 +716,11 @@ def connect(*args, **kwargs):
 "#;
 
 /// What running the table's trees showed, by case.
-fn witnessed(optimised: bool) -> std::collections::BTreeMap<String, Vec<Value>> {
+fn witnessed(cases: &[(String, String)], optimised: bool) -> std::collections::BTreeMap<String, Vec<Value>> {
     let dir = tempfile::tempdir().expect("a folder");
     write_tree(dir.path(), &[("fake/psycopg.py", RECORDER), ("driver.py", DRIVER)]);
     // Only assertions differ under -O.
-    for (name, body, _) in CASES.iter().filter(|(_, body, _)| !optimised || body.contains("assert ")) {
+    for (name, body) in cases.iter().filter(|(_, body)| !optimised || body.contains("assert ")) {
         let tree = dir.path().join("cases").join(name).join("tree");
         write_tree(&tree, FRAME);
         write_tree(&tree, &[("app/phase.py", &format!("{HEAD}{body}"))]);
@@ -740,8 +740,9 @@ fn witnessed(optimised: bool) -> std::collections::BTreeMap<String, Vec<Value>> 
 #[test]
 fn answers_hold_when_the_trees_are_run() {
     let mut wrong = String::new();
-    let mut runs = witnessed(false);
-    for (case, more) in witnessed(true) {
+    let cases: Vec<_> = CASES.iter().map(|(name, body, _)| ((*name).to_owned(), (*body).to_owned())).collect();
+    let mut runs = witnessed(&cases, false);
+    for (case, more) in witnessed(&cases, true) {
         runs.entry(case).or_default().extend(more);
     }
     for (name, _, [write, simulator, guarded]) in CASES {
@@ -1493,4 +1494,41 @@ fn a_wrong_description_is_refused_with_every_reason() {
     );
     let unknown = problems(json!({"mode": {"kind": "enum", "name": "a.B", "live": "L", "dry": "D"}, "phase": {}}));
     assert!(unknown[0].message.contains("unknown field `phase`"), "{unknown:?}");
+}
+
+#[test]
+#[ignore]
+fn scratch() {
+    let text = std::fs::read_to_string("/tmp/adversarial.txt").unwrap();
+    let cases: Vec<(String, String)> = text
+        .split("=== ")
+        .skip(1)
+        .map(|case| {
+            let (name, body) = case.split_once('\n').unwrap();
+            (name.trim().to_owned(), body.to_owned())
+        })
+        .collect();
+    let runs = witnessed(&cases, false);
+    for (name, body) in &cases {
+        let phase = one_phase(body);
+        let [write, simulator, guarded] = answers(&phase);
+        let all = &runs[name];
+        let is = |run: &&Value, key: &str| run[key] == json!(true);
+        let returned = |run: &&Value| run["ended"] == json!("returned");
+        let on: Vec<&Value> = all.iter().filter(|run| is(run, "on")).collect();
+        let off: Vec<&Value> = all.iter().filter(|run| !is(run, "on")).collect();
+        let with = on.iter().any(|run| returned(run) && is(run, "wrote"));
+        let without = on.iter().any(|run| returned(run) && !is(run, "wrote"));
+        let simulated = on.iter().any(|run| is(run, "simulated"));
+        let escaped = off.iter().any(|run| returned(run) || is(run, "started"));
+        let bad = (write == "always" && (without || !with))
+            || (write == "never" && with)
+            || (simulator == "false" && simulated)
+            || (guarded == "true" && escaped);
+        eprintln!(
+            "{} {name}: {write} {simulator} {guarded}; runs with={with} without={without} simulated={simulated} escaped={escaped} {}",
+            if bad { "BAD" } else { "ok " },
+            reasons(&phase)
+        );
+    }
 }

@@ -33,6 +33,17 @@ pub struct Effect {
     pub touched: BTreeSet<Address>,
     /// Whether the path depends on something that the tree does not show.
     pub doubt: bool,
+    /// Whether objects or variables were changed in a way that is not followed: what is called from here
+    /// on may be something else.
+    pub tainted: bool,
+}
+
+impl Effect {
+    /// A write that lasts was made.
+    pub fn write(&mut self, done: Done) {
+        let done = if self.tainted { done.min(Done::Maybe) } else { done };
+        self.written = self.written.max(done);
+    }
 }
 
 /// What a fact is about.
@@ -118,6 +129,7 @@ impl State {
                 made: BTreeSet::new(),
                 touched: BTreeSet::new(),
                 doubt: false,
+                tainted: false,
             },
             carried: Vec::new(),
         }

@@ -291,6 +291,9 @@ impl Interp<'_> {
         if matches!(&**name, "__name__" | "__qualname__" | "__doc__" | "__module__") {
             return self.scalar(name);
         }
+        if matches!(object, Value::Function(_) | Value::Partial(_) | Value::Suspended(_) | Value::Super(..)) {
+            return self.data(name);
+        }
         let method = self.unseen(Origin::Outside, &format!("builtins.object.{name}"), UnseenKind::Plain);
         Value::Bound(Rc::new((object.clone(), method)))
     }
@@ -395,6 +398,11 @@ impl Interp<'_> {
         if let Some((_, value)) = member {
             self.earlier_collection(&mut state, &value, name);
             return self.bind_member(state, &value, &this, class, spot);
+        }
+        if &**name == "__dict__" {
+            let value = self.lost("the attributes of an object are handed out as a dictionary", spot);
+            self.taint(&mut state, "the attributes of an object are handed out as a dictionary", spot);
+            return vec![(state, Ok(value))];
         }
         if &**name == "__class__" {
             return vec![(state, Ok(Value::Class(class)))];

@@ -83,8 +83,11 @@ impl Interp<'_> {
             StatementKind::Write => self.send(&mut sent, root, Done::Yes, &callee.chain, spot),
             StatementKind::Unclear => {
                 self.blocked(format!("the text of the statement in {}() is not known", callee.chain), spot);
+                // It may also end the transaction.
+                sent.effect.pending.remove(&root);
                 self.send(&mut sent, root, Done::Maybe, &callee.chain, spot);
             }
+            StatementKind::Query => self.send(&mut sent, root, Done::Maybe, &callee.chain, spot),
             StatementKind::Read => {}
             StatementKind::Commit => self.commit(&mut sent, root),
             StatementKind::Rollback => self.rollback(&mut sent, root),
@@ -100,7 +103,7 @@ impl Interp<'_> {
         self.met_write(state, call, spot, done == Done::Yes);
         let effect = &mut state.effect;
         if effect.autocommit.contains(&root) {
-            effect.written = effect.written.max(done);
+            effect.write(done);
         } else {
             let before = effect.pending.get(&root).copied().unwrap_or(Done::No);
             effect.pending.insert(root, before.max(done));
@@ -123,14 +126,14 @@ impl Interp<'_> {
     pub(super) fn commit(&mut self, state: &mut State, root: Address) {
         let effect = &mut state.effect;
         if let Some(done) = effect.pending.remove(&root) {
-            effect.written = effect.written.max(done);
+            effect.write(done);
         }
         // Another connection may be this one under another name, unless both were made here.
         let mine = effect.made.contains(&root);
         let others =
             effect.pending.iter().any(|(other, done)| *done != Done::No && !(mine && effect.made.contains(other)));
         if others {
-            effect.written = effect.written.max(Done::Maybe);
+            effect.write(Done::Maybe);
         }
     }
 
@@ -184,7 +187,7 @@ impl Interp<'_> {
         self.met_write(state, &callee.chain, spot, true);
         self.may_raise(state, &mut out);
         let mut done = state.clone();
-        done.effect.written = Done::Yes;
+        done.effect.write(Done::Yes);
         let result = self.result(callee, &callee.chain.clone(), None);
         out.push((done, Ok(result)));
         out
@@ -231,13 +234,13 @@ impl Interp<'_> {
         let mut started = state.clone();
         if !certain {
             self.blocked(format!("what {name}() starts, or whether it succeeds, is not known"), spot);
-            started.effect.written = started.effect.written.max(Done::Maybe);
+            started.effect.write(Done::Maybe);
             let result = self.result(callee, &name, None);
             out.push((started, Ok(result)));
             return Some(out);
         }
         if checked {
-            started.effect.written = Done::Yes;
+            started.effect.write(Done::Yes);
             let result = self.result(callee, &name, None);
             out.push((started, Ok(result)));
             return Some(out);
@@ -312,7 +315,7 @@ impl Interp<'_> {
             // It may not have ended yet: nothing is learnt from its status, and it may have written.
             "poll" => {
                 let mut unclear = state.clone();
-                unclear.effect.written = unclear.effect.written.max(Done::Maybe);
+                unclear.effect.write(Done::Maybe);
                 let value = self.data("poll");
                 let mut out = vec![(unclear, Ok(value))];
                 self.may_raise(state, &mut out);
@@ -351,7 +354,7 @@ impl Interp<'_> {
         let _ = spot;
         state.learn(process, Aspect::True, succeeded);
         if succeeded {
-            state.effect.written = Done::Yes;
+            state.effect.write(Done::Yes);
         }
     }
 

@@ -306,6 +306,12 @@ impl<'t> Interp<'t> {
         }
     }
 
+    /// Objects or variables of the tree may be changed from here on without being seen.
+    fn taint(&mut self, state: &mut State, reason: &str, spot: Spot) {
+        self.unseen_code(state, reason, spot);
+        state.effect.tainted = true;
+    }
+
     /// Whether the path goes on like this cannot be seen.
     fn doubt(&mut self, state: &mut State, reason: impl Into<String>, spot: Spot) {
         state.effect.doubt = true;

@@ -316,11 +316,16 @@ impl Interp<'_> {
         let one = |value: Value| Some(vec![(state.clone(), Ok(value))]);
         match (chain, first) {
             ("builtins.exec" | "builtins.eval" | "builtins.compile" | "builtins.__import__", _) => {
-                Some(self.call_lost(state.clone(), &format!("{chain} runs code that is not seen"), spot))
+                let mut state = state.clone();
+                state.effect.tainted = true;
+                Some(self.call_lost(state, &format!("{chain} runs code that is not seen"), spot))
             }
             ("builtins.globals" | "builtins.locals" | "builtins.vars", _) => {
-                let value = self.lost(&format!("{chain}() gives variables that are not followed"), spot);
-                one(value)
+                let reason = format!("{chain}() gives variables that are not followed");
+                let mut state = state.clone();
+                self.taint(&mut state, &reason, spot);
+                let value = self.lost(&reason, spot);
+                Some(vec![(state, Ok(value))])
             }
             ("builtins.getattr", Some(object)) => Some(self.get_attribute(state, object, arguments, spot)),
             ("builtins.setattr", Some(object)) => match (given.get(1), given.get(2)) {
@@ -328,8 +333,17 @@ impl Interp<'_> {
                     let assigned = self.assign_attribute(state.clone(), object, name, value, spot);
                     Some(assigned.into_iter().map(|state| (state, Ok(Value::None))).collect())
                 }
-                _ => Some(self.call_lost(state.clone(), "setattr with a computed name", spot)),
+                _ => {
+                    let mut state = state.clone();
+                    state.effect.tainted = true;
+                    Some(self.call_lost(state, "setattr with a computed name", spot))
+                }
             },
+            _ if chain.starts_with("unittest.mock.") => {
+                let mut state = state.clone();
+                state.effect.tainted = true;
+                Some(self.call_lost(state, "unittest.mock replaces what is called", spot))
+            }
             ("builtins.delattr", _) => Some(self.call_lost(state.clone(), "delattr", spot)),
             ("builtins.isinstance", Some(value)) => {
                 let verdict = given.get(1).and_then(|class| self.is_instance(state, value, class));

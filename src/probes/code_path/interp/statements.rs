@@ -272,8 +272,8 @@ impl Interp<'_> {
             },
             Value::Unseen(unseen) => {
                 state.forget(unseen.id);
-                if matches!(unseen.origin, Origin::Lost(..)) {
-                    self.unseen_code(state, "an element of something unseen is assigned", spot);
+                if matches!(unseen.origin, Origin::Lost(..)) || &*unseen.chain == "sys.modules" {
+                    self.taint(state, "an element of something unseen is assigned", spot);
                 }
             }
             Value::OneOf(all) => all.iter().for_each(|each| self.assign_item(state, each, index, value, spot)),
