@@ -102,6 +102,8 @@ pub enum ExprKind {
     Bind(Name, Box<Expr>),
     /// `a | b`, which as an annotation means either.
     Either(Vec<Expr>),
+    /// An operation that may change its first operand in place.
+    Update(Box<Expr>, Box<Expr>),
     /// Any other operation on these operands.
     Operation(Vec<Expr>),
     /// A construct that is not understood.
@@ -205,7 +207,7 @@ pub enum Target {
     /// An attribute.
     Attribute(Expr, Name, Offset),
     /// An element.
-    Item(Expr, Expr, Offset),
+    Item(Expr, Expr),
     /// Several, unpacked.
     Sequence(Vec<Target>),
     /// The rest of an unpacking.
@@ -283,7 +285,7 @@ pub enum StmtKind {
     /// Raises; without a value, again what is being handled.
     Raise(Option<Expr>),
     /// A check that an optimising interpreter removes.
-    Assert(Expr, Option<Expr>),
+    Assert(Expr),
     /// `import a.b as c`
     Import(Vec<(Name, Option<Name>)>),
     /// `from a import b as c`; level counts the leading dots. A name `*` takes everything.
@@ -373,10 +375,6 @@ pub struct Function {
     pub is_generator: bool,
     /// Names that are bound in the body, and so are local.
     pub locals: BTreeSet<Name>,
-    /// Whether other functions are defined inside.
-    pub has_inner: bool,
-    /// The type of the result, where it is declared.
-    pub returns: Option<Expr>,
     /// The first lines of its documentation.
     pub doc: Option<String>,
     /// Attributes that the body assigns to its first parameter.

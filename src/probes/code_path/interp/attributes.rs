@@ -397,7 +397,18 @@ impl Interp<'_> {
         }
         if let Some((_, value)) = member {
             self.earlier_collection(&mut state, &value, name);
-            return self.bind_member(state, &value, &this, class, spot);
+            let earlier = matches!(state.cell(address), Some(Cell::Instance { fresh: false, .. }));
+            let hidden = earlier && (self.is_assigned_later(class, name) || self.tree.may_be_replaced(name));
+            let mut out = Vec::new();
+            if hidden {
+                // An earlier run may have given the object an attribute of its own.
+                let mut other = state.clone();
+                let own = self.data(name);
+                self.set_field(&mut other, address, name, own.clone());
+                out.push((other, Ok(own)));
+            }
+            out.extend(self.bind_member(state, &value, &this, class, spot));
+            return out;
         }
         if &**name == "__dict__" {
             let value = self.lost("the attributes of an object are handed out as a dictionary", spot);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::{Evaled, Frame, Interp, State};
 use crate::probes::code_path::model::{Class, ExprKind, Name, Stmt, StmtKind, Target, Way};
 use crate::probes::code_path::state::Home;
-use crate::probes::code_path::value::{Cell, ClassId, ModuleId, Origin, Spot, Value};
+use crate::probes::code_path::value::{Cell, ClassId, ModuleId, Origin, Value};
 
 /// A class of the tree.
 #[derive(Clone, Debug)]
@@ -233,7 +233,11 @@ impl Interp<'_> {
             Value::Object(_) => true,
             _ => false,
         });
+        let hooked = self.find_member_in(&self.class(id).line[1..], "__init_subclass__").is_some();
         let info = &mut self.classes[id.0];
+        if hooked {
+            info.veiled = Some(format!("a base of {} changes its subclasses", info.name));
+        }
         info.members = members;
         info.enumeration = enumeration.filter(|members| !members.is_empty());
         if unclear {
@@ -372,11 +376,6 @@ impl Interp<'_> {
         let found = Rc::new(found);
         self.subclasses.insert(class, found.clone());
         found
-    }
-
-    /// The class defined at a spot, if its module was loaded.
-    pub fn class_at(&self, spot: Spot) -> Option<ClassId> {
-        self.class_ids.get(&(spot.module, spot.at)).copied()
     }
 }
 

@@ -28,7 +28,11 @@ impl Interp<'_> {
                 let parts: Vec<_> = parts.iter().collect();
                 let evaluated = self.evaluate_all(state, &parts);
                 let text = Value::TextFrom(head.clone());
-                self.then(evaluated, |_, state, _| vec![(state, Ok(text.clone()))])
+                self.then(evaluated, |me, state, values| {
+                    let shown = super::Arguments::of(values);
+                    let states = me.hand_over(state, &shown, spot);
+                    states.into_iter().map(|state| (state, Ok(text.clone()))).collect()
+                })
             }
             ExprKind::Name(name) => self.read_name(state, name, expr.at),
             ExprKind::Attribute(object, name) => {
@@ -90,6 +94,18 @@ impl Interp<'_> {
                     me.assign_name(&mut state, name, value.clone());
                     me.frames.extend(inner);
                     vec![(state, Ok(value))]
+                })
+            }
+            ExprKind::Update(first, second) => {
+                let evaluated = self.evaluate_all(state, &[first, second]);
+                self.then(evaluated, |me, mut state, values| {
+                    if me.changed_in_place(&mut state, &values[0]) {
+                        let mut out = Vec::new();
+                        me.may_raise(&state, &mut out);
+                        out.push((state, Ok(values[0].clone())));
+                        return out;
+                    }
+                    me.operation(state, &values, spot)
                 })
             }
             ExprKind::Either(parts) | ExprKind::Operation(parts) => {
@@ -162,6 +178,25 @@ impl Interp<'_> {
         self.may_raise(&state, &mut out);
         out.push((state, Ok(value)));
         out
+    }
+
+    /// Forgets the elements of a collection; false when the value is none.
+    pub(super) fn changed_in_place(&mut self, state: &mut State, value: &Value) -> bool {
+        match value {
+            Value::Object(address) => {
+                let is_collection =
+                    matches!(state.cell(*address), Some(Cell::List(_) | Cell::Table(_) | Cell::Seen(_)));
+                if is_collection {
+                    state.put(*address, Cell::Seen(BTreeMap::new()));
+                }
+                is_collection
+            }
+            Value::Unseen(unseen) if unseen.kind == UnseenKind::Collection => {
+                state.forget(unseen.id);
+                true
+            }
+            _ => false,
+        }
     }
 
     fn has_operators(&self, class: crate::probes::code_path::value::ClassId) -> bool {
@@ -360,9 +395,9 @@ impl Interp<'_> {
             for (element, value) in elements.iter().zip(values) {
                 match element.spread {
                     false => items.push(value),
-                    true if matches!(value, Value::Suspended(_)) => {
+                    true if me.runs_when_iterated(&state, &value) => {
                         let spot = me.spot(element.value.at);
-                        me.unseen_code(&mut state, "a generator is spread here", spot);
+                        me.unseen_code(&mut state, "what is spread here runs code that is not followed", spot);
                         return vec![(state, Ok(me.collection("display")))];
                     }
                     true => match me.known_items(&state, &value) {
@@ -414,8 +449,13 @@ impl Interp<'_> {
                     },
                 }
             }
+            let mut last: Vec<(Value, Value)> = Vec::new();
+            for (key, value) in all {
+                last.retain(|(each, _)| *each != key);
+                last.push((key, value));
+            }
             let address = me.address();
-            state.put(address, Cell::Table(all));
+            state.put(address, Cell::Table(last));
             vec![(state, Ok(Value::Object(address)))]
         })
     }
@@ -503,10 +543,12 @@ impl Interp<'_> {
     fn comprehension(&mut self, state: State, comprehension: &Comprehension, spot: Spot) -> Evaled {
         // A lazy one runs when it is iterated; it is run here, or not at all, and both are followed.
         let unrun = comprehension.lazy.then(|| state.clone());
+        let before = self.met_so_far();
         let frame = self.frame().clone();
         let scope = self.address();
         let outer = if frame.body_of.is_some() { None } else { frame.scope };
         let mut state = state;
+        state.effect.doubt |= comprehension.lazy;
         state.put(scope, Cell::Scope { names: BTreeMap::new(), outer });
         self.frames.push(Frame {
             scope: Some(scope),
@@ -538,7 +580,16 @@ impl Interp<'_> {
                 }
             }
         }
-        if let Some(state) = unrun {
+        if let Some(mut state) = unrun {
+            // Whether, and how often, it is driven is not followed: that matters where it does something.
+            let mut expected = state.effect.clone();
+            expected.doubt = true;
+            let harmless = before == self.met_so_far() && out.iter().all(|(each, _)| each.effect == expected);
+            if harmless {
+                out.iter_mut().for_each(|(each, _)| each.effect = state.effect.clone());
+            } else {
+                self.doubt(&mut state, "how this generator is driven is not followed", spot);
+            }
             let value = self.data("generator");
             out.push((state, Ok(value)));
         }

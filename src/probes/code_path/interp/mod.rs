@@ -32,7 +32,7 @@ use super::model::{Function, Name};
 use super::patterns::Glob;
 use super::state::{Aspect, Done, State};
 use super::tree::Tree;
-use super::value::{Address, Cell, ClassId, ModuleId, Origin, Spot, Unseen, UnseenKind, Value};
+use super::value::{Address, Arguments, Cell, ClassId, ModuleId, Origin, Spot, Unseen, UnseenKind, Value};
 
 /// Values with the paths that they came by.
 pub type Evaled<T = Value> = Vec<(State, Result<T, Exc>)>;

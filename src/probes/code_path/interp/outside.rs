@@ -276,18 +276,23 @@ impl Interp<'_> {
                 Some(Cell::Table(entries)) if depth < 4 => {
                     entries.iter().for_each(|(_, item)| self.callables(state, item, depth + 1, found));
                 }
-                Some(Cell::Instance { class, .. }) if self.find_member(*class, "__call__").is_some() => {
-                    found.push(value.clone());
+                Some(Cell::Instance { class, .. }) => {
+                    if self.find_member(*class, "__call__").is_some() {
+                        found.push(value.clone());
+                    }
+                    // Whoever shows an object as text calls these.
+                    let shown = ["__str__", "__repr__", "__format__"];
+                    let methods = shown.iter().filter_map(|name| self.find_member(*class, name));
+                    found.extend(methods.map(|(_, method)| Value::Bound(Rc::new((value.clone(), method)))));
                 }
-                Some(Cell::List(_) | Cell::Table(_) | Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_))
-                | None => {}
+                Some(Cell::List(_) | Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_)) | None => {}
             },
             _ => {}
         }
     }
 
     fn maybe_called(&mut self, state: State, callable: &Value, spot: Spot) -> Vec<State> {
-        let before = (self.log.writes.len(), self.log.simulators.len(), self.log.blocked.len());
+        let before = self.met_so_far();
         let mut uncalled = state.clone();
         let mut called = state.clone();
         called.effect.doubt = true;
@@ -295,7 +300,7 @@ impl Interp<'_> {
             Value::Suspended(suspended) => self.resume(called, suspended),
             _ => self.call(called, callable, Arguments { open: true, ..Arguments::default() }, spot),
         };
-        let after = (self.log.writes.len(), self.log.simulators.len(), self.log.blocked.len());
+        let after = self.met_so_far();
         let mut ran: Vec<State> = ran.into_iter().map(|(state, _)| state).collect();
         let mut expected = state.effect.clone();
         expected.doubt = true;
@@ -396,7 +401,7 @@ impl Interp<'_> {
                 "builtins.next" | "builtins.iter" | "builtins.any" | "builtins.all" | "builtins.sum" | "builtins.min"
                 | "builtins.max" | "builtins.map" | "builtins.filter" | "builtins.zip",
                 _,
-            ) if given.iter().any(|value| self.is_generator(value)) => {
+            ) if given.iter().any(|value| self.runs_when_iterated(state, value)) => {
                 Some(self.call_lost(state.clone(), "a generator of the tree is driven here", spot))
             }
             ("builtins.str", Some(Value::Text(text))) => one(Value::Text(text.clone())),
@@ -431,8 +436,25 @@ impl Interp<'_> {
         }
     }
 
-    fn is_generator(&self, value: &Value) -> bool {
-        matches!(value, Value::Suspended(suspended) if suspended.kind != SuspendedKind::Coroutine)
+    /// Whether iterating a value runs code of the tree: a generator, or an object that is no plain collection.
+    pub(super) fn runs_when_iterated(&self, state: &State, value: &Value) -> bool {
+        match value {
+            Value::Suspended(suspended) => suspended.kind != SuspendedKind::Coroutine,
+            Value::Object(address) => match state.cell(*address) {
+                Some(Cell::Instance { class, .. }) => {
+                    let names = ["__iter__", "__getitem__", "__next__", "__len__", "__contains__", "keys"];
+                    !self.is_closed(*class) || names.iter().any(|name| self.find_member(*class, name).is_some())
+                }
+                Some(Cell::List(_) | Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_)) | None => false,
+            },
+            Value::OneOf(all) => all.iter().any(|each| self.runs_when_iterated(state, each)),
+            _ => false,
+        }
+    }
+
+    /// How much was met, to see whether something adds to it.
+    pub(super) fn met_so_far(&self) -> (usize, usize, usize) {
+        (self.log.writes.len(), self.log.simulators.len(), self.log.blocked.len())
     }
 
     fn import_by_name(&mut self, state: &State, name: &Value, arguments: &Arguments, spot: Spot) -> Evaled {
@@ -547,7 +569,7 @@ impl Interp<'_> {
             };
             return Some(vec![(state, Ok(value))]);
         }
-        if first.is_some_and(|value| self.is_generator(value)) {
+        if first.is_some_and(|value| self.runs_when_iterated(&state, value)) {
             return Some(self.call_lost(state, "a generator of the tree is driven here", spot));
         }
         if has_key {
@@ -596,7 +618,7 @@ impl Interp<'_> {
         spot: Spot,
     ) -> Evaled {
         let name: Name = method.chain.rsplit('.').next().unwrap_or("").into();
-        if arguments.values().any(|value| self.is_generator(value)) {
+        if arguments.values().any(|value| self.runs_when_iterated(&state, value)) {
             return self.call_lost(state, "a generator of the tree is driven here", spot);
         }
         if let Value::Object(address) = receiver {

@@ -106,7 +106,7 @@ impl Interp<'_> {
                 })
             }
             StmtKind::Raise(None) => vec![(state, Flow::Raise(Exc::Any))],
-            StmtKind::Assert(test, _) => self.assertion(state, test),
+            StmtKind::Assert(test) => self.assertion(state, test),
             StmtKind::Import(names) => self.import(state, names, stmt.at),
             StmtKind::ImportFrom { module, level, names } => self.import_from(state, module, *level, names, stmt.at),
             StmtKind::Function(function) => {
@@ -129,10 +129,18 @@ impl Interp<'_> {
             StmtKind::Break => vec![(state, Flow::Break)],
             StmtKind::Continue => vec![(state, Flow::Continue)],
             StmtKind::Delete(targets) => {
+                let mut states = vec![(state, Flow::Next)];
                 for target in targets {
-                    self.delete(&mut state, target, spot);
+                    let mut next = Vec::new();
+                    for (state, flow) in states {
+                        match flow {
+                            Flow::Next => next.extend(self.delete(state, target, spot)),
+                            other => next.push((state, other)),
+                        }
+                    }
+                    states = next;
                 }
-                vec![(state, Flow::Next)]
+                states
             }
             StmtKind::Global(_) | StmtKind::Nonlocal(_) | StmtKind::Pass | StmtKind::Declare(_, _, None) => {
                 vec![(state, Flow::Next)]
@@ -144,14 +152,36 @@ impl Interp<'_> {
         }
     }
 
-    fn delete(&mut self, state: &mut State, target: &Target, spot: Spot) {
+    fn delete(&mut self, mut state: State, target: &Target, spot: Spot) -> Outcomes {
         match target {
-            Target::Name(name) => self.assign_name(state, name, Value::Unbound),
-            // What is left behind is not followed.
-            Target::Attribute(..) | Target::Item(..) => {
-                self.unseen_code(state, "something is deleted from an object", spot);
+            Target::Name(name) => {
+                self.assign_name(&mut state, name, Value::Unbound);
+                vec![(state, Flow::Next)]
             }
-            Target::Sequence(items) => items.iter().for_each(|item| self.delete(state, item, spot)),
+            Target::Attribute(..) => {
+                self.taint(&mut state, "an attribute is deleted", spot);
+                vec![(state, Flow::Next)]
+            }
+            Target::Item(object, index) => {
+                let evaluated = self.evaluate_all(state, &[object, index]);
+                self.then_flow(evaluated, |me, mut state, values| {
+                    if !me.changed_in_place(&mut state, &values[0]) {
+                        me.taint(&mut state, "an element is deleted in a way that is not followed", spot);
+                    }
+                    let mut out = vec![(state.clone(), Flow::Next)];
+                    if me.catching > 0 {
+                        out.push((state, Flow::Raise(Exc::Any)));
+                    }
+                    out
+                })
+            }
+            Target::Sequence(items) => {
+                let mut states = vec![(state, Flow::Next)];
+                for item in items {
+                    states = states.into_iter().flat_map(|(state, _)| self.delete(state, item, spot)).collect();
+                }
+                states
+            }
             Target::Rest(inner) => self.delete(state, inner, spot),
         }
     }
@@ -207,7 +237,7 @@ impl Interp<'_> {
                     states.into_iter().map(|state| (state, Flow::Next)).collect()
                 })
             }
-            Target::Item(object, index, _) => {
+            Target::Item(object, index) => {
                 let evaluated = self.evaluate_all(state, &[object, index]);
                 self.then_flow(evaluated, |me, mut state, values| {
                     me.assign_item(&mut state, &values[0], &values[1], value, spot);
@@ -225,10 +255,10 @@ impl Interp<'_> {
     fn unpack(&mut self, state: State, targets: &[Target], value: &Value, spot: Spot) -> Outcomes {
         let rest = targets.iter().any(|target| matches!(target, Target::Rest(_)));
         let items = self.known_items(&state, value).filter(|items| !rest && items.len() == targets.len());
-        let runs_code = matches!(value, Value::Suspended(_));
+        let runs_code = self.runs_when_iterated(&state, value);
         let mut states: Outcomes = vec![(state.clone(), Flow::Next)];
         if runs_code {
-            self.unseen_code(&mut states[0].0, "a generator is unpacked here", spot);
+            self.unseen_code(&mut states[0].0, "what is unpacked here runs code that is not followed", spot);
         }
         for (index, target) in targets.iter().enumerate() {
             let item = match &items {
@@ -256,6 +286,7 @@ impl Interp<'_> {
                 Some(Cell::Table(mut entries)) if entries.len() < 64 => {
                     let simple = matches!(index, Value::Text(_) | Value::Member(..) | Value::Bool(_) | Value::Int(_));
                     if simple {
+                        entries.retain(|(each, _)| each != index);
                         entries.push((index.clone(), value.clone()));
                         state.put(*address, Cell::Table(entries));
                     } else {

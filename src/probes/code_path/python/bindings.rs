@@ -96,7 +96,7 @@ fn statement(stmt: &Stmt, receiver: Option<&str>, out: &mut Bindings) {
         }
         StmtKind::Global(names) | StmtKind::Nonlocal(names) => out.elsewhere.extend(names.iter().cloned()),
         StmtKind::Delete(targets) => targets.iter().for_each(|t| target(t, receiver, out)),
-        StmtKind::Assert(test, _) => expression(test, out),
+        StmtKind::Assert(test) => expression(test, out),
         StmtKind::Raise(None)
         | StmtKind::Return(None)
         | StmtKind::Break
@@ -158,7 +158,7 @@ fn expression(expr: &Expr, out: &mut Bindings) {
             expression(callee, out);
             arguments.iter().for_each(|argument| expression(&argument.value, out));
         }
-        ExprKind::Item(object, index) => {
+        ExprKind::Item(object, index) | ExprKind::Update(object, index) => {
             expression(object, out);
             expression(index, out);
         }

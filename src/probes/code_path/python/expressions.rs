@@ -164,7 +164,6 @@ impl Lowering<'_> {
     }
 
     fn comprehension(&mut self, lazy: bool, loops: &[ast::Comprehension], element: Vec<&ast::Expr>) -> ExprKind {
-        self.inner = true;
         let loops = loops
             .iter()
             .map(|each| ComprehensionLoop {
@@ -178,8 +177,7 @@ impl Lowering<'_> {
 
     fn lambda(&mut self, e: &ast::ExprLambda) -> Rc<Function> {
         let parameters = e.parameters.as_ref().map(|parameters| self.parameters(parameters)).unwrap_or_default();
-        let outer = (self.yields, self.inner);
-        (self.yields, self.inner) = (false, false);
+        let outer = std::mem::replace(&mut self.yields, false);
         let value = self.expression(&e.body);
         let body = vec![Stmt { at: value.at, kind: StmtKind::Return(Some(value)) }];
         let mut bound = bindings::of(&body, None);
@@ -193,12 +191,10 @@ impl Lowering<'_> {
             is_async: false,
             is_generator: self.yields,
             locals: bound.names,
-            has_inner: self.inner,
-            returns: None,
             doc: None,
             self_assigned: bound.attributes,
         };
-        (self.yields, self.inner) = (outer.0, true);
+        self.yields = outer;
         Rc::new(function)
     }
 
@@ -239,7 +235,7 @@ impl Lowering<'_> {
             ast::Expr::Attribute(e) => {
                 Target::Attribute(self.expression(&e.value), self.attribute_name(&e.attr), start(expr))
             }
-            ast::Expr::Subscript(e) => Target::Item(self.expression(&e.value), self.expression(&e.slice), start(expr)),
+            ast::Expr::Subscript(e) => Target::Item(self.expression(&e.value), self.expression(&e.slice)),
             ast::Expr::Tuple(e) => Target::Sequence(e.elts.iter().map(|item| self.target(item)).collect()),
             ast::Expr::List(e) => Target::Sequence(e.elts.iter().map(|item| self.target(item)).collect()),
             ast::Expr::Starred(e) => Target::Rest(Box::new(self.target(&e.value))),

@@ -24,17 +24,16 @@ pub fn parse(text: &str) -> Result<Module, ParseFailure> {
     let parsed = parse_module(text)
         .map_err(|error| ParseFailure { at: error.location.start().to_u32(), reason: error.error.to_string() })?;
     let body = parsed.syntax().body.iter();
-    let mut lowering = Lowering { text, yields: false, inner: false, class: None };
+    let mut lowering = Lowering { text, yields: false, class: None };
     let body: Vec<_> = body.map(|stmt| lowering.statement(stmt)).collect();
     let doc = statements::documentation(&parsed.syntax().body);
     Ok(Module { body, doc })
 }
 
-/// The translation of one module. The flags speak of the function that is being translated.
+/// The translation of one module. The flag speaks of the function that is being translated.
 struct Lowering<'t> {
     text: &'t str,
     yields: bool,
-    inner: bool,
     class: Option<String>,
 }
 

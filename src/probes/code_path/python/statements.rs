@@ -35,8 +35,8 @@ impl Lowering<'_> {
             }
             ast::Stmt::AugAssign(s) => {
                 let at = start(stmt);
-                let operands = vec![self.expression(&s.target), self.expression(&s.value)];
-                let value = Expr { at, kind: ExprKind::Operation(operands) };
+                let (first, second) = (Box::new(self.expression(&s.target)), Box::new(self.expression(&s.value)));
+                let value = Expr { at, kind: ExprKind::Update(first, second) };
                 StmtKind::Assign(vec![self.target(&s.target)], value)
             }
             ast::Stmt::AnnAssign(s) => {
@@ -84,8 +84,8 @@ impl Lowering<'_> {
             ast::Stmt::Raise(s) => StmtKind::Raise(s.exc.as_ref().map(|exc| self.expression(exc))),
             ast::Stmt::Try(s) => self.try_statement(s),
             ast::Stmt::Assert(s) => {
-                let test = self.expression(&s.test);
-                StmtKind::Assert(test, s.msg.as_ref().map(|message| self.expression(message)))
+                // The message is only computed when the check fails.
+                StmtKind::Assert(self.expression(&s.test))
             }
             ast::Stmt::Import(s) => StmtKind::Import(
                 s.names.iter().map(|alias| (name(&alias.name), alias.asname.as_ref().map(name))).collect(),
@@ -160,9 +160,8 @@ impl Lowering<'_> {
     fn function(&mut self, s: &ast::StmtFunctionDef) -> Rc<Function> {
         let decorators: Vec<_> = s.decorator_list.iter().map(|each| self.expression(&each.expression)).collect();
         let parameters = self.parameters(&s.parameters);
-        let returns = s.returns.as_ref().map(|returns| self.annotation(returns));
         let outer = self.yields;
-        (self.yields, self.inner) = (false, false);
+        self.yields = false;
         let body = self.block(&s.body);
         let receiver = parameters.first().map(|parameter| parameter.name.clone());
         let mut bound = bindings::of(&body, receiver.as_deref());
@@ -177,12 +176,10 @@ impl Lowering<'_> {
             is_async: s.is_async,
             is_generator: self.yields,
             locals,
-            has_inner: self.inner,
-            returns,
             doc: documentation(&s.body),
             self_assigned: bound.attributes,
         };
-        (self.yields, self.inner) = (outer, true);
+        self.yields = outer;
         Rc::new(function)
     }
 
@@ -193,7 +190,7 @@ impl Lowering<'_> {
         let around = self.class.replace(s.name.id.to_string());
         let body = self.block(&s.body);
         self.class = around;
-        (self.yields, self.inner) = (outer, true);
+        self.yields = outer;
         let at = s.name.range.start().to_u32();
         Rc::new(Class { name: name(&s.name), at, arguments, body, decorators, doc: documentation(&s.body) })
     }
