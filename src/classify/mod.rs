@@ -3,9 +3,14 @@
 //! Scheme O8. It reads nothing, knows no clock and prints nothing. The whole domain is enumerated in a
 //! golden table (`tests/golden/classification.txt`).
 
+mod approval;
+
 use serde::{Deserialize, Serialize};
 
 use crate::gates::GapState;
+use crate::package::GapClass;
+
+pub use approval::standing;
 
 /// The letter of a result. Better ones are smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,16 +38,6 @@ impl Letter {
             Self::D => "D",
         }
     }
-}
-
-/// What a gap prevents: the run itself, or the permission for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GapClass {
-    /// A prerequisite of the run.
-    Technical,
-    /// The owner's approval.
-    Authority,
 }
 
 /// A gap as the classification sees it.

@@ -83,6 +83,18 @@ impl Observation {
     }
 }
 
+/// What the auditing process knows of itself: the ground of what is attributable to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    /// Whether standard input was replaced by `/dev/null` before anything was read.
+    pub stdin_closed: bool,
+    /// How many secret values were met, and are searched for in every output before it is published.
+    pub secrets_known: u64,
+    /// Whether the findings and the result were computed twice from the recorded evidence, with equal answers.
+    pub recomputed: bool,
+}
+
 /// Everything that one audit read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -93,6 +105,8 @@ pub struct Evidence {
     pub now: Instant,
     /// The user that read.
     pub by: String,
+    /// What the auditing process recorded of itself.
+    pub process: Process,
     /// Every probe of every gate, read once.
     pub probes: BTreeMap<ProbeId, Observation>,
     /// The invariants, read at the start.

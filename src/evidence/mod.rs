@@ -8,12 +8,17 @@ mod bundle;
 mod canonical;
 mod fact;
 mod missing;
+mod record;
 mod shape;
 
-pub use bundle::{EVIDENCE_FORMAT, Evidence, Observation, ProbeId, Reading, Source};
+pub use bundle::{EVIDENCE_FORMAT, Evidence, Observation, ProbeId, Process, Reading, Source};
 pub use canonical::{Digest256, canonical_json, sha256_hex};
 pub use fact::Fact;
 pub use missing::{Missing, MissingState};
+pub use record::{
+    DRILL_FORMAT, DRILL_KIND, DRY_RUN_FORMAT, DRY_RUN_KIND, DrillPhase, DrillRecord, DryRunRecord, Level,
+    RehearsalRecord,
+};
 pub use shape::Shape;
 
 /// An instant in UTC. Everything that is recorded carries whole seconds or finer in RFC 3339.

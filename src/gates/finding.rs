@@ -42,6 +42,9 @@ pub enum Tier {
 }
 
 impl Tier {
+    /// Every tier.
+    pub const ALL: [Self; 2] = [Self::Essential, Self::Completing];
+
     /// The word that files and outputs use.
     pub fn word(self) -> &'static str {
         match self {

@@ -45,6 +45,41 @@ impl Place {
     }
 }
 
+/// The secret values that an audit met. They are held in memory only, to look for them in everything that is
+/// about to be published.
+#[derive(Clone, Default)]
+pub struct Secrets(std::sync::Arc<Mutex<std::collections::BTreeSet<String>>>);
+
+impl Secrets {
+    /// Values shorter than this are found everywhere by chance, so that looking for them says nothing.
+    pub const SHORTEST: usize = 6;
+
+    /// Remembers a value.
+    pub fn keep(&self, value: &str) {
+        if value.len() >= Self::SHORTEST {
+            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(value.to_owned());
+        }
+    }
+
+    /// How many values are known.
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).len()
+    }
+
+    /// Whether `bytes` hold one of the values.
+    pub fn occur_in(&self, bytes: &[u8]) -> bool {
+        let secrets = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        secrets.iter().any(|secret| bytes.windows(secret.len()).any(|window| window == secret.as_bytes()))
+    }
+}
+
+/// Only the number: the values appear nowhere.
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secrets({})", self.count())
+    }
+}
+
 /// One probe's door. Paths given to it are *logical*: as the package writes them.
 #[derive(Debug)]
 pub struct Door {
@@ -54,12 +89,24 @@ pub struct Door {
     by: String,
     end: Monotonic,
     sources: Mutex<Vec<Source>>,
+    secrets: Secrets,
 }
 
 impl Door {
     /// A door for one probe that must be done at `end`. `now` is the audit's instant, `by` the user's name.
     pub fn new(place: Place, limits: Limits, now: Instant, by: String, end: Monotonic) -> Self {
-        Self { place, limits, now, by, end, sources: Mutex::new(Vec::new()) }
+        Self { place, limits, now, by, end, sources: Mutex::new(Vec::new()), secrets: Secrets::default() }
+    }
+
+    /// The same door, which shares `secrets` with others.
+    #[must_use]
+    pub fn keeping(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// Remembers a secret value, so that what is published can be searched for it.
+    pub fn keep_secret(&self, value: &str) {
+        self.secrets.keep(value);
     }
 
     /// The audit's instant.
@@ -106,6 +153,7 @@ impl Door {
 
     /// The reason for an operating-system error: permission is `denied`, not found is `absent`, a time-out
     /// is `timed out`, the rest is `error`.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the kinds of system errors are not ours and grow")]
     pub fn io_missing(&self, tried: impl Into<String>, path: &str, error: &std::io::Error) -> Missing {
         let (state, next) = match error.kind() {
             std::io::ErrorKind::PermissionDenied => (

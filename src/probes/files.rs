@@ -2,13 +2,15 @@
 //! devices are never opened for data, links stay below the root prefix, sizes and counts are bounded.
 
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use sha2::{Digest, Sha256};
 
 use super::Door;
-use crate::evidence::{Missing, MissingState};
+use crate::evidence::{Digest256, Missing, MissingState};
 
 /// What lies at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +49,7 @@ impl FileKind {
             FileType::Symlink => Self::Link,
             FileType::Fifo => Self::Fifo,
             FileType::Socket => Self::Socket,
-            _ => Self::Device,
+            FileType::CharacterDevice | FileType::BlockDevice | FileType::Unknown => Self::Device,
         }
     }
 }
@@ -85,6 +87,18 @@ impl Attributes {
     }
 }
 
+/// The file system that a path lies on.
+#[derive(Clone, Copy, Debug)]
+pub struct Space {
+    /// Bytes that an ordinary user may still write: `f_bavail` × `f_frsize` of statvfs(3).
+    pub free_bytes: u64,
+    /// Whether no further file can be made although bytes may be free. File systems that do not count
+    /// their inodes are never out of them.
+    pub no_inodes: bool,
+    /// Whether it is mounted read-only.
+    pub read_only: bool,
+}
+
 /// An entry of a directory.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -99,7 +113,9 @@ pub struct Entry {
 impl Door {
     /// Opens a logical path. Below a root prefix every link is resolved inside the prefix.
     fn open(&self, logical: &str, flags: OFlags) -> Result<OwnedFd, std::io::Error> {
-        let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        // openat2 refuses flags about data where only a place is wanted.
+        let data = if flags.contains(OFlags::PATH) { OFlags::empty() } else { OFlags::NONBLOCK | OFlags::NOCTTY };
+        let flags = flags | OFlags::CLOEXEC | data;
         let place = self.place();
         if let (Some(root), true) = (&place.root, logical.starts_with('/')) {
             let root = rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
@@ -124,6 +140,88 @@ impl Door {
         Ok(Attributes::of(&stat))
     }
 
+    /// The attributes of what a path leads to, every link followed (inside the root prefix).
+    ///
+    /// # Errors
+    /// As [`Door::attributes`]; a link that leads nowhere is `absent` too.
+    pub fn reached(&self, logical: &str) -> Result<Attributes, Missing> {
+        let tried = format!("look at what {logical} leads to");
+        let fd = self.open(logical, OFlags::PATH);
+        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let stat = rustix::fs::fstat(&fd).map_err(|error| self.io_missing(&tried, logical, &error.into()))?;
+        self.note_attributes(logical);
+        Ok(Attributes::of(&stat))
+    }
+
+    /// The file system that a path lies on, links followed.
+    ///
+    /// # Errors
+    /// As [`Door::reached`].
+    pub fn space(&self, logical: &str) -> Result<Space, Missing> {
+        let tried = format!("ask for the free space of {logical}");
+        let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
+        let fd = self.open(logical, OFlags::PATH).map_err(failed)?;
+        let stat = rustix::fs::fstatvfs(&fd).map_err(|error| failed(error.into()))?;
+        self.note_attributes(logical);
+        Ok(Space {
+            free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+            no_inodes: stat.f_files > 0 && stat.f_favail == 0,
+            read_only: stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
+        })
+    }
+
+    /// Whether an access control list (acl(5)) decides over a path beside its mode bits; links followed.
+    ///
+    /// # Errors
+    /// As [`Door::reached`]; `error` when the system does not say.
+    pub fn has_acl(&self, logical: &str) -> Result<bool, Missing> {
+        let tried = format!("look for an access control list on {logical}");
+        let fd = self.open(logical, OFlags::PATH).map_err(|error| self.io_missing(&tried, logical, &error))?;
+        // A descriptor that is only a path is refused by fgetxattr(2); its name in /proc is not.
+        let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fd));
+        let found = rustix::fs::getxattr_query(name, "system.posix_acl_access");
+        self.note_attributes(logical);
+        match found {
+            Ok(length) => Ok(length > 0),
+            Err(rustix::io::Errno::NODATA | rustix::io::Errno::NOTSUP) => Ok(false),
+            Err(error) => {
+                let next = format!("look at it: getfacl {logical}");
+                Err(self.missing(MissingState::Error, tried, error.to_string(), next))
+            }
+        }
+    }
+
+    /// Tries whether a file's content can be read, or a directory be listed and searched, and says which of
+    /// both it is. Links are followed. Records attributes only: the content is not judged.
+    ///
+    /// # Errors
+    /// As [`Door::reached`]; `unreadable` for anything that is neither.
+    pub fn try_reading(&self, logical: &str) -> Result<FileKind, Missing> {
+        let tried = format!("read from {logical}");
+        let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
+        let kind = self.reached(logical)?.kind;
+        match kind {
+            FileKind::File => {
+                let mut file = std::fs::File::from(self.open(logical, OFlags::RDONLY).map_err(failed)?);
+                file.read(&mut [0]).map_err(failed)?;
+            }
+            FileKind::Directory => {
+                let fd = self.open(logical, OFlags::RDONLY | OFlags::DIRECTORY).map_err(failed)?;
+                if let Some(entry) = Dir::read_from(&fd).map_err(|error| failed(error.into()))?.next() {
+                    entry.map_err(|error| failed(error.into()))?;
+                }
+                // Names can be listed without the right to enter; a folder like that cannot be read.
+                rustix::fs::statat(&fd, ".", AtFlags::empty()).map_err(|error| failed(error.into()))?;
+            }
+            FileKind::Link | FileKind::Fifo | FileKind::Socket | FileKind::Device => {
+                let said = format!("it is a {}, neither a file nor a directory", kind.word());
+                let next = format!("look at it: ls -ld {logical}");
+                return Err(self.missing(MissingState::Unreadable, tried, said, next));
+            }
+        }
+        Ok(kind)
+    }
+
     /// Where a link points, as written in it.
     ///
     /// # Errors
@@ -143,19 +241,86 @@ impl Door {
     /// `absent`, `denied`; `unreadable` for anything that is not a regular file, is longer than
     /// `max` bytes, or changed its length while it was read; `timed out` when the probe's time is over.
     pub fn read(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
-        let bytes = self.read_quietly(logical, max)?;
+        let bytes = self.read_unnoted(logical, max)?;
         self.note_content(logical, &bytes);
         Ok(bytes)
     }
 
-    /// As [`Door::read`], for one file of many: the caller notes the whole.
+    /// As [`Door::read`], for a file that holds secrets: neither its digest nor its length is recorded. Who
+    /// knows the rest of a small file could try values of the secret against a published digest.
     ///
     /// # Errors
     /// As [`Door::read`].
-    pub fn read_quietly(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
+    pub fn read_secret(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
+        let bytes = self.read_unnoted(logical, max)?;
+        self.note_attributes(logical);
+        Ok(bytes)
+    }
+
+    /// As [`Door::read`], but the caller notes what was read, as a part of a whole.
+    ///
+    /// # Errors
+    /// As [`Door::read`].
+    pub fn read_unnoted(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
         let tried = format!("read {logical}");
         let fd = self.open(logical, OFlags::RDONLY);
         let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let mut bytes = Vec::new();
+        self.stream(fd, logical, max, |_, chunk| {
+            bytes.extend_from_slice(chunk);
+            Ok(())
+        })?;
+        Ok(bytes)
+    }
+
+    /// The SHA-256 of a regular file that was `seen` before, in chunks. The last link is not followed, and
+    /// nothing is noted: the caller notes the whole that the file is a part of.
+    ///
+    /// # Errors
+    /// As [`Door::read`]; `unreadable` also when another file lies there than the one that was seen.
+    pub fn digest_unnoted(&self, logical: &str, seen: &Attributes) -> Result<Digest256, Missing> {
+        let tried = format!("read {logical}");
+        let fd = self.open(logical, OFlags::RDONLY | OFlags::NOFOLLOW);
+        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let mut hasher = Sha256::new();
+        self.stream(fd, logical, u64::MAX, |attributes, chunk| {
+            if attributes.identity != seen.identity {
+                let next = "run the audit again when nobody writes to it";
+                return Err(self.missing(MissingState::Unreadable, &tried, "another file took its place", next));
+            }
+            hasher.update(chunk);
+            Ok(())
+        })?;
+        let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Digest256::try_from(hex).expect("invariant: SHA-256 has 64 hex digits"))
+    }
+
+    /// What lies behind a path, all links followed (inside the root prefix): its real path and its
+    /// attributes. For libraries that open files themselves; the real path is not for facts. Nothing is noted.
+    ///
+    /// # Errors
+    /// As [`Door::attributes`].
+    pub fn resolve(&self, logical: &str) -> Result<(PathBuf, Attributes), Missing> {
+        let tried = format!("look at {logical}");
+        let fd = self.open(logical, OFlags::PATH);
+        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let failed = |error: rustix::io::Errno| self.io_missing(&tried, logical, &error.into());
+        let stat = rustix::fs::fstat(&fd).map_err(failed)?;
+        let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        let path = rustix::fs::readlink(link, Vec::new()).map_err(failed)?;
+        Ok((PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes())), Attributes::of(&stat)))
+    }
+
+    /// Passes a regular file's bytes to `sink` in chunks (an empty file: one empty chunk), and makes sure that
+    /// the size stayed what it was.
+    fn stream(
+        &self,
+        fd: OwnedFd,
+        logical: &str,
+        max: u64,
+        mut sink: impl FnMut(&Attributes, &[u8]) -> Result<(), Missing>,
+    ) -> Result<(), Missing> {
+        let tried = format!("read {logical}");
         let stat = rustix::fs::fstat(&fd).map_err(|error| self.io_missing(&tried, logical, &error.into()))?;
         let attributes = Attributes::of(&stat);
         let unreadable = |said: String, next: String| self.missing(MissingState::Unreadable, &tried, said, next);
@@ -173,9 +338,10 @@ impl Door {
         if attributes.size > max {
             return Err(too_long(attributes.size));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(attributes.size).unwrap_or(0));
         let mut file = std::fs::File::from(fd);
         let mut chunk = vec![0_u8; 1 << 16];
+        let mut size = 0_u64;
+        sink(&attributes, &[])?;
         loop {
             if self.time_left().is_zero() {
                 let next = format!("see why {logical} is slow to read");
@@ -185,16 +351,17 @@ impl Door {
             if n == 0 {
                 break;
             }
-            bytes.extend_from_slice(&chunk[..n]);
-            if bytes.len() as u64 > max {
-                return Err(too_long(bytes.len() as u64));
+            size += n as u64;
+            if size > max {
+                return Err(too_long(size));
             }
+            sink(&attributes, &chunk[..n])?;
         }
-        if bytes.len() as u64 != attributes.size {
-            let said = format!("it had {} bytes when opened and {} when read", attributes.size, bytes.len());
+        if size != attributes.size {
+            let said = format!("it had {} bytes when opened and {size} when read", attributes.size);
             return Err(unreadable(said, "run the audit again when nobody writes to it".to_owned()));
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// The entries of a directory, sorted by name, links not followed.
@@ -202,16 +369,16 @@ impl Door {
     /// # Errors
     /// `absent`, `denied`, `unreadable` when it is no directory or has more entries than the limit.
     pub fn list(&self, logical: &str) -> Result<Vec<Entry>, Missing> {
-        let entries = self.list_quietly(logical)?;
+        let entries = self.list_unnoted(logical)?;
         self.note_attributes(logical);
         Ok(entries)
     }
 
-    /// As [`Door::list`], for one folder of many: the caller notes the whole.
+    /// As [`Door::list`], but nothing is noted: the caller notes the tree that the folder is a part of.
     ///
     /// # Errors
     /// As [`Door::list`].
-    pub fn list_quietly(&self, logical: &str) -> Result<Vec<Entry>, Missing> {
+    pub fn list_unnoted(&self, logical: &str) -> Result<Vec<Entry>, Missing> {
         let tried = format!("list {logical}");
         let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
         let fd = self.open(logical, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|error| {
@@ -228,10 +395,12 @@ impl Door {
             if raw == b"." || raw == b".." {
                 continue;
             }
-            if entries.len() >= self.limits().entries || self.time_left().is_zero() {
+            let over = self.time_left().is_zero();
+            if over || entries.len() >= self.limits().entries {
+                let state = if over { MissingState::TimedOut } else { MissingState::Unreadable };
                 let said = format!("stopped after {} entries", entries.len());
                 let next = format!("see what fills {logical}");
-                return Err(self.missing(MissingState::Unreadable, &tried, said, next));
+                return Err(self.missing(state, &tried, said, next));
             }
             let name = String::from_utf8_lossy(raw).into_owned();
             let exact = name.as_bytes() == raw;

@@ -4,13 +4,29 @@
 //! A probe reads through the [`Door`] and never judges; it writes nothing anywhere. To add one: a file
 //! (or folder) here that implements [`Probe`], and one line in [`REGISTRY`], which is sorted by kind.
 
+mod accounts;
 pub mod code_path;
+mod collect;
+mod config;
 mod door;
+mod drill_record;
+mod dry_run_record;
 mod files;
+pub mod front_matter;
+mod host;
+pub mod knowledge_base;
+mod markdown_tree;
+mod openpgp_keyring;
+mod provisioning;
+mod rehearsal_records;
+mod runbook;
 mod settings;
+mod sql;
+mod tree_manifest;
 
-pub use door::{Door, Limits, Place};
-pub use files::{Attributes, Entry, FileKind};
+pub use collect::{Collection, Question, collect};
+pub use door::{Door, Limits, Place, Secrets};
+pub use files::{Attributes, Entry, FileKind, Space};
 pub use settings::{Parameter, ParameterKind, SettingProblem, Settings, parse_duration};
 
 use crate::evidence::{Fact, Missing, Shape};
@@ -36,6 +52,11 @@ pub trait Probe: Sync {
         Vec::new()
     }
 
+    /// The settings as evidence may hold them, and as digests of them may be taken: without secret values.
+    fn recorded(&self, settings: &Settings) -> Settings {
+        settings.clone()
+    }
+
     /// Reads. `Err` is for when nothing at all can be said; a part that could not be read is a
     /// [`Fact::Missing`] inside the record. Runs on a thread of its own and is given up at its time
     /// limit, so it must not hold anything that others need.
@@ -43,9 +64,27 @@ pub trait Probe: Sync {
 }
 
 /// Every probe, sorted by kind.
-pub const REGISTRY: &[&dyn Probe] = &[&code_path::CodePath];
+pub const REGISTRY: &[&dyn Probe] = &[
+    &code_path::CodePath,
+    &config::Config,
+    &drill_record::DrillRecords,
+    &dry_run_record::DryRunRecords,
+    &host::Host,
+    &knowledge_base::KnowledgeBase,
+    &openpgp_keyring::OpenpgpKeyring,
+    &provisioning::Provisioning,
+    &runbook::Runbook,
+    &sql::Sql,
+    &tree_manifest::TreeManifest,
+];
 
 /// The probe of a kind.
 pub fn find(kind: &str) -> Option<&'static dyn Probe> {
     REGISTRY.iter().copied().find(|probe| probe.kind() == kind)
+}
+
+/// Permission bits from octal text such as "0750": three or four digits. `None` for anything else.
+fn parse_mode(text: &str) -> Option<u32> {
+    let octal = matches!(text.len(), 3 | 4) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    if octal { u32::from_str_radix(text, 8).ok() } else { None }
 }

@@ -123,6 +123,13 @@ impl Settings {
         let value = self.0.get(name).cloned().unwrap_or(Value::Null);
         serde_json::from_value(value).map_err(|error| error.to_string())
     }
+
+    /// The tables of a setting, each as a typed value or the reason why it does not have that form; empty
+    /// where it was not given.
+    pub fn tables<T: DeserializeOwned>(&self, name: &str) -> Vec<Result<T, String>> {
+        let items = self.0.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        items.iter().map(|item| serde_json::from_value(item.clone()).map_err(|error| error.to_string())).collect()
+    }
 }
 
 /// "90s", "15m", "24h", "30d", and sums such as "1h30m". `None` for anything else, zero and overflow included.

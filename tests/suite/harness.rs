@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use cutgate::evidence::{Fact, Missing};
+use cutgate::evidence::{Fact, Missing, Source};
 use cutgate::probes::{self, Door, Limits, Place, Settings};
 use rustix::fs::{Gid, Uid};
 
@@ -26,6 +26,16 @@ pub fn collect(kind: &str, dir: &Path, given: serde_json::Value) -> Result<Fact,
 
 /// As [`collect`], with limits.
 pub fn collect_within(kind: &str, dir: &Path, given: serde_json::Value, limits: Limits) -> Result<Fact, Missing> {
+    observe(kind, dir, given, limits).0
+}
+
+/// As [`collect_within`], with everything that was noted as read.
+pub fn observe(
+    kind: &str,
+    dir: &Path,
+    given: serde_json::Value,
+    limits: Limits,
+) -> (Result<Fact, Missing>, Vec<Source>) {
     let probe = probes::find(kind).expect("a probe of that kind");
     let settings = settings(given);
     for parameter in probe.parameters() {
@@ -42,7 +52,7 @@ pub fn collect_within(kind: &str, dir: &Path, given: serde_json::Value, limits: 
     if let Ok(fact) = &result {
         assert_eq!(probe.shape(&settings).departure(fact), None, "facts have the declared shape");
     }
-    result
+    (result, door.sources())
 }
 
 /// Runs `work` on a thread whose user is nobody (uid and gid 65534, no groups, no capabilities). Tests that

@@ -1,1 +1,435 @@
 //! OpenPGP keyrings made by the real gpg.
+
+mod corruption;
+mod gpg;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cutgate::evidence::{Fact, Missing, MissingState, sha256_hex};
+use cutgate::trust::Fingerprint;
+use serde_json::json;
+
+use super::harness::{as_nobody, collect, open_dir};
+pub use gpg::Home;
+use gpg::{SIGN_AND_ENCRYPT, created};
+
+pub fn list(fact: &Fact) -> &[Fact] {
+    let Fact::List(items) = fact else { panic!("not a list: {fact:?}") };
+    items
+}
+
+pub fn missing(fact: Option<&Fact>) -> &Missing {
+    let Some(Fact::Missing(missing)) = fact else { panic!("not missing: {fact:?}") };
+    missing
+}
+
+/// The certificate with a fingerprint.
+fn cert<'a>(facts: &'a Fact, print: &str) -> &'a Fact {
+    let certs = list(facts.get("certs").expect("certs"));
+    certs.iter().find(|cert| cert.get("fingerprint") == Some(&print.into())).expect("the certificate is listed")
+}
+
+/// Asserts several fields of a record.
+pub fn has(record: &Fact, fields: &[(&str, Fact)]) {
+    for (name, wanted) in fields {
+        assert_eq!(record.get(name), Some(wanted), "{name} of {record:#?}");
+    }
+}
+
+fn yes() -> Fact {
+    true.into()
+}
+
+fn no() -> Fact {
+    false.into()
+}
+
+/// Keyboxes, binary and armored rings are written to the package folder as `ring`.
+fn collect_bytes(dir: &Path, bytes: &[u8]) -> Fact {
+    std::fs::write(dir.join("ring"), bytes).expect("write");
+    collect("openpgp-keyring", dir, json!({ "home": "ring" })).expect("facts")
+}
+
+#[test]
+fn an_absent_home_is_absent_and_an_empty_one_is_known_empty() {
+    let home = Home::new();
+    let facts = collect("openpgp-keyring", home.dir.path(), json!({ "home": "elsewhere" })).expect("facts");
+    has(&facts, &[("present", no())]);
+    assert_eq!(missing(facts.get("certs")).state, MissingState::Absent);
+
+    let facts = home.collect();
+    has(&facts, &[("present", yes()), ("form", "empty-home".into()), ("count", 0_usize.into())]);
+    assert_eq!(facts.get("certs"), Some(&Fact::List(Vec::new())));
+    assert_eq!(missing(facts.get("digest")).state, MissingState::Absent);
+
+    home.gpg(&["--batch", "--list-keys"], b"");
+    let bytes = std::fs::read(home.path().join("pubring.kbx")).expect("gpg made an empty keybox");
+    let facts = home.collect();
+    has(&facts, &[("form", "keybox".into()), ("count", 0_usize.into()), ("digest", sha256_hex(&bytes).into())]);
+    assert_eq!(facts.get("certs"), Some(&Fact::List(Vec::new())));
+}
+
+#[test]
+fn a_good_key_can_encrypt_and_sign_now_and_at_the_horizon() {
+    let home = Home::new();
+    let print = home.make_good("Cut Backup <backup@example.org>");
+    let facts = home.collect();
+    has(
+        &facts,
+        &[("form", "keybox".into()), ("count", 1_usize.into()), ("fingerprints", Fact::texts([print.clone()]))],
+    );
+    has(&facts, &[("ignored", Fact::List(Vec::new())), ("shadowed", Fact::List(Vec::new()))]);
+    let cert = cert(&facts, &print);
+    has(cert, &[("user_ids", Fact::texts(["Cut Backup <backup@example.org>"])), ("algorithm", "EdDSA".into())]);
+    has(
+        cert,
+        &[("revoked", "no".into()), ("expired", no()), ("policy", "accepted".into()), ("bits", 256_usize.into())],
+    );
+    for name in ["valid", "valid_at_horizon", "can_encrypt", "can_encrypt_at_horizon", "can_sign"] {
+        has(cert, &[(name, yes())]);
+    }
+    assert_eq!(missing(cert.get("expires")).state, MissingState::Absent);
+    let keys = list(cert.get("keys").expect("keys"));
+    assert_eq!(keys.len(), 2);
+    has(
+        &keys[0],
+        &[("role", "primary".into()), ("can_sign", yes()), ("can_encrypt", no()), ("reason", "accepted".into())],
+    );
+    has(
+        &keys[1],
+        &[("role", "subkey".into()), ("can_sign", no()), ("can_encrypt", yes()), ("algorithm", "ECDH".into())],
+    );
+}
+
+#[test]
+fn expired_keys_and_those_that_expire_within_the_horizon() {
+    let home = Home::new();
+    let expired = home.make("expired", SIGN_AND_ENCRYPT, "default", "1y", Some("20200101T000000"));
+    let soon = home.make("soon", SIGN_AND_ENCRYPT, "default", "seconds=43200", None);
+    let facts = home.collect();
+    let old = cert(&facts, &expired);
+    has(
+        old,
+        &[("expired", yes()), ("valid", no()), ("can_encrypt", no()), ("can_sign", no()), ("revoked", "no".into())],
+    );
+    let Some(Fact::Time(end)) = old.get("expires") else { panic!("no expiry: {old:#?}") };
+    assert_eq!(end.to_rfc3339(), "2020-12-31T00:00:00+00:00");
+    let soon_cert = cert(&facts, &soon);
+    has(soon_cert, &[("expired", no()), ("valid", yes()), ("can_encrypt", yes()), ("can_sign", yes())]);
+    has(soon_cert, &[("valid_at_horizon", no()), ("can_encrypt_at_horizon", no())]);
+
+    let short =
+        collect("openpgp-keyring", home.dir.path(), json!({ "home": "gnupg", "horizon": "1h" })).expect("facts");
+    has(cert(&short, &soon), &[("valid_at_horizon", yes()), ("can_encrypt_at_horizon", yes())]);
+}
+
+#[test]
+fn an_encryption_subkey_that_expired_alone() {
+    let home = Home::new();
+    let print = home.make("signer", "ed25519", "cert,sign", "never", Some("20200101T000000"));
+    let fake = ["--faked-system-time", "20200101T000100"];
+    home.gpg(&[&["--batch"], &fake[..], &["--quick-add-key", &print, "cv25519", "encr", "1y"]].concat(), b"");
+    let facts = home.collect();
+    let cert = cert(&facts, &print);
+    has(cert, &[("valid", yes()), ("can_sign", yes()), ("can_encrypt", no()), ("can_encrypt_at_horizon", no())]);
+    let keys = list(cert.get("keys").expect("keys"));
+    has(&keys[1], &[("expired", yes()), ("valid", no()), ("reason", "expired on 2020-12-31T00:01:00Z".into())]);
+}
+
+#[test]
+fn revoked_keys_soft_and_hard() {
+    let home = Home::new();
+    let (soft, hard, mute) = (home.make_good("soft"), home.make_good("hard"), home.make_good("mute"));
+    for (print, reason) in [(&soft, "3"), (&hard, "1"), (&mute, "0")] {
+        home.revoke(print, reason);
+    }
+    let facts = home.collect();
+    for (print, kind) in [(&soft, "soft"), (&hard, "hard"), (&mute, "hard")] {
+        let cert = cert(&facts, print);
+        has(cert, &[("revoked", kind.into()), ("valid", no()), ("valid_at_horizon", no())]);
+        has(cert, &[("can_encrypt", no()), ("can_encrypt_at_horizon", no()), ("can_sign", no())]);
+        for key in list(cert.get("keys").expect("keys")) {
+            has(key, &[("valid", no()), ("can_encrypt", no()), ("reason", format!("revoked ({kind})").into())]);
+        }
+    }
+}
+
+#[test]
+fn a_retired_key_stays_revoked_after_a_newer_self_signature() {
+    let home = Home::new();
+    let print = home.make("retired", "ed25519", "cert,sign", "never", Some("20230101T000000"));
+    let rev =
+        ["--faked-system-time", "20230201T000000", "--no-tty", "--command-fd", "0", "--armor", "--gen-revoke", &print];
+    let revocation = home.gpg(&rev, b"y\n3\n\ny\n").stdout;
+    // A second user id, signed after the revocation was made, before it is imported.
+    home.gpg(&["--batch", "--quick-add-uid", &print, "later"], b"");
+    home.gpg(&["--batch", "--import"], &revocation);
+    let facts = home.collect();
+    has(cert(&facts, &print), &[("revoked", "soft".into()), ("valid", no()), ("can_sign", no())]);
+}
+
+#[test]
+fn a_designated_revoker_counts_and_without_its_key_nothing_is_decided() {
+    let home = Home::new();
+    let revoker = home.make("revoker", "ed25519", "cert,sign", "never", None);
+    let parameters = format!(
+        "Key-Type: EDDSA\nKey-Curve: ed25519\nKey-Usage: cert,sign\nSubkey-Type: ECDH\nSubkey-Curve: cv25519\n\
+         Name-Real: revocable\nRevoker: 22:{revoker}\nExpire-Date: 0\n%no-protection\n%commit\n"
+    );
+    let output = home.gpg(&["--batch", "--status-fd", "1", "--gen-key"], parameters.as_bytes());
+    let print = created(&output);
+    has(cert(&home.collect(), &print), &[("valid", yes()), ("revoked", "no".into())]);
+
+    let answers = b"y\n1\n\ny\n";
+    let revocation = home.gpg(&["--no-tty", "--command-fd", "0", "--armor", "--desig-revoke", &print], answers).stdout;
+    home.gpg(&["--batch", "--import"], &revocation);
+    has(cert(&home.collect(), &print), &[("valid", no()), ("revoked", "hard".into()), ("can_encrypt", no())]);
+
+    home.gpg(&["--batch", "--yes", "--delete-secret-and-public-key", &revoker], b"");
+    let facts = home.collect();
+    for name in ["revoked", "valid", "valid_at_horizon", "can_encrypt", "can_encrypt_at_horizon", "can_sign"] {
+        let missing = missing(cert(&facts, &print).get(name));
+        assert_eq!(missing.state, MissingState::Unreadable, "{name}");
+        assert!(missing.said.contains(&revoker), "{missing}");
+    }
+    has(&facts, &[("ignored", Fact::texts(["deleted blobs: 1"]))]);
+}
+
+#[test]
+fn a_revoked_encryption_subkey() {
+    let home = Home::new();
+    let print = home.make_good("subkey");
+    let commands = b"key 1\nrevkey\ny\n0\n\ny\nsave\n";
+    home.gpg(&["--no-tty", "--command-fd", "0", "--edit-key", &print], commands);
+    let facts = home.collect();
+    let cert = cert(&facts, &print);
+    has(cert, &[("revoked", "no".into()), ("valid", yes()), ("can_sign", yes()), ("can_encrypt", no())]);
+    has(&list(cert.get("keys").expect("keys"))[1], &[("revoked", "hard".into()), ("valid", no())]);
+}
+
+#[test]
+fn sign_only_and_weak_keys_cannot_encrypt() {
+    let home = Home::new();
+    let sign_only = home.make("sign only", "ed25519", "cert,sign", "never", None);
+    let weak_rsa = home.make("weak rsa", "rsa1024", "cert,sign,encr", "never", None);
+    let parameters = "Key-Type: DSA\nKey-Length: 1024\nName-Real: weak dsa\nExpire-Date: 0\n%no-protection\n%commit\n";
+    let weak_dsa = created(&home.gpg(&["--batch", "--status-fd", "1", "--gen-key"], parameters.as_bytes()));
+    let facts = home.collect();
+    has(cert(&facts, &sign_only), &[("valid", yes()), ("can_sign", yes()), ("can_encrypt", no())]);
+    for (print, algorithm) in [(&weak_rsa, "RSA"), (&weak_dsa, "DSA")] {
+        let cert = cert(&facts, print);
+        has(cert, &[("algorithm", algorithm.into()), ("bits", 1024_usize.into()), ("expired", no())]);
+        has(cert, &[("valid", no()), ("can_sign", no()), ("can_encrypt", no()), ("can_encrypt_at_horizon", no())]);
+        let Some(Fact::Text(policy)) = cert.get("policy") else { panic!("no policy: {cert:#?}") };
+        assert!(policy.contains("not considered secure"), "{policy}");
+    }
+}
+
+#[test]
+fn a_weak_encryption_subkey_under_a_strong_primary_key() {
+    let home = Home::new();
+    let print = home.make("mixed", "ed25519", "cert,sign", "never", None);
+    home.gpg(&["--batch", "--quick-add-key", &print, "rsa1024", "encr", "never"], b"");
+    let facts = home.collect();
+    let cert = cert(&facts, &print);
+    has(cert, &[("valid", yes()), ("policy", "accepted".into()), ("can_encrypt", no())]);
+    let Some(Fact::Text(reason)) = list(cert.get("keys").expect("keys"))[1].get("reason") else { panic!("no reason") };
+    assert!(reason.contains("RSA1024"), "{reason}");
+}
+
+#[test]
+fn an_unreadable_home_or_keybox_is_denied() {
+    let home = Home::new();
+    home.make_good("hidden");
+    let look = || as_nobody(|| home.collect());
+    let facts = look();
+    has(&facts, &[("present", yes())]);
+    for name in ["form", "digest", "count", "certs", "fingerprints"] {
+        assert_eq!(missing(facts.get(name)).state, MissingState::Denied, "{name}");
+    }
+    let chmod = |path: PathBuf, mode: u32| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(path, mode).expect("chmod");
+    };
+    chmod(home.path(), 0o755);
+    chmod(home.path().join("pubring.kbx"), 0o600);
+    let facts = look();
+    has(&facts, &[("present", yes()), ("form", "keybox".into())]);
+    assert_eq!(missing(facts.get("certs")).state, MissingState::Denied);
+    assert_eq!(missing(facts.get("certs")).by, as_nobody(whoami));
+}
+
+fn whoami() -> String {
+    let user = uzers::get_user_by_uid(rustix::process::geteuid().as_raw());
+    user.map_or_else(|| "unknown".to_owned(), |user| user.name().to_string_lossy().into_owned())
+}
+
+#[test]
+fn keyring_files_binary_and_armored() {
+    let home = Home::new();
+    let mut prints = [home.make_good("one"), home.make_good("two")];
+    prints.sort();
+    let binary = home.gpg(&["--batch", "--export"], b"").stdout;
+    let armored = home.gpg(&["--batch", "--armor", "--export"], b"").stdout;
+    let apart = prints.iter().map(|print| home.gpg(&["--batch", "--armor", "--export", print], b"").stdout);
+    let apart = [b"two keys:\n".to_vec(), apart.collect::<Vec<_>>().concat()].concat();
+    let twice = [binary.clone(), binary.clone()].concat();
+    let dir = open_dir();
+    for bytes in [&binary, &armored, &apart, &twice] {
+        let facts = collect_bytes(dir.path(), bytes);
+        has(&facts, &[("form", "keyring-file".into()), ("digest", sha256_hex(bytes).into())]);
+        has(&facts, &[("fingerprints", Fact::texts(prints.clone())), ("count", 2_usize.into())]);
+        assert!(prints.iter().all(|print| cert(&facts, print).get("can_encrypt") == Some(&yes())));
+    }
+    let keybox = std::fs::read(home.path().join("pubring.kbx")).expect("keybox");
+    has(&collect_bytes(dir.path(), &keybox), &[("form", "keybox".into()), ("count", 2_usize.into())]);
+
+    let secret = home.gpg(&["--batch", "--armor", "--export-secret-keys"], b"").stdout;
+    for bytes in [b"".to_vec(), b"no keyring".to_vec(), secret, armored[..armored.len() - 40].to_vec()] {
+        let facts = collect_bytes(dir.path(), &bytes);
+        assert_eq!(missing(facts.get("certs")).state, MissingState::Unreadable);
+    }
+}
+
+#[test]
+fn an_older_pubring_and_both_files_side_by_side() {
+    let (old, new) = (Home::new(), Home::new());
+    let (old_print, new_print) = (old.make_good("old"), new.make_good("new"));
+    let pubring = old.gpg(&["--batch", "--export"], b"").stdout;
+    let only = Home::new();
+    std::fs::write(only.path().join("pubring.gpg"), &pubring).expect("write");
+    assert_eq!(only.listed(), [old_print.as_str()]);
+    let facts = only.collect();
+    has(&facts, &[("form", "pubring".into()), ("fingerprints", Fact::texts([old_print.clone()]))]);
+
+    std::fs::write(new.path().join("pubring.gpg"), &pubring).expect("write");
+    let facts = new.collect();
+    has(&facts, &[("form", "keybox".into()), ("fingerprints", Fact::texts([new_print.clone()]))]);
+    has(&facts, &[("shadowed", Fact::texts([old_print.clone()]))]);
+    // The real gpg says the same: it does not see the key in the passed-over file.
+    assert_eq!(new.listed(), [new_print.as_str()]);
+
+    std::fs::write(new.path().join("pubring.gpg"), b"broken").expect("write");
+    let facts = new.collect();
+    has(&facts, &[("fingerprints", Fact::texts([new_print]))]);
+    assert_eq!(missing(facts.get("shadowed")).state, MissingState::Unreadable);
+}
+
+#[test]
+fn a_home_that_sends_gpg_elsewhere_is_not_judged() {
+    for (name, text) in [("gpg.conf", "# mine\nkeyring /srv/other.gpg\n"), ("common.conf", "use-keyboxd\n")] {
+        let home = Home::new();
+        home.make_good("here");
+        std::fs::write(home.path().join(name), text).expect("write");
+        let facts = home.collect();
+        assert_eq!(missing(facts.get("certs")).state, MissingState::Unreadable);
+        assert!(missing(facts.get("certs")).said.contains("gpg keeps keys elsewhere"));
+    }
+    let home = Home::new();
+    home.make_good("here");
+    std::fs::write(home.path().join("gpg.conf"), "# keyring x\nkeyid-format long\n").expect("write");
+    has(&home.collect(), &[("count", 1_usize.into())]);
+}
+
+#[test]
+fn a_certificate_directory() {
+    let home = Home::new();
+    let prints = [home.make_good("one"), home.make_good("two")].map(|print| print.to_lowercase());
+    let dir = open_dir();
+    let store = dir.path().join("certs");
+    for print in &prints {
+        let folder = store.join(&print[..2]);
+        std::fs::create_dir_all(&folder).expect("folder");
+        let bytes = home.gpg(&["--batch", "--export", print], b"").stdout;
+        std::fs::write(folder.join(&print[2..]), bytes).expect("write");
+    }
+    std::fs::write(store.join("writelock"), b"").expect("write");
+    let look = || collect("openpgp-keyring", dir.path(), json!({ "home": "certs" })).expect("facts");
+    let facts = look();
+    has(&facts, &[("form", "cert-d".into()), ("count", 2_usize.into()), ("ignored", Fact::texts(["writelock"]))]);
+    assert!(prints.iter().all(|print| cert(&facts, &print.to_uppercase()).get("can_encrypt") == Some(&yes())));
+
+    let [one, two] = &prints;
+    let path = |print: &str| store.join(&print[..2]).join(&print[2..]);
+    std::fs::copy(path(one), path(two)).expect("copy");
+    assert_eq!(missing(look().get("certs")).state, MissingState::Unreadable);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o000);
+    std::fs::remove_file(path(two)).expect("remove");
+    std::fs::set_permissions(path(one), mode).expect("chmod");
+    assert_eq!(missing(as_nobody(look).get("certs")).state, MissingState::Denied);
+}
+
+#[test]
+fn links_fifos_and_odd_paths() {
+    let home = Home::new();
+    home.make_good("linked");
+    let dir = home.dir.path();
+    std::os::unix::fs::symlink("gnupg", dir.join("to-home")).expect("link");
+    std::os::unix::fs::symlink("gnupg/pubring.kbx", dir.join("to-ring")).expect("link");
+    std::os::unix::fs::symlink("nowhere", dir.join("to-nothing")).expect("link");
+    let made = Command::new("mkfifo").arg(dir.join("fifo")).status().expect("mkfifo: apt-get install coreutils");
+    assert!(made.success());
+    let look = |home: &str| collect("openpgp-keyring", dir, json!({ "home": home })).expect("facts");
+    for name in ["to-home", "to-ring"] {
+        has(&look(name), &[("form", "keybox".into()), ("count", 1_usize.into())]);
+    }
+    has(&look("to-nothing"), &[("present", no())]);
+    assert_eq!(missing(look("fifo").get("certs")).state, MissingState::Unreadable);
+}
+
+#[test]
+fn fingerprints_are_parsed_and_key_ids_refused() {
+    let plain = "0123456789ABCDEF0123456789ABCDEF01234567";
+    let spaced = "0123 4567 89ab cdef 0123  4567 89ab cdef 0123 4567";
+    assert_eq!(plain.parse::<Fingerprint>().map(|print| print.to_string()), Ok(plain.to_owned()));
+    assert_eq!(spaced.parse::<Fingerprint>(), plain.parse());
+    assert_eq!(format!("0x{plain}").parse::<Fingerprint>(), plain.parse());
+    assert_eq!("AB".repeat(32).parse::<Fingerprint>().map(|print| print.to_string()), Ok("AB".repeat(32)));
+    for (bad, said) in [
+        ("89ABCDEF01234567", "key id"),
+        ("01234567", "key id"),
+        ("", "0 hex"),
+        (&plain[1..], "39"),
+        ("xyz", "other than hex"),
+    ] {
+        let error = bad.parse::<Fingerprint>().expect_err("refused");
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn a_horizon_beyond_ten_years_is_refused() {
+    let probe = cutgate::probes::find("openpgp-keyring").expect("registered");
+    let settings = super::harness::settings(json!({ "home": "gnupg", "horizon": "20000d" }));
+    assert_eq!(probe.check(&settings).len(), 1);
+}
+
+#[test]
+fn a_self_signature_with_a_weak_hash_is_not_accepted() {
+    let home = Home::new();
+    let arguments = ["--batch", "--status-fd", "1", "--cert-digest-algo", "SHA1", "--quick-generate-key"];
+    let print = created(&home.gpg(&[&arguments[..], &["weak hash", "ed25519", "cert,sign", "never"]].concat(), b""));
+    home.gpg(&["--batch", "--quick-add-key", &print, "cv25519", "encr", "never"], b"");
+    let facts = home.collect();
+    let cert = cert(&facts, &print);
+    has(cert, &[("valid", no()), ("can_encrypt", no()), ("can_sign", no()), ("revoked", "no".into())]);
+    let Some(Fact::Text(policy)) = cert.get("policy") else { panic!("no policy: {cert:#?}") };
+    assert!(policy.contains("SHA1"), "{policy}");
+}
+
+#[test]
+fn a_keybox_that_is_not_marked_for_openpgp_yields_to_a_pubring_as_in_gpg() {
+    let (old, new) = (Home::new(), Home::new());
+    let (old_print, new_print) = (old.make_good("old"), new.make_good("new"));
+    let keybox = new.path().join("pubring.kbx");
+    let mut bytes = std::fs::read(&keybox).expect("keybox");
+    assert_eq!(bytes[7] & 2, 2, "gpg marks its keyboxes");
+    bytes[7] &= !2;
+    std::fs::write(&keybox, bytes).expect("write");
+    has(&new.collect(), &[("form", "keybox".into()), ("fingerprints", Fact::texts([new_print.clone()]))]);
+    std::fs::write(new.path().join("pubring.gpg"), old.gpg(&["--batch", "--export"], b"").stdout).expect("write");
+    has(&new.collect(), &[("form", "pubring".into()), ("fingerprints", Fact::texts([old_print.clone()]))]);
+    has(&new.collect(), &[("shadowed", Fact::texts([new_print.clone()]))]);
+    assert_eq!(new.listed(), [old_print]);
+}

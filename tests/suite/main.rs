@@ -1,7 +1,15 @@
 //! Every integration test, in one binary. Tests use real parts: real files, real `gpg`, a real
 //! PostgreSQL, the real program with a scrubbed environment. A missing tool fails the test.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that cannot go on fails, and says of other variants that they are not the expected one"
+)]
+
+mod audit;
 mod code_path;
+mod collection;
 mod config;
 mod documents;
 #[allow(dead_code, reason = "each test module uses a part of it")]
@@ -11,7 +19,12 @@ mod keyring;
 mod knowledge_base;
 mod lab;
 mod package_files;
+mod pages;
+#[allow(dead_code, reason = "each test module uses a part of it")]
+mod postgres;
 mod provisioning;
 mod records;
+mod reference;
 mod sql;
+mod stock_gates;
 mod tree_manifest;

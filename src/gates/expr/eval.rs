@@ -8,6 +8,8 @@ use chrono::TimeDelta;
 
 use super::functions;
 use super::node::{Kind, Literal, Loop, LoopForm, Node, Operator};
+use super::operations::{arithmetic, contains, equal, order};
+use super::render::{render_stop, render_value};
 use crate::evidence::{Fact, Missing, MissingState};
 
 /// The variables of one judgement. A probe that brought nothing back is a [`Fact::Missing`].
@@ -91,18 +93,18 @@ impl Val<'_> {
 
 /// Why the evaluation of a part stopped.
 #[derive(Clone, Debug)]
-enum Stop {
+pub(super) enum Stop {
     Vacuous(String),
     Unknown(Vec<Unknown>),
 }
 
 impl Stop {
-    fn error(what: impl Into<String>) -> Self {
+    pub(super) fn error(what: impl Into<String>) -> Self {
         Self::Unknown(vec![Unknown::Error(what.into())])
     }
 }
 
-type Result<T> = std::result::Result<T, Stop>;
+pub(super) type Result<T> = std::result::Result<T, Stop>;
 
 /// Steps of one judgement; a rule that needs more is unknown.
 const MAX_STEPS: usize = 20_000_000;
@@ -383,7 +385,7 @@ impl<'a, 'e> Judge<'a, 'e> {
 }
 
 /// Conjunction: a known false decides, whatever else could not be read.
-fn and(a: Result<bool>, b: impl FnOnce() -> Result<bool>) -> Result<bool> {
+pub(super) fn and(a: Result<bool>, b: impl FnOnce() -> Result<bool>) -> Result<bool> {
     match a {
         Ok(false) => Ok(false),
         Ok(true) => b(),
@@ -396,7 +398,7 @@ fn and(a: Result<bool>, b: impl FnOnce() -> Result<bool>) -> Result<bool> {
 }
 
 /// Disjunction: a known true decides, whatever else could not be read.
-fn or(a: Result<bool>, b: impl FnOnce() -> Result<bool>) -> Result<bool> {
+pub(super) fn or(a: Result<bool>, b: impl FnOnce() -> Result<bool>) -> Result<bool> {
     match a {
         Ok(true) => Ok(true),
         Ok(false) => b(),
@@ -428,138 +430,5 @@ fn merge(a: Stop, b: Stop, conjunction: bool) -> Stop {
             }
         }
         (Stop::Vacuous(why), Stop::Vacuous(_)) => Stop::Vacuous(why),
-    }
-}
-
-fn equal(a: &Val, b: &Val, node: &Node) -> Result<bool> {
-    match (a, b) {
-        (Val::Duration(a), Val::Duration(b)) => Ok(a == b),
-        (Val::Fact(a), Val::Fact(b)) => equal_facts(a, b, node),
-        (Val::Duration(_), Val::Fact(_)) | (Val::Fact(_), Val::Duration(_)) => {
-            Err(Stop::error(format!("{node}: the operands do not fit")))
-        }
-    }
-}
-
-fn equal_facts(a: &Fact, b: &Fact, node: &Node) -> Result<bool> {
-    match (a, b) {
-        (Fact::Missing(missing), _) | (_, Fact::Missing(missing)) => {
-            Err(Stop::Unknown(vec![Unknown::Missing { path: node.to_string(), missing: (**missing).clone() }]))
-        }
-        (Fact::List(a), Fact::List(b)) if a.len() == b.len() => {
-            a.iter().zip(b).fold(Ok(true), |all, (a, b)| and(all, || equal_facts(a, b, node)))
-        }
-        (Fact::List(_), Fact::List(_)) => Ok(false),
-        (Fact::Bool(a), Fact::Bool(b)) => Ok(a == b),
-        (Fact::Int(a), Fact::Int(b)) => Ok(a == b),
-        (Fact::Text(a), Fact::Text(b)) => Ok(a == b),
-        (Fact::Time(a), Fact::Time(b)) => Ok(a == b),
-        (Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::List(_) | Fact::Map(_), _) => {
-            Err(Stop::error(format!("{node}: the operands do not fit")))
-        }
-    }
-}
-
-fn contains(value: &Val, items: &[Fact], node: &Node) -> Result<bool> {
-    let Some(value) = value.fact() else {
-        return Err(Stop::error(format!("{node}: the operands do not fit")));
-    };
-    items.iter().fold(Ok(false), |any, item| or(any, || equal_facts(value, item, node)))
-}
-
-fn order(a: &Val, b: &Val) -> Option<std::cmp::Ordering> {
-    match (a, b) {
-        (Val::Duration(a), Val::Duration(b)) => Some(a.cmp(b)),
-        (Val::Fact(a), Val::Fact(b)) => match (&**a, &**b) {
-            (Fact::Int(a), Fact::Int(b)) => Some(a.cmp(b)),
-            (Fact::Text(a), Fact::Text(b)) => Some(a.cmp(b)),
-            (Fact::Time(a), Fact::Time(b)) => Some(a.cmp(b)),
-            _ => None,
-        },
-        (Val::Duration(_), Val::Fact(_)) | (Val::Fact(_), Val::Duration(_)) => None,
-    }
-}
-
-/// `None`: the operands do not fit; `Some(None)`: overflow or division by zero.
-fn arithmetic(operator: Operator, left: Val<'_>, right: Val<'_>) -> Option<Option<Val<'static>>> {
-    let (a, b) = match (left, right) {
-        (Val::Duration(a), Val::Duration(b)) => {
-            let sum = if operator == Operator::Add { a.checked_add(&b) } else { a.checked_sub(&b) };
-            return matches!(operator, Operator::Add | Operator::Subtract).then_some(sum.map(Val::Duration));
-        }
-        (Val::Fact(time), Val::Duration(length)) | (Val::Duration(length), Val::Fact(time)) => {
-            let Fact::Time(time) = *time else { return None };
-            let moved = match operator {
-                Operator::Add => time.checked_add_signed(length),
-                Operator::Subtract => time.checked_sub_signed(length),
-                _ => return None,
-            };
-            return Some(moved.map(|time| Val::from(Fact::Time(time))));
-        }
-        (Val::Fact(a), Val::Fact(b)) => (a.into_owned(), b.into_owned()),
-    };
-    let result = match (operator, a, b) {
-        (Operator::Subtract, Fact::Time(a), Fact::Time(b)) => return Some(Some(Val::Duration(a - b))),
-        (Operator::Add, Fact::Text(a), Fact::Text(b)) => Some(Fact::Text(a + &b)),
-        (Operator::Add, Fact::List(mut a), Fact::List(b)) => {
-            a.extend(b);
-            Some(Fact::List(a))
-        }
-        (Operator::Add, Fact::Int(a), Fact::Int(b)) => a.checked_add(b).map(Fact::Int),
-        (Operator::Subtract, Fact::Int(a), Fact::Int(b)) => a.checked_sub(b).map(Fact::Int),
-        (Operator::Multiply, Fact::Int(a), Fact::Int(b)) => a.checked_mul(b).map(Fact::Int),
-        (Operator::Divide, Fact::Int(a), Fact::Int(b)) => a.checked_div(b).map(Fact::Int),
-        (Operator::Modulo, Fact::Int(a), Fact::Int(b)) => a.checked_rem(b).map(Fact::Int),
-        _ => return None,
-    };
-    Some(result.map(Val::from))
-}
-
-/// The text of a fact: lists joined with commas, an empty one as "none".
-pub fn render(fact: &Fact) -> String {
-    match fact {
-        Fact::Bool(value) => value.to_string(),
-        Fact::Int(value) => value.to_string(),
-        Fact::Text(text) => text.clone(),
-        Fact::Time(time) => time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        Fact::List(items) if items.is_empty() => "none".to_owned(),
-        Fact::List(items) if items.iter().any(|item| matches!(item, Fact::Map(_))) => {
-            format!("{} records", items.len())
-        }
-        Fact::List(items) => items.iter().map(render).collect::<Vec<_>>().join(", "),
-        Fact::Map(map) => {
-            map.iter().map(|(key, fact)| format!("{key}: {}", render(fact))).collect::<Vec<_>>().join(", ")
-        }
-        Fact::Missing(missing) => format!("({})", missing.state.word()),
-    }
-}
-
-fn render_value(value: &Val) -> String {
-    match value {
-        Val::Fact(fact) => render(fact),
-        Val::Duration(length) => render_duration(*length),
-    }
-}
-
-fn render_duration(length: TimeDelta) -> String {
-    let sign = if length < TimeDelta::zero() { "-" } else { "" };
-    let seconds = length.num_seconds().unsigned_abs();
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{sign}{seconds} s"),
-        (0, 0, minutes) => format!("{sign}{minutes} min"),
-        (0, hours, minutes) => format!("{sign}{hours} h {minutes} min"),
-        (days, hours, _) => format!("{sign}{days} d {hours} h"),
-    }
-}
-
-fn render_stop(stop: &Stop) -> String {
-    match stop {
-        Stop::Vacuous(why) => format!("(does not hold: {why})"),
-        Stop::Unknown(unknown) => match unknown.first() {
-            Some(Unknown::Missing { missing, .. }) => format!("(unknown: {})", missing.state.word()),
-            Some(Unknown::Error(what)) => format!("(unknown: {what})"),
-            None => "(unknown)".to_owned(),
-        },
     }
 }

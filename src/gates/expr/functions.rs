@@ -2,7 +2,8 @@
 
 use chrono::TimeDelta;
 
-use super::eval::{Val, render};
+use super::eval::Val;
+use super::render::render;
 use super::types::ExprType;
 use crate::evidence::Fact;
 use crate::probes::parse_duration;

@@ -195,11 +195,12 @@ impl Lowering<'_> {
             (_, None) => Kind::Call(name.to_owned(), args),
         };
         // A function's own token is the parenthesis; its name stands before it.
-        let span = match &kind {
-            Kind::Call(name, _) if self.source[..span.start].ends_with(name.as_str()) => {
-                Span { start: span.start - name.len(), end: span.start }
-            }
-            _ => span,
+        let span = if let Kind::Call(name, _) = &kind
+            && self.source[..span.start].ends_with(name.as_str())
+        {
+            Span { start: span.start - name.len(), end: span.start }
+        } else {
+            span
         };
         Some(Node { span, kind })
     }

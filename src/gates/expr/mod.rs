@@ -13,10 +13,13 @@ mod eval;
 mod functions;
 mod lower;
 mod node;
+mod operations;
+mod render;
 mod text;
 mod types;
 
 pub use eval::{Env, Outcome, Step, Unknown};
+pub use render::render as render_fact;
 pub use text::Text;
 pub use types::{ExprType, Scope};
 

@@ -193,9 +193,10 @@ impl Node {
 
     /// Adds the longest dotted paths from variables that are not bound by a loop.
     pub(super) fn collect_reads(&self, bound: &mut Vec<String>, names: &mut BTreeSet<String>) {
-        let path = match &self.kind {
-            Kind::Has(operand, field) => operand.dotted().map(|path| format!("{path}.{field}")),
-            _ => self.dotted(),
+        let path = if let Kind::Has(operand, field) = &self.kind {
+            operand.dotted().map(|path| format!("{path}.{field}"))
+        } else {
+            self.dotted()
         };
         if let Some(path) = path {
             let root = path.split('.').next().unwrap_or_default();

@@ -8,7 +8,8 @@ use super::phase::{LiveWrite, PhaseFinding, SwitchFinding, Verdict};
 use super::survey;
 use super::tree::Tree;
 use super::value::Spot;
-use crate::evidence::{Fact, Missing, Shape};
+use crate::evidence::{Fact, Missing, MissingState, Shape};
+use crate::probes::Door;
 
 /// A phase with its name and description.
 pub type Judged<'a> = (&'a str, &'a PhaseConfig, PhaseFinding);
@@ -62,6 +63,8 @@ pub fn shape() -> Shape {
         ("phases_reaching_simulator", texts()),
         ("phases_unguarded", texts()),
         ("phases_undecided", texts()),
+        ("decided", Shape::Bool),
+        ("switch_values", texts()),
         ("state", text()),
         ("labels", Shape::list(record(&[("name", text()), ("text", text()), ("place", text())]))),
         ("simulator_docs", Shape::list(record(&[("name", text()), ("doc", text()), ("place", text())]))),
@@ -113,6 +116,7 @@ pub fn facts(
     patterns: &Patterns,
     switches: &[SwitchFinding],
     findings: &[Judged<'_>],
+    door: &Door,
 ) -> Fact {
     let names = |holds: &dyn Fn(&PhaseFinding) -> bool| {
         Fact::texts(findings.iter().filter(|(_, _, finding)| holds(finding)).map(|(name, ..)| *name))
@@ -130,7 +134,7 @@ pub fn facts(
             .into_iter()
             .map(|(module, spot)| Fact::record([("module", module.into()), ("place", place(spot))])),
     );
-    let docs = survey::simulators(interp, &patterns.simulators).into_iter().map(|simulator| {
+    let docs = survey::simulators(tree, &patterns.simulators).into_iter().map(|simulator| {
         Fact::record([("name", simulator.name.into()), ("doc", simulator.doc.into()), ("place", place(simulator.spot))])
     });
     let failures = tree.files.iter().filter_map(|file| {
@@ -150,16 +154,11 @@ pub fn facts(
         (
             "switches",
             Fact::list(config.kill_switch.iter().zip(switches).map(|(given, found)| {
-                let value = match found.value {
-                    Some(true) => "True",
-                    Some(false) => "False",
-                    None => "unknown",
-                };
                 Fact::record([
                     ("name", given.name.clone().into()),
                     ("kind", given.kind.word().into()),
                     ("found", found.at.is_some().into()),
-                    ("value", value.into()),
+                    ("value", switch_value(found).into()),
                     ("place", found.spot.map_or_else(|| Fact::text(""), place)),
                 ])
             })),
@@ -173,12 +172,51 @@ pub fn facts(
         ("phases_reaching_simulator", names(&|finding| finding.simulator_reachable == Verdict::True)),
         ("phases_unguarded", names(&|finding| finding.guarded == Verdict::False)),
         ("phases_undecided", names(&is_undecided)),
+        ("decided", decided(tree, findings, door).into()),
+        (
+            "switch_values",
+            Fact::list(
+                config.kill_switch.iter().zip(switches).map(|(given, found)| known_value(&given.name, found, door)),
+            ),
+        ),
         ("state", state_of(findings).into()),
         ("labels", labels),
         ("simulator_docs", Fact::list(docs)),
         ("live_discoverers", Fact::texts(survey::live_discoverers(interp, &patterns.sinks, &entered))),
         ("unwired", unwired),
     ])
+}
+
+fn switch_value(switch: &SwitchFinding) -> &'static str {
+    match switch.value {
+        Some(true) => "True",
+        Some(false) => "False",
+        None => "unknown",
+    }
+}
+
+/// The value, or that it could not be read: one that is unknown before and after has not been found to be the same.
+fn known_value(name: &str, switch: &SwitchFinding, door: &Door) -> Fact {
+    if switch.value.is_some() {
+        return switch_value(switch).into();
+    }
+    let said = if switch.at.is_some() { "its value at rest cannot be told" } else { "it is not in the tree" };
+    let next = "let it be a plain True or False: see docs/code-path.md";
+    door.missing(MissingState::Unreadable, format!("read the switch {name}"), said, next).into()
+}
+
+/// True, or the reason why a phase could not be decided: a rule over this is unknown by itself.
+fn decided(tree: &Tree, findings: &[Judged<'_>], door: &Door) -> Result<bool, Missing> {
+    let Some((name, _, finding)) = findings.iter().find(|(_, _, finding)| is_undecided(finding)) else {
+        return Ok(true);
+    };
+    let said = match finding.blocked_by.first() {
+        Some((reason, Some(spot))) => format!("{reason} at {}", tree.place(*spot)),
+        Some((reason, None)) => reason.clone(),
+        None => "the analysis met something that it does not model".to_owned(),
+    };
+    let next = "write it so that the analysis can follow it: see docs/code-path.md";
+    Err(door.missing(MissingState::Unreadable, format!("decide what phase {name} does in a live run"), said, next))
 }
 
 fn phase_fact(tree: &Tree, (name, phase, finding): &Judged<'_>) -> Fact {

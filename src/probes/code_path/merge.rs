@@ -50,8 +50,9 @@ impl State {
         let mut globals = (*self.globals).clone();
         let keys: BTreeSet<&Variable> = self.globals.keys().chain(other.globals.keys()).collect();
         for key in keys {
-            let both = [self, other].map(|state| state.global(key.0, &key.1).cloned().unwrap_or(Value::Unbound));
-            let joined = if both[0] == both[1] { both[0].clone() } else { Value::one_of(both, &mut *lost) };
+            let [ours, theirs] =
+                [self, other].map(|state| state.global(key.0, &key.1).cloned().unwrap_or(Value::Unbound));
+            let joined = if ours == theirs { ours } else { Value::merged(ours, theirs, lost) };
             globals.insert(key.clone(), joined);
         }
         let facts = self.facts.iter().filter(|(key, value)| other.facts.get(key) == Some(value));
@@ -74,10 +75,7 @@ fn join_maps(
 ) -> BTreeMap<Name, Value> {
     let names: BTreeSet<&Name> = ours.keys().chain(theirs.keys()).collect();
     let pick = |map: &BTreeMap<Name, Value>, name: &Name| map.get(name).cloned().unwrap_or(Value::Unbound);
-    names
-        .into_iter()
-        .map(|name| (name.clone(), Value::one_of([pick(ours, name), pick(theirs, name)], &mut *lost)))
-        .collect()
+    names.into_iter().map(|name| (name.clone(), Value::merged(pick(ours, name), pick(theirs, name), lost))).collect()
 }
 
 fn join_cells(address: Address, ours: &Cell, theirs: &Cell, lost: &mut dyn FnMut() -> Value) -> Cell {
@@ -108,7 +106,7 @@ fn join_cells(address: Address, ours: &Cell, theirs: &Cell, lost: &mut dyn FnMut
             let mut join = |name: &Name| {
                 let (mine, other) = (ours.get(name), theirs.get(name));
                 let value = match (mine, other) {
-                    (Some(mine), Some(other)) => Value::one_of([mine.clone(), other.clone()], &mut *lost),
+                    (Some(mine), Some(other)) => Value::merged(mine.clone(), other.clone(), lost),
                     // What one path has only looked at was there on the other too; what it has put there was not.
                     (Some(one), None) | (None, Some(one)) if is_looked_at(address, name, one) => one.clone(),
                     (Some(one), None) | (None, Some(one)) => Value::one_of([one.clone(), lost()], &mut *lost),

@@ -6,6 +6,11 @@
 //! paths did into three answers with evidence; [`survey`] adds what the tree says of itself. Nothing of
 //! the tree is ever run. What cannot be decided is `unknown`, with the reason and the place.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "syntax has many kinds and the analysis follows some: what it does not list is unknown"
+)]
+
 pub mod config;
 mod facts;
 mod interp;
@@ -61,6 +66,12 @@ impl Probe for CodePath {
                 required: true,
                 doc: "mode, kill_switch, patterns and phases, as docs/code-path.md describes them",
             },
+            Parameter {
+                name: "order",
+                kind: ParameterKind::Texts,
+                required: false,
+                doc: "the phases in the order in which they run; those that it does not name come after, by name",
+            },
         ]
     }
 
@@ -90,7 +101,8 @@ impl Probe for CodePath {
             Err(missing) => return Err(missing),
         }
         // The tree and all that is learnt of it stay on one thread with a stack of its own.
-        let work = || analyse(door, root, &config);
+        let order = settings.texts("order");
+        let work = || analyse(door, root, &config, &order);
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("code-path".to_owned()).stack_size(STACK);
             let running = thread.spawn_scoped(scope, work).map_err(|error| {
@@ -102,7 +114,7 @@ impl Probe for CodePath {
     }
 }
 
-fn analyse(door: &Door, root: &str, config: &CodePathConfig) -> Result<Fact, Missing> {
+fn analyse(door: &Door, root: &str, config: &CodePathConfig, order: &[&str]) -> Result<Fact, Missing> {
     let tree = match tree::read(door, root) {
         Ok(tree) => tree,
         Err(missing) => return Ok(facts::nothing(true, &missing)),
@@ -120,10 +132,11 @@ fn analyse(door: &Door, root: &str, config: &CodePathConfig) -> Result<Fact, Mis
     let switches = phase::find_switches(&mut interp, config);
     // They are known before anything is imported: a value that a module keeps of a switch is stale.
     interp.switches = switches.iter().filter_map(|found| found.at.clone()).collect();
-    let findings: Vec<_> = config
-        .phases
-        .iter()
+    let mut phases: Vec<_> = config.phases.iter().collect();
+    phases.sort_by_key(|(name, _)| order.iter().position(|next| next == name).unwrap_or(usize::MAX));
+    let findings: Vec<_> = phases
+        .into_iter()
         .map(|(name, phase)| (name.as_str(), phase, phase::judge(&mut interp, config, phase, &switches)))
         .collect();
-    Ok(facts::facts(&tree, &interp, config, &patterns, &switches, &findings))
+    Ok(facts::facts(&tree, &interp, config, &patterns, &switches, &findings, door))
 }

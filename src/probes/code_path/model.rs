@@ -285,7 +285,7 @@ pub enum StmtKind {
     /// Raises; without a value, again what is being handled.
     Raise(Option<Expr>),
     /// A check that an optimising interpreter removes.
-    Assert(Expr),
+    Assert(Expr, Option<Expr>),
     /// `import a.b as c`
     Import(Vec<(Name, Option<Name>)>),
     /// `from a import b as c`; level counts the leading dots. A name `*` takes everything.
@@ -375,7 +375,7 @@ pub struct Function {
     pub is_generator: bool,
     /// Names that are bound in the body, and so are local.
     pub locals: BTreeSet<Name>,
-    /// The first lines of its documentation.
+    /// Its documentation text.
     pub doc: Option<String>,
     /// Attributes that the body assigns to its first parameter.
     pub self_assigned: BTreeSet<Name>,
@@ -422,6 +422,6 @@ pub struct Class {
     pub body: Vec<Stmt>,
     /// Decorators, outermost first.
     pub decorators: Vec<Expr>,
-    /// The first lines of its documentation.
+    /// Its documentation text.
     pub doc: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! The state of one path: heap, facts learnt, and what was written so far; and how paths are merged
 //! when there are too many.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -149,10 +150,11 @@ impl State {
     /// A cell that may be changed.
     pub fn cell_mut(&mut self, address: Address) -> Option<&mut Cell> {
         let heap = Rc::make_mut(&mut self.heap);
-        if !heap.contains_key(&address) {
-            heap.insert(address, self.base.heap.get(&address)?.clone());
-        }
-        heap.get_mut(&address).map(Rc::make_mut)
+        let cell = match heap.entry(address) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(self.base.heap.get(&address)?.clone()),
+        };
+        Some(Rc::make_mut(cell))
     }
 
     /// Puts a cell.

@@ -8,8 +8,7 @@ use regex::Regex;
 use super::interp::Interp;
 use super::model::{Const, ExprKind, Module, Stmt, StmtKind, Target};
 use super::patterns::{Glob, any_matches};
-use super::state::Home;
-use super::tree::Tree;
+use super::tree::{SourceFile, Tree};
 use super::value::{ModuleId, Spot, Value};
 
 /// A version label.
@@ -28,7 +27,7 @@ pub struct Label {
 pub struct Documented {
     /// Its dotted name.
     pub name: String,
-    /// The first two lines of its documentation; empty where there is none.
+    /// Its documentation; empty where there is none.
     pub doc: String,
     /// Where.
     pub spot: Spot,
@@ -88,34 +87,23 @@ fn label(stmt: &Stmt, module: ModuleId) -> Option<Label> {
     }
 }
 
-/// Classes and functions, among the modules that the phases load, that match a simulator's pattern.
-pub fn simulators(interp: &Interp<'_>, patterns: &[Glob]) -> Vec<Documented> {
+/// Classes and functions of the tree, tests aside, that match a simulator's pattern; a method speaks for its
+/// class. In the order of the files.
+pub fn simulators(tree: &Tree, patterns: &[Glob]) -> Vec<Documented> {
     let mut found: Vec<Documented> = Vec::new();
-    for class in interp.classes() {
-        let methods = class.members.iter().filter(|(_, value)| matches!(value, Value::Function(_)));
-        let mut names = methods.map(|(name, _)| format!("{}.{name}", class.name));
-        if any_matches(patterns, &class.name) || names.any(|name| any_matches(patterns, &name)) {
-            found.push(Documented {
-                name: class.name.to_string(),
-                doc: class.definition.doc.clone().unwrap_or_default(),
-                spot: Spot { module: class.module, at: class.definition.at },
-            });
+    for (id, file, definitions) in likely(tree, patterns) {
+        for definition in &definitions {
+            let matching = any_matches(patterns, &definition.name)
+                || definitions
+                    .iter()
+                    .any(|other| other.class == Some(definition.at) && any_matches(patterns, &other.name));
+            let method = definition.class.is_some();
+            if matching && !method && !file.is_test {
+                let spot = Spot { module: id, at: definition.at };
+                found.push(Documented { name: definition.name.clone(), doc: definition.doc.clone(), spot });
+            }
         }
     }
-    for ((home, _), value) in &interp.base.base().globals {
-        if let (Home::Module(module), Value::Function(closure)) = (home, value)
-            && closure.module == *module
-            && any_matches(patterns, &closure.name)
-        {
-            found.push(Documented {
-                name: closure.name.to_string(),
-                doc: closure.function.doc.clone().unwrap_or_default(),
-                spot: Spot { module: *module, at: closure.function.at },
-            });
-        }
-    }
-    found.sort_by(|a, b| (a.spot, &a.name).cmp(&(b.spot, &b.name)));
-    found.dedup_by(|a, b| a.spot == b.spot);
     found
 }
 
@@ -138,25 +126,42 @@ pub fn live_discoverers(interp: &Interp<'_>, sinks: &[Glob], entered: &BTreeSet<
 /// Modules that define something that matches a sink's pattern and that no phase leads to.
 pub fn unwired(tree: &Tree, interp: &Interp<'_>, sinks: &[Glob], entries: &[ModuleId]) -> Vec<(String, Spot)> {
     let reached = reached(interp, entries);
+    let unreached = likely(tree, sinks).into_iter().filter(|(id, ..)| !reached.contains(id));
+    let matching = unreached.filter_map(|(id, file, definitions)| {
+        let first = definitions.into_iter().find(|definition| any_matches(sinks, &definition.name))?;
+        Some((file.module.clone(), Spot { module: id, at: first.at }))
+    });
+    matching.collect()
+}
+
+/// Something that a module defines.
+struct Definition {
+    /// Its dotted name.
+    name: String,
+    /// Where.
+    at: u32,
+    /// Its documentation.
+    doc: String,
+    /// Where the class stands that it is a method of.
+    class: Option<u32>,
+}
+
+/// The files, tests aside, that define a name in which one of the globs may end, with what they define.
+fn likely<'t>(tree: &'t Tree, globs: &[Glob]) -> Vec<(ModuleId, &'t SourceFile, Vec<Definition>)> {
     let mut found = Vec::new();
     for (index, file) in tree.files.iter().enumerate() {
-        let id = ModuleId(index);
-        if file.is_test || reached.contains(&id) {
-            continue;
-        }
         // A glob ends in the last part of a name, unless it ends in a star: a cheap look before parsing.
-        let likely = sinks.iter().any(|glob| match glob.last_part() {
+        let likely = globs.iter().any(|glob| match glob.last_part() {
             Some(name) => file.scan.defined.contains(name),
             None => glob.may_match_in(&file.module),
         });
-        if !likely {
+        if file.is_test || !likely {
             continue;
         }
         let Ok(module) = file.parsed() else { continue };
-        let mut names = Vec::new();
-        defined(module, &file.module, &mut names);
-        let first = names.into_iter().find(|(name, _)| any_matches(sinks, name));
-        found.extend(first.map(|(_, at)| (file.module.clone(), Spot { module: id, at })));
+        let mut definitions = Vec::new();
+        defined(module, &file.module, &mut definitions);
+        found.push((ModuleId(index), file, definitions));
     }
     found
 }
@@ -172,15 +177,22 @@ fn reached(interp: &Interp<'_>, entries: &[ModuleId]) -> BTreeSet<ModuleId> {
     reached
 }
 
-fn defined(module: &Module, name: &str, out: &mut Vec<(String, u32)>) {
-    let mut work: Vec<(&Stmt, String)> = module.body.iter().rev().map(|stmt| (stmt, name.to_owned())).collect();
-    while let Some((stmt, prefix)) = work.pop() {
+fn defined(module: &Module, name: &str, out: &mut Vec<Definition>) {
+    let mut work: Vec<(&Stmt, String, Option<u32>)> =
+        module.body.iter().rev().map(|stmt| (stmt, name.to_owned(), None)).collect();
+    while let Some((stmt, prefix, class)) = work.pop() {
         match &stmt.kind {
-            StmtKind::Function(function) => out.push((format!("{prefix}.{}", function.name), function.at)),
-            StmtKind::Class(class) => {
-                let inner = format!("{prefix}.{}", class.name);
-                out.push((inner.clone(), class.at));
-                work.extend(class.body.iter().rev().map(|stmt| (stmt, inner.clone())));
+            StmtKind::Function(function) => out.push(Definition {
+                name: format!("{prefix}.{}", function.name),
+                at: function.at,
+                doc: function.doc.clone().unwrap_or_default(),
+                class,
+            }),
+            StmtKind::Class(inner) => {
+                let name = format!("{prefix}.{}", inner.name);
+                let doc = inner.doc.clone().unwrap_or_default();
+                work.extend(inner.body.iter().rev().map(|stmt| (stmt, name.clone(), Some(inner.at))));
+                out.push(Definition { name, at: inner.at, doc, class });
             }
             _ => {}
         }

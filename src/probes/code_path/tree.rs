@@ -75,7 +75,7 @@ pub fn read(door: &Door, root: &str) -> Result<Tree, Missing> {
                 "raise the time limit",
             ));
         }
-        contents.push(door.read_quietly(&format!("{root}/{path}"), door.limits().file_bytes)?);
+        contents.push(door.read_unnoted(&format!("{root}/{path}"), door.limits().file_bytes)?);
     }
     let readings: Vec<(Digest256, u64, Text)> =
         contents.into_par_iter().map(|bytes| (Digest256::of(&bytes), bytes.len() as u64, Text::of(bytes))).collect();
@@ -125,7 +125,7 @@ fn walk(door: &Door, root: &str, below: &str, depth: usize, found: &mut Found) -
         let tried = format!("list {here}");
         return Err(door.missing(MissingState::Unreadable, tried, "folders nest too deep", "look at it"));
     }
-    for entry in door.list_quietly(&here)? {
+    for entry in door.list_unnoted(&here)? {
         let path = if below.is_empty() { entry.name.clone() } else { format!("{below}/{}", entry.name) };
         let skipped = entry.name == "__pycache__" || entry.name.starts_with('.');
         if skipped {

@@ -280,6 +280,27 @@ impl Value {
         }
     }
 
+    /// One of two values where paths are merged: of what may be anything at all, no more than a few stay apart.
+    pub fn merged(ours: Value, theirs: Value, lost: &mut dyn FnMut() -> Value) -> Value {
+        const APART: usize = 2;
+        let both = Value::one_of([ours, theirs], &mut *lost);
+        let Value::OneOf(all) = &both else { return both };
+        if all.iter().filter(|each| each.is_anything()).count() <= APART {
+            return both;
+        }
+        let rest = all.iter().filter(|each| !each.is_anything()).cloned();
+        let anything = lost();
+        Value::one_of(rest.chain([anything.clone()]).collect::<Vec<_>>(), || anything)
+    }
+
+    /// Whether nothing is known of the value but that it was given.
+    fn is_anything(&self) -> bool {
+        self.unseen().is_some_and(|unseen| {
+            let alone = unseen.connection.is_none() && unseen.owner.is_none();
+            alone && unseen.origin == Origin::Data && unseen.kind == UnseenKind::Plain
+        })
+    }
+
     /// The alternatives of a value.
     pub fn alternatives(&self) -> Vec<Value> {
         match self {

@@ -228,7 +228,7 @@ fn v06_only_simulates() {
     );
     let doc = &list(&fact, "simulator_docs")[0];
     assert_eq!(text(doc, "name"), "cutter.discoverer.LiveDryRunDiscoverer");
-    assert_eq!(text(doc, "doc"), "Simulator-only phase bodies.");
+    assert_eq!(text(doc, "doc"), "Simulator-only phase bodies. No production write path is reachable.");
     assert!(list(&fact, "live_discoverers").is_empty());
     let summary = text(phase(&fact, "cut_leg_a"), "summary");
     assert!(summary.starts_with("no live run writes; it can reach the simulator"), "{summary}");

@@ -247,6 +247,21 @@ pub(super) const CASES: &[Case] = &[
         ["always", "false", "true"],
     ),
     (
+        "assert-message-simulates",
+        "def run(ctx: Ctx):\n    gate.require()\n    assert len(ctx.rows) > 1, ctx.discoverer.simulate_cut(ctx.rows)\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "true", "true"],
+    ),
+    (
+        "many-paths-one-class",
+        "def run(ctx: Ctx):\n    gate.require()\n    a = 1 if len(ctx.rows) > 0 else 2\n    b = 1 if len(ctx.rows) > 1 else 2\n    c = 1 if len(ctx.rows) > 2 else 2\n    d = 1 if len(ctx.rows) > 3 else 2\n    e = 1 if len(ctx.rows) > 4 else 2\n    f = 1 if len(ctx.rows) > 5 else 2\n    writer = Adapter(ctx.conn)\n    return writer.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "many-paths-two-classes",
+        "def run(ctx: Ctx):\n    gate.require()\n    a = 1 if len(ctx.rows) > 0 else 2\n    b = 1 if len(ctx.rows) > 1 else 2\n    c = 1 if len(ctx.rows) > 2 else 2\n    d = 1 if len(ctx.rows) > 3 else 2\n    e = 1 if len(ctx.rows) > 4 else 2\n    f = 1 if len(ctx.rows) > 5 else 2\n    writer = (Adapter if len(ctx.rows) > 1 else NullAdapter)(ctx.conn)\n    return writer.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
         "null-adapter",
         "def run(ctx: Ctx):\n    gate.require()\n    return NullAdapter(ctx.conn).write(ctx.rows)\n",
         ["never", "false", "true"],

@@ -7,7 +7,7 @@ use super::{Evaled, Interp, State};
 use crate::probes::code_path::model::{Argument, Expr, ExprKind, StmtKind, Way};
 use crate::probes::code_path::patterns::any_matches;
 use crate::probes::code_path::value::{
-    Arguments, Cell, ClassId, Closure, ClosureKind, Origin, Spot, Unseen, UnseenKind, Value,
+    Address, Arguments, Cell, ClassId, Closure, ClosureKind, Origin, Spot, Unseen, UnseenKind, Value,
 };
 
 impl Interp<'_> {
@@ -235,7 +235,7 @@ impl Interp<'_> {
             let reason = format!("{} has a finaliser", self.class(class).name);
             self.unseen_code(&mut state, reason, spot);
         }
-        let address = self.address();
+        let address = self.made_at(&state, class, spot);
         state.put(address, Cell::Instance { class, fields: BTreeMap::new(), fresh: true, filled: true });
         let this = Value::Object(address);
         match self.find_member(class, "__init__") {
@@ -258,6 +258,23 @@ impl Interp<'_> {
                 out
             }
         }
+    }
+
+    /// The address of an instance made here. Paths through one call that make it at one place share it, so that
+    /// merging them keeps its class; an address that a path has in use is never given to it again.
+    fn made_at(&mut self, state: &State, class: ClassId, spot: Spot) -> Address {
+        let Some(scope) = self.frame().scope else { return self.address() };
+        let mut key = (scope, spot, class, 0);
+        loop {
+            match self.instance_ids.get(&key) {
+                Some(known) if state.cell(*known).is_some() => key.3 += 1,
+                Some(known) => return *known,
+                None => break,
+            }
+        }
+        let address = self.address();
+        self.instance_ids.insert(key, address);
+        address
     }
 
     fn construct_record(

@@ -152,7 +152,6 @@ impl Interp<'_> {
     }
 
     fn make_class(&mut self, state: State, class: &Rc<Class>, values: &[Value]) -> Evaled {
-        let spot = self.spot(class.at);
         let mut lines: Vec<Vec<ClassId>> = Vec::new();
         let mut outer: Vec<Name> = Vec::new();
         let mut veiled: Option<String> = None;
@@ -191,9 +190,6 @@ impl Interp<'_> {
             enumeration: None,
             is_record,
         });
-        if self.frame().function.is_none() {
-            self.class_ids.insert((spot.module, spot.at), id);
-        }
         self.class_body(state, class, id)
     }
 

@@ -139,6 +139,12 @@ impl Interp<'_> {
             (Value::Text(text), "lower") => Value::Text(text.to_lowercase().into()),
             (Value::Text(text), "upper") => Value::Text(text.to_uppercase().into()),
             (Value::Text(text), "strip") => Value::Text(text.trim().into()),
+            (Value::Text(text), "replace") => match arguments.positions.as_slice() {
+                [Value::Text(from), Value::Text(to)] if !arguments.open && arguments.names.is_empty() => {
+                    Value::Text(text.replace(&**from, to).into())
+                }
+                _ => self.scalar(&name),
+            },
             (Value::Text(text), "format") => {
                 let head = text.split('{').next().unwrap_or("");
                 Value::TextFrom(head.into())

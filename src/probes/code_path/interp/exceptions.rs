@@ -6,20 +6,26 @@ use crate::probes::code_path::value::{Cell, Origin, Value};
 
 impl Interp<'_> {
     /// A check that disappears under `python -O`: it narrows the paths, and proves nothing.
-    pub(super) fn assertion(&mut self, state: State, test: &Expr) -> Outcomes {
+    pub(super) fn assertion(&mut self, state: State, test: &Expr, message: Option<&Expr>) -> Outcomes {
+        // Under -O nothing is tested: the path goes on, and has learnt nothing.
         let mut out = vec![(state.clone(), Flow::Next)];
         for (state, result) in self.evaluate(state, test) {
             match result {
                 Ok(value) => {
                     let spot = self.spot(test.at);
                     for (state, truth) in self.truths(state, &value, spot) {
-                        let flow = if truth { Flow::Next } else { Flow::Raise(Exc::Builtin("AssertionError".into())) };
-                        // Under -O what the test would have taught is not known: only its failure matters.
-                        if !truth {
-                            out.push((state, flow));
-                        } else {
+                        if truth {
                             out.push((state, Flow::Next));
+                            continue;
                         }
+                        // The message is made only when the test fails.
+                        let made = match message {
+                            Some(message) => self.evaluate(state, message),
+                            None => vec![(state, Ok(Value::None))],
+                        };
+                        let failed =
+                            |_: &mut Self, state, _| vec![(state, Flow::Raise(Exc::Builtin("AssertionError".into())))];
+                        out.extend(self.then_flow(made, failed));
                     }
                 }
                 Err(exc) => out.push((state, Flow::Raise(exc))),
@@ -94,7 +100,7 @@ impl Interp<'_> {
         let outcomes = self.then_flow(classes, |me, state, classes| {
             let verdict = match &classes {
                 None => Some(true),
-                Some(classes) => me.catches(&state, classes, &exc),
+                Some(classes) => me.catches(classes, &exc),
             };
             let mut out = Vec::new();
             if verdict != Some(false) {
@@ -122,10 +128,10 @@ impl Interp<'_> {
     }
 
     /// Whether handler classes catch an exception; `None` when that is not known.
-    pub(super) fn catches(&self, state: &State, classes: &Value, exc: &Exc) -> Option<bool> {
+    pub(super) fn catches(&self, classes: &Value, exc: &Exc) -> Option<bool> {
         match classes {
             Value::Tuple(all) | Value::OneOf(all) => {
-                let verdicts: Vec<_> = all.iter().map(|each| self.catches(state, each, exc)).collect();
+                let verdicts: Vec<_> = all.iter().map(|each| self.catches(each, exc)).collect();
                 let any = verdicts.contains(&Some(true)) && matches!(classes, Value::Tuple(_));
                 if any { Some(true) } else { verdicts.iter().all(|verdict| *verdict == Some(false)).then_some(false) }
             }

@@ -14,6 +14,9 @@ const UNROLLED: usize = 40;
 /// Passes through a body before what it leaves is given up.
 const PASSES: usize = 10;
 
+/// How a state enters the next pass of a loop (true) or ends the loop (false).
+type Advance<'a, I> = dyn FnMut(&mut I, PathState) -> Vec<(PathState, bool)> + 'a;
+
 impl Interp<'_> {
     /// Runs `body` for each element of a value; `Break` and the normal end come back as `Next`.
     pub(super) fn iterate(
@@ -134,7 +137,7 @@ impl Interp<'_> {
         state: State,
         filled: bool,
         spot: Spot,
-        advance: &mut dyn FnMut(&mut Self, State) -> Vec<(State, bool)>,
+        advance: &mut Advance<'_, Self>,
         body: &mut dyn FnMut(&mut Self, State) -> Outcomes,
     ) -> Outcomes {
         let start = state.clone();

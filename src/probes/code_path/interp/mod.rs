@@ -173,13 +173,13 @@ pub struct Interp<'t> {
     pub pinned: BTreeSet<(Address, Name)>,
     patterns: Patterns,
     classes: Vec<ClassInfo>,
-    class_ids: BTreeMap<(ModuleId, u32), ClassId>,
     modules: BTreeMap<ModuleId, imports::Loading>,
     subclasses: BTreeMap<ClassId, Rc<Vec<ClassId>>>,
     processes: BTreeSet<Address>,
     import_effects: BTreeSet<ModuleId>,
     next: Address,
     attribute_ids: BTreeMap<(Address, Name), Address>,
+    instance_ids: BTreeMap<(Address, Spot, ClassId, usize), Address>,
     frames: Vec<Frame>,
     importing: usize,
     quiet: usize,
@@ -204,13 +204,13 @@ impl<'t> Interp<'t> {
             pinned: BTreeSet::new(),
             patterns,
             classes: Vec::new(),
-            class_ids: BTreeMap::new(),
             modules: BTreeMap::new(),
             subclasses: BTreeMap::new(),
             processes: BTreeSet::new(),
             import_effects: BTreeSet::new(),
             next: 1,
             attribute_ids: BTreeMap::new(),
+            instance_ids: BTreeMap::new(),
             frames: Vec::new(),
             importing: 0,
             quiet: 0,
@@ -232,6 +232,7 @@ impl<'t> Interp<'t> {
         (self.importing, self.quiet, self.catching, self.filling) = (0, 0, 0, 0);
         self.nesting = 0;
         self.pinned.clear();
+        self.instance_ids.clear();
     }
 
     fn address(&mut self) -> Address {

@@ -155,7 +155,7 @@ impl Mergeable for Result<Value, Exc> {
 
     fn join(self, other: Self, lost: &mut dyn FnMut() -> Value) -> Self {
         match (self, other) {
-            (Ok(ours), Ok(theirs)) => Ok(Value::one_of([ours, theirs], lost)),
+            (Ok(ours), Ok(theirs)) => Ok(Value::merged(ours, theirs, lost)),
             (Err(ours), Err(theirs)) => Err(if ours == theirs { ours } else { Exc::Any }),
             (Ok(_), Err(exc)) | (Err(exc), Ok(_)) => Err(exc),
         }
@@ -169,7 +169,7 @@ impl Mergeable for Flow {
 
     fn join(self, other: Self, lost: &mut dyn FnMut() -> Value) -> Self {
         match (self, other) {
-            (Self::Return(ours), Self::Return(theirs)) => Self::Return(Value::one_of([ours, theirs], lost)),
+            (Self::Return(ours), Self::Return(theirs)) => Self::Return(Value::merged(ours, theirs, lost)),
             (Self::Raise(ours), Self::Raise(theirs)) => Self::Raise(if ours == theirs { ours } else { Exc::Any }),
             (flow, _) => flow,
         }

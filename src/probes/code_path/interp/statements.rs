@@ -105,7 +105,7 @@ impl Interp<'_> {
                 })
             }
             StmtKind::Raise(None) => vec![(state, Flow::Raise(Exc::Any))],
-            StmtKind::Assert(test) => self.assertion(state, test),
+            StmtKind::Assert(test, message) => self.assertion(state, test, message.as_ref()),
             StmtKind::Import(names) => self.import(state, names, stmt.at),
             StmtKind::ImportFrom { module, level, names } => self.import_from(state, module, *level, names, stmt.at),
             StmtKind::Function(function) => {

@@ -118,11 +118,10 @@ impl Interp<'_> {
             _ if name.starts_with("typing.") || name.starts_with("collections.abc.") => self.data(chain),
             _ => {
                 let id = self.address();
-                let chain = format!("{name}");
                 Value::Unseen(Rc::new(Unseen {
                     id,
                     origin: Origin::Outside,
-                    chain: chain.into(),
+                    chain: name.into(),
                     connection: None,
                     owner: None,
                     kind: UnseenKind::Plain,
@@ -261,10 +260,25 @@ impl Interp<'_> {
             if self.pinned.contains(&(address, name.clone())) {
                 continue;
             }
-            let later = self.data(&name);
+            // What was left there is of the declared type, where there is one.
+            let later = match self.declared_field(state, class, &name) {
+                Some(later) => later,
+                None => self.data(&name),
+            };
             let Some(Cell::Instance { fields, .. }) = state.cell_mut(address) else { return };
             let before = fields.remove(&name).into_iter().chain([later.clone()]).collect::<Vec<_>>();
             fields.insert(name, Value::one_of(before, || later));
+        }
+    }
+
+    /// A value of the type that a class declares for an attribute.
+    fn declared_field(&mut self, state: &mut State, class: ClassId, name: &Name) -> Option<Value> {
+        let (_, owner, index) = self.record_fields(class).into_iter().find(|(each, ..)| each == name)?;
+        let info = self.class(owner);
+        let (module, definition) = (info.module, info.definition.clone());
+        match &definition.body[index].kind {
+            StmtKind::Declare(_, annotation, _) => Some(self.declared(state, annotation, module, name)),
+            _ => None,
         }
     }
 

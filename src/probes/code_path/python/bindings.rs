@@ -96,7 +96,10 @@ fn statement(stmt: &Stmt, receiver: Option<&str>, out: &mut Bindings) {
         }
         StmtKind::Global(names) | StmtKind::Nonlocal(names) => out.elsewhere.extend(names.iter().cloned()),
         StmtKind::Delete(targets) => targets.iter().for_each(|t| target(t, receiver, out)),
-        StmtKind::Assert(test) => expression(test, out),
+        StmtKind::Assert(test, message) => {
+            expression(test, out);
+            message.iter().for_each(|message| expression(message, out));
+        }
         StmtKind::Raise(None)
         | StmtKind::Return(None)
         | StmtKind::Break

@@ -84,8 +84,8 @@ impl Lowering<'_> {
             ast::Stmt::Raise(s) => StmtKind::Raise(s.exc.as_ref().map(|exc| self.expression(exc))),
             ast::Stmt::Try(s) => self.try_statement(s),
             ast::Stmt::Assert(s) => {
-                // The message is only computed when the check fails.
-                StmtKind::Assert(self.expression(&s.test))
+                let test = self.expression(&s.test);
+                StmtKind::Assert(test, s.msg.as_ref().map(|message| self.expression(message)))
             }
             ast::Stmt::Import(s) => StmtKind::Import(
                 s.names.iter().map(|alias| (name(&alias.name), alias.asname.as_ref().map(name))).collect(),
@@ -222,10 +222,12 @@ fn captured(pattern: &ast::Pattern, names: &mut Vec<Name>) {
     }
 }
 
-/// The first two lines of a documentation text.
+/// A documentation text with white space folded, cut where it becomes a book.
 pub(super) fn documentation(body: &[ast::Stmt]) -> Option<String> {
+    const LONGEST: usize = 1_200;
     let ast::Stmt::Expr(first) = body.first()? else { return None };
     let ast::Expr::StringLiteral(literal) = &*first.value else { return None };
-    let lines = literal.value.to_str().trim().lines().take(2).map(str::trim);
-    Some(lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" "))
+    let folded = literal.value.to_str().split_whitespace().collect::<Vec<_>>().join(" ");
+    let cut: String = folded.chars().take(LONGEST).collect();
+    Some(if cut.len() < folded.len() { cut + "…" } else { folded })
 }

@@ -1,0 +1,39 @@
+# What people and machines run. Every target first sees that what it needs is installed (scripts/require).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint licences bench
+
+# The version that deny.toml was written for. A debug build of it takes two minutes and checks in two seconds.
+CARGO_DENY := 0.20.2
+DEMO := target/demo
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## build the laboratory in target/demo, audit it, and say where the reports are
+	@scripts/require build demo
+	cargo build --locked
+	@scripts/demo $(DEMO)
+
+test: ## everything that must hold before a change goes in: lint, then every test with real parts
+	@scripts/require build test
+	@$(MAKE) --no-print-directory lint
+	cargo test --locked
+
+lint: ## formatting, clippy without warnings, licences
+	@scripts/require build
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- --deny warnings
+	@$(MAKE) --no-print-directory licences
+
+licences: ## licences, bans and sources of all dependencies, by cargo-deny
+	@scripts/require build
+	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --version $(CARGO_DENY) --locked --debug
+	cargo deny --locked check --hide-inclusion-graph licenses bans sources
+
+bench: ## measure start-up and the laboratory's audit beside ordinary tools; writes docs/benchmarks.md
+	@scripts/require build bench
+	cargo build --locked --release
+	@scripts/bench

@@ -1,0 +1,99 @@
+//! Where the approval stands, from what the knowledge-base probe read. Pure.
+
+use super::Approval;
+use crate::evidence::Fact;
+
+/// The standing that the facts of a knowledge-base probe give.
+///
+/// Absent only when everything was read and nothing claims to be the approval: a document that could not be
+/// read might be one.
+pub fn standing(knowledge_base: &Fact) -> Approval {
+    let candidates = match knowledge_base.get("candidates") {
+        Some(Fact::List(candidates)) => candidates,
+        Some(Fact::Missing(missing)) => return Approval::Unknown(missing.to_string()),
+        Some(_) => return Approval::Unknown("the candidates are not a list".to_owned()),
+        None => return Approval::Unknown(whole(knowledge_base)),
+    };
+    let claiming: Vec<_> = candidates.iter().filter(|candidate| is(candidate, "claims") != Some(false)).collect();
+    if claiming.iter().any(|candidate| is(candidate, "claims") == Some(true) && is(candidate, "counts") == Some(true)) {
+        return Approval::Valid;
+    }
+    if !claiming.is_empty() {
+        return Approval::Invalid(claiming.iter().flat_map(|candidate| reasons(candidate)).collect());
+    }
+    match is(knowledge_base, "complete") {
+        Some(true) => Approval::Absent,
+        Some(false) => Approval::Unknown("some documents could not be read, and one of them may be it".to_owned()),
+        None => Approval::Unknown("whether everything was read is not known".to_owned()),
+    }
+}
+
+fn whole(fact: &Fact) -> String {
+    match fact {
+        Fact::Missing(missing) => missing.to_string(),
+        Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::List(_) | Fact::Map(_) => {
+            "the evidence has no candidates".to_owned()
+        }
+    }
+}
+
+fn is(fact: &Fact, name: &str) -> Option<bool> {
+    match fact.get(name) {
+        Some(Fact::Bool(value)) => Some(*value),
+        Some(_) | None => None,
+    }
+}
+
+/// A candidate's path with each reason why it does not count.
+fn reasons(candidate: &Fact) -> Vec<String> {
+    let text = |fact: &Fact| match fact {
+        Fact::Text(text) => Some(text.clone()),
+        Fact::Bool(_) | Fact::Int(_) | Fact::Time(_) | Fact::List(_) | Fact::Map(_) | Fact::Missing(_) => None,
+    };
+    let path = candidate.get("path").and_then(text).unwrap_or_else(|| "a document".to_owned());
+    match candidate.get("reasons") {
+        Some(Fact::List(reasons)) if !reasons.is_empty() => {
+            reasons.iter().filter_map(text).map(|reason| format!("{path}: {reason}")).collect()
+        }
+        Some(_) | None => vec![format!("{path}: it does not fulfil everything")],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Missing, MissingState};
+
+    fn knowledge_base(candidates: &[(bool, bool)], complete: bool) -> Fact {
+        let candidates = candidates.iter().map(|(claims, counts)| {
+            Fact::record([
+                ("path", Fact::from("kb/a.md")),
+                ("claims", Fact::Bool(*claims)),
+                ("counts", Fact::Bool(*counts)),
+                ("reasons", Fact::texts(["unsigned"])),
+            ])
+        });
+        Fact::record([("candidates", Fact::list(candidates)), ("complete", Fact::Bool(complete))])
+    }
+
+    #[test]
+    fn standing_of_every_kind() {
+        assert_eq!(standing(&knowledge_base(&[], true)), Approval::Absent);
+        assert_eq!(standing(&knowledge_base(&[(false, false)], true)), Approval::Absent);
+        assert_eq!(standing(&knowledge_base(&[(false, true)], true)), Approval::Absent);
+        assert_eq!(standing(&knowledge_base(&[(true, true)], false)), Approval::Valid);
+        assert_eq!(standing(&knowledge_base(&[(true, false)], true)).word(), "invalid");
+        assert_eq!(standing(&knowledge_base(&[(true, false), (true, true)], true)), Approval::Valid);
+        assert_eq!(standing(&knowledge_base(&[(false, false)], false)).word(), "unknown");
+        assert_eq!(standing(&Fact::record([])).word(), "unknown");
+        let denied = Missing {
+            state: MissingState::Denied,
+            tried: "list kb".to_owned(),
+            by: "auditor".to_owned(),
+            said: "no".to_owned(),
+            next: String::new(),
+        };
+        assert_eq!(standing(&Fact::from(denied.clone())).word(), "unknown");
+        assert_eq!(standing(&Fact::record([("candidates", Fact::from(denied))])).word(), "unknown");
+    }
+}

@@ -1,0 +1,123 @@
+//! `audit`: collect, evaluate, classify, publish, print.
+
+use std::path::Path;
+
+use super::cli::{AuditArgs, Required};
+use super::{CommandError, output, session};
+use crate::classify::{Letter, RunOutcome};
+use crate::evidence::{Evidence, canonical_json};
+use crate::gates::{GapState, Gate, Loaded, evaluate};
+use crate::report::escape::terminal;
+use crate::report::{Claim, Dossier, Templates, exit_code, report_set};
+
+pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
+    let outputs = output::outputs(&args.format)?;
+    let loaded = session::load(package)?;
+    if !args.only.is_empty() {
+        return only(&loaded, args);
+    }
+    let templates = templates(&loaded)?;
+    let gates: Vec<&Gate> = loaded.gates.iter().collect();
+    let session::Collected { mut evidence, secrets } = session::collect_evidence(&loaded, &gates, true);
+    evidence.process.recomputed = recomputes(&loaded, &evidence)?;
+    let root = args.out.clone().unwrap_or_else(|| loaded.place.package_dir.join("reports"));
+    let claim = Claim::take(&root, evidence.now)?;
+    let shown = root.join(claim.folder()).display().to_string();
+    // What is recorded names the folder as it lies beside the ledger; what is printed names it as it can be opened.
+    let recorded = Dossier::assemble(&loaded, &evidence, RunOutcome::NotStarted, &claim.number(), claim.folder());
+    let files = report_set(&loaded, &templates, &evidence, &recorded)?;
+    let ruling = &recorded.result.ruling;
+    claim.publish(&files, ruling.letter.word(), &ruling.label, &secrets)?;
+    let required = match args.require {
+        Required::A => Letter::A,
+        Required::B => Letter::B,
+    };
+    // The exit code is fixed before any format is rendered.
+    let code = exit_code(&recorded, required);
+    output::write(&outputs, &Dossier { reports_dir: shown, ..recorded }, &secrets)?;
+    Ok(code)
+}
+
+/// The stock templates, and those of the package's own `templates/` folder in their place.
+fn templates(loaded: &Loaded) -> Result<Templates, CommandError> {
+    let mut templates = Templates::stock();
+    let folder = loaded.place.package_dir.join("templates");
+    let failed =
+        |path: &Path, error: std::io::Error| CommandError::Usage(format!("cannot read {}: {error}", path.display()));
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(templates),
+        Err(error) => return Err(failed(&folder, error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(|error| failed(&folder, error))?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".md")) else {
+            continue;
+        };
+        let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, error))?;
+        templates.0.insert(name.to_owned(), text);
+    }
+    Ok(templates)
+}
+
+/// Writes the evidence in its canonical form, reads it back, and judges it a second time: what is published
+/// is what the recorded evidence says.
+fn recomputes(loaded: &Loaded, evidence: &Evidence) -> Result<bool, CommandError> {
+    let again: Evidence = serde_json::from_slice(&canonical_json(evidence))
+        .map_err(|error| CommandError::Internal(format!("the evidence cannot be read back: {error}")))?;
+    let dossier = |evidence: &Evidence| Dossier::assemble(loaded, evidence, RunOutcome::NotStarted, "", "");
+    if again == *evidence && dossier(&again) == dossier(evidence) {
+        return Ok(true);
+    }
+    Err(CommandError::Internal("the recorded evidence does not give the same result".to_owned()))
+}
+
+/// Judges some gates: states, no letter, no reports.
+fn only(loaded: &Loaded, args: &AuditArgs) -> Result<u8, CommandError> {
+    if !args.format.is_empty() || args.out.is_some() {
+        let message = "--only judges some gates and publishes nothing: leave --format and --out away, or ask `cutgate explain GATE --format json`";
+        return Err(CommandError::Usage(message.to_owned()));
+    }
+    let gates = args.only.iter().map(|name| session_gate(loaded, name)).collect::<Result<Vec<_>, _>>()?;
+    let session::Collected { evidence, secrets } = session::collect_evidence(loaded, &gates, false);
+    let chosen: Vec<Gate> = gates.iter().map(|gate| (*gate).clone()).collect();
+    let findings = evaluate(&chosen, &loaded.package, &evidence);
+    let mut text = String::new();
+    for finding in &findings {
+        text.push_str(&format!(
+            "{:<8} {}  {}  {}\n",
+            finding.state.word(),
+            terminal(&finding.gap),
+            terminal(&finding.id),
+            terminal(&finding.reason)
+        ));
+    }
+    text.push_str(&format!(
+        "no result: {} of {} gates were judged, and a result needs all of them\n",
+        findings.len(),
+        loaded.gates.len()
+    ));
+    if let Some(next) = findings.iter().map(|finding| &finding.next).find(|next| !next.is_empty()) {
+        text.push_str(&format!("next: {}\n", terminal(next)));
+    }
+    output::to_stdout_without(&secrets, &text)?;
+    Ok(if findings.iter().any(|finding| finding.state == GapState::Unknown) {
+        3
+    } else {
+        u8::from(findings.iter().any(|finding| finding.state != GapState::Closed))
+    })
+}
+
+/// The gate of an id, a gap's id or a gap's alias.
+///
+/// # Errors
+/// An unknown name, with the nearest one.
+pub fn session_gate<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a Gate, CommandError> {
+    let gap = loaded.package.gap(name).map(|gap| gap.id.as_str());
+    let found = loaded.gates.iter().find(|gate| gate.id == name || gap == Some(gate.gap.as_str()));
+    found.ok_or_else(|| {
+        let known = loaded.gates.iter().flat_map(|gate| [gate.id.as_str(), gate.gap.as_str()]);
+        let help = crate::package::diagnostic::suggestion(name, known);
+        CommandError::Usage(format!("no gate or gap is called `{name}`; {help}"))
+    })
+}

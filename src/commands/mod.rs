@@ -1,0 +1,113 @@
+//! Commands: one file per subcommand. Clock and environment enter here and are passed down.
+//!
+//! A command returns its exit code or an error that ends it; both are mapped to codes here and nowhere else.
+
+mod audit;
+mod cli;
+mod demo;
+mod explain;
+mod gates;
+mod init;
+mod output;
+mod session;
+mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anstream::eprintln;
+use clap::Parser;
+
+use crate::package::diagnostic::Problems;
+use crate::report::{PublishError, RenderError};
+use cli::{Cli, Command};
+
+/// Every exit code with its meaning: the contract, the same for every command and format.
+pub const EXIT_CODES: &[(u8, &str)] = &[
+    (0, "the requirement is met (audit: the result is at least --require, default B; others: done)"),
+    (1, "blocked: every gate was evaluated and at least one is not CLOSED"),
+    (2, "usage, package or gate files are wrong, or the reports cannot be written; nothing was published"),
+    (3, "blocked, and at least one gate is UNKNOWN"),
+    (4, "D: a run was started, did not end verified, and was rolled back, verified"),
+    (5, "D with residue or an unverified rollback: a person is needed now"),
+    (6, "integrity: a signature, digest, chain or replay does not match"),
+    (7, "execution refused"),
+    (70, "internal error (a bug)"),
+];
+
+/// Why a command ended without doing its work.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The package or its gates are wrong: rendered with file, line and caret.
+    #[error("{0}")]
+    Problems(Problems),
+    /// The command line asks for something that there is not.
+    #[error("{0}")]
+    Usage(String),
+    /// A report cannot be rendered.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The reports cannot be published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// A published audit does not verify.
+    #[error(transparent)]
+    Replay(#[from] crate::report::ReplayError),
+    /// The laboratory cannot be built.
+    #[error(transparent)]
+    Lab(#[from] crate::lab::LabError),
+    /// Something that cannot be: a bug.
+    #[error("internal error: {0}; please report it")]
+    Internal(String),
+}
+
+impl CommandError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Problems(_) | Self::Usage(_) | Self::Render(_) | Self::Lab(_) => 2,
+            Self::Publish(PublishError::Ledger { .. }) => 6,
+            Self::Publish(PublishError::Io { .. } | PublishError::Secret { .. }) => 2,
+            Self::Replay(crate::report::ReplayError::Io { .. }) => 2,
+            Self::Replay(_) => 6,
+            Self::Internal(_) => 70,
+        }
+    }
+}
+
+/// Runs the program with its arguments, the first being its own name.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output, everything else to standard error.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let result = match cli.command {
+        Command::Audit(args) => audit::run(&cli.package, &args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Explain(args) => explain::run(&cli.package, &args),
+        Command::Gates(args) => gates::run(&cli.package, &args),
+        Command::Init(args) => init::run(&args),
+        Command::Verify(args) => verify::run(&args),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            match &error {
+                CommandError::Problems(problems) => eprintln!("{}", problems.render(true).trim_end()),
+                CommandError::Usage(_)
+                | CommandError::Render(_)
+                | CommandError::Publish(_)
+                | CommandError::Lab(_)
+                | CommandError::Replay(_)
+                | CommandError::Internal(_) => {
+                    let lines: Vec<_> = error.to_string().lines().map(crate::report::escape::terminal).collect();
+                    eprintln!("error: {}", lines.join("\n"))
+                }
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Where formats go: one to standard output, others to files.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::CommandError;
+use crate::probes::Secrets;
+use crate::report::Dossier;
+use crate::report::PublishError;
+use crate::report::format::{self, FORMATS, Format};
+
+/// A format and where it goes.
+pub struct Output {
+    format: &'static Format,
+    file: Option<PathBuf>,
+}
+
+/// Reads `--format` values. Where none goes to standard output, `text` does.
+///
+/// # Errors
+/// An unknown name, an empty file name, or two formats for standard output.
+pub fn outputs(given: &[String]) -> Result<Vec<Output>, CommandError> {
+    let mut outputs = given.iter().map(|text| output(text)).collect::<Result<Vec<_>, _>>()?;
+    match outputs.iter().filter(|output| output.file.is_none()).count() {
+        0 => outputs.insert(0, Output { format: named("text")?, file: None }),
+        1 => {}
+        _ => {
+            return Err(CommandError::Usage(
+                "only one format can go to standard output; write the others as --format NAME=FILE".to_owned(),
+            ));
+        }
+    }
+    Ok(outputs)
+}
+
+fn output(text: &str) -> Result<Output, CommandError> {
+    let (name, file) = match text.split_once('=') {
+        Some((_, "")) => return Err(CommandError::Usage(format!("--format {text}: name a file after `=`"))),
+        Some((name, file)) => (name, Some(PathBuf::from(file))),
+        None => (text, None),
+    };
+    Ok(Output { format: named(name)?, file })
+}
+
+/// The format of a name.
+///
+/// # Errors
+/// An unknown name, with the nearest one.
+pub fn named(name: &str) -> Result<&'static Format, CommandError> {
+    format::find(name).ok_or_else(|| {
+        let known = FORMATS.iter().map(|format| format.name);
+        CommandError::Usage(format!(
+            "there is no format `{name}`; {}",
+            crate::package::diagnostic::suggestion(name, known)
+        ))
+    })
+}
+
+/// Writes every format of a dossier, unless a secret value occurs in one.
+///
+/// # Errors
+/// A file that cannot be written, a secret value.
+pub fn write(outputs: &[Output], dossier: &Dossier, secrets: &Secrets) -> Result<(), CommandError> {
+    for output in outputs {
+        let text = (output.format.render)(dossier, output.file.is_none());
+        match &output.file {
+            Some(path) => {
+                without(secrets, &text, &path.display().to_string())?;
+                to_file(path, text.as_bytes())?;
+            }
+            None => to_stdout_without(secrets, &text)?,
+        }
+    }
+    Ok(())
+}
+
+/// Prints to standard output, unless a secret value occurs in the text.
+///
+/// # Errors
+/// As [`to_stdout`], and a secret value.
+pub fn to_stdout_without(secrets: &Secrets, text: &str) -> Result<(), CommandError> {
+    without(secrets, text, "standard output")?;
+    to_stdout(text)
+}
+
+fn without(secrets: &Secrets, text: &str, place: &str) -> Result<(), CommandError> {
+    if secrets.occur_in(text.as_bytes()) {
+        return Err(CommandError::Publish(PublishError::Secret { file: place.to_owned() }));
+    }
+    Ok(())
+}
+
+/// Prints to standard output; colours are taken away where it is no terminal or NO_COLOR is set. A reader
+/// that closed the pipe has seen what it wanted.
+///
+/// # Errors
+/// Anything but a closed pipe.
+pub fn to_stdout(text: &str) -> Result<(), CommandError> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CommandError::Usage(format!("cannot write to standard output: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Writes a file that appears whole or not at all.
+fn to_file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+        file.write_all(bytes)?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        file.as_file().set_permissions(mode)?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    });
+    written.map_err(|error| CommandError::Usage(format!("cannot write {}: {error}", path.display())))
+}

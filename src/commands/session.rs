@@ -1,0 +1,127 @@
+//! What commands that read a host share: the package, the clock, the user, and the collection of evidence.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::time::Instant as Monotonic;
+
+use super::CommandError;
+use crate::evidence::{EVIDENCE_FORMAT, Evidence, Instant, ProbeId, Process};
+use crate::gates::{self, Gate, Loaded};
+use crate::probes::{Collection, Question, Secrets, collect};
+
+/// Loads a package and shows its warnings on standard error.
+///
+/// # Errors
+/// Every problem in its files; a root prefix that is not there, below which everything would read as absent.
+pub fn load(path: &Path) -> Result<Loaded, CommandError> {
+    let loaded = gates::load(path).map_err(CommandError::Problems)?;
+    if !loaded.warnings.diagnostics.is_empty() {
+        anstream::eprintln!("{}", loaded.warnings.render(true).trim_end());
+    }
+    if let Some(root) = loaded.place.root.as_ref().filter(|root| !root.is_dir()) {
+        let message = format!("the root prefix {} is not a directory; correct `root` in [paths]", root.display());
+        return Err(CommandError::Usage(message));
+    }
+    Ok(loaded)
+}
+
+/// Replaces standard input by `/dev/null`, so that nothing can be asked of a person.
+fn close_stdin() -> bool {
+    let null = std::fs::File::open("/dev/null");
+    null.is_ok_and(|null| rustix::stdio::dup2_stdin(null).is_ok())
+}
+
+/// The name of the user that runs this process.
+fn user() -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    uzers::get_user_by_uid(uid).map_or_else(|| uid.to_string(), |user| user.name().to_string_lossy().into_owned())
+}
+
+/// The instant of the audit, in whole seconds: what reports show is what rules compared.
+fn now() -> Instant {
+    let now = chrono::Utc::now();
+    chrono::DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
+}
+
+/// Evidence with the secret values that were met while it was collected.
+pub struct Collected {
+    /// The evidence.
+    pub evidence: Evidence,
+    /// For scanning what is published.
+    pub secrets: Secrets,
+}
+
+/// Reads everything that `gates` ask for, and the invariants before and after.
+pub fn collect_evidence(loaded: &Loaded, gates: &[&Gate], with_measures: bool) -> Collected {
+    let stdin_closed = close_stdin();
+    let secrets = Secrets::default();
+    keep_environment_secrets(loaded, &secrets);
+    let collection = Collection {
+        place: loaded.place.clone(),
+        limits: loaded.package.limits,
+        now: now(),
+        by: user(),
+        deadline: Monotonic::now() + loaded.package.audit_limit,
+        secrets: secrets.clone(),
+    };
+    let used = gates.iter().flat_map(|gate| gate.probes.values());
+    let questions: BTreeMap<ProbeId, Question> = used
+        .map(|used| (used.id.clone(), Question { kind: used.kind.clone(), settings: used.settings.clone() }))
+        .collect();
+    let measures: BTreeMap<String, Question> = if with_measures {
+        let measures = loaded.package.measures.iter();
+        measures
+            .map(|(name, used)| (name.clone(), Question { kind: used.kind.clone(), settings: used.settings.clone() }))
+            .collect()
+    } else {
+        BTreeMap::new()
+    };
+    let mut progress = Progress::new();
+    let before = collect(&measures, &collection, |kind, left| progress.say("before", kind, left));
+    let probes = collect(&questions, &collection, |kind, left| progress.say("read", kind, left));
+    let after = collect(&measures, &collection, |kind, left| progress.say("after", kind, left));
+    progress.clear();
+    let process = Process { stdin_closed, secrets_known: secrets.count() as u64, recomputed: false };
+    let evidence = Evidence {
+        format: EVIDENCE_FORMAT.to_owned(),
+        now: collection.now,
+        by: collection.by,
+        process,
+        probes,
+        before,
+        after,
+    };
+    Collected { evidence, secrets }
+}
+
+/// The values of the executor's environment variables are secrets until the opposite is known.
+fn keep_environment_secrets(loaded: &Loaded, secrets: &Secrets) {
+    let names = loaded.package.executor.iter().flat_map(|executor| &executor.env);
+    for value in names.filter_map(|name| std::env::var(name).ok()) {
+        secrets.keep(&value);
+    }
+}
+
+/// One line on standard error that says what is going on, where that is a terminal.
+struct Progress {
+    shown: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { shown: std::io::stderr().is_terminal() }
+    }
+
+    fn say(&mut self, step: &str, kind: &str, left: usize) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K{step}: {kind} done, {left} left");
+        }
+    }
+
+    fn clear(&mut self) {
+        if self.shown {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! `verify`: a published audit against the ledger, its own evidence and its own rules.
+
+use super::cli::VerifyArgs;
+use super::{CommandError, output};
+use crate::report::replay;
+
+pub fn run(args: &VerifyArgs) -> Result<u8, CommandError> {
+    let proved = replay(&args.dir)?;
+    let text = format!(
+        "audit {:04}: {}\nmade by {} at {} by the clock of the machine that was read\n\n\
+         proved: {} files are what the ledger names; the ledger chains over {} lines; the recorded rules judge the\n\
+         recorded evidence to the same result, and every file was rendered again byte for byte\n\
+         not proved: who made it (it is not signed), and that the host was as the evidence says\n",
+        proved.number,
+        proved.result,
+        proved.made_by,
+        proved.utc,
+        proved.files.len(),
+        proved.ledger_lines
+    );
+    output::to_stdout(&text)?;
+    Ok(0)
+}

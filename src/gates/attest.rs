@@ -1,0 +1,240 @@
+//! The attestation: what was forbidden, and whether it can be said that it did not happen. Pure.
+//!
+//! A measured row compares facts from before and after; a row about our own process rests on what the
+//! process recorded of itself; a declared one names who says so. What could not be measured is never
+//! attested.
+
+use serde::{Deserialize, Serialize};
+
+use super::attestation::{Basis, Forbidden, Proof};
+use super::evaluate::{common, not_collected};
+use crate::evidence::{Evidence, Fact, MissingState, Observation, Reading, canonical_json, sha256_hex};
+use crate::package::Package;
+
+/// Whether a forbidden action happened, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AttestationStatus {
+    /// Measured or proved: it did not happen.
+    #[serde(rename = "NOT DONE")]
+    NotDone,
+    /// An invariant is not what it was: someone acted.
+    #[serde(rename = "CHANGED")]
+    Changed,
+    /// It could not be measured.
+    #[serde(rename = "NOT ATTESTED")]
+    NotAttested,
+    /// A person says so; nothing was measured.
+    #[serde(rename = "DECLARED")]
+    Declared,
+}
+
+impl AttestationStatus {
+    /// The words that every output uses.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotDone => "NOT DONE",
+            Self::Changed => "CHANGED",
+            Self::NotAttested => "NOT ATTESTED",
+            Self::Declared => "DECLARED",
+        }
+    }
+}
+
+/// One row of the attestation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttestationRow {
+    /// The row's id in the package.
+    pub id: String,
+    /// The forbidden action, in the package's words.
+    pub action: String,
+    /// Whether it happened.
+    pub status: AttestationStatus,
+    /// `measured`, `attributable` or `declared`.
+    pub basis: String,
+    /// What the status rests on, in a sentence.
+    pub ground: String,
+    /// The package's remark, with facts quoted; may be empty.
+    pub remark: String,
+    /// What was measured before; empty for a row that is not measured.
+    pub before: String,
+    /// What was measured after.
+    pub after: String,
+}
+
+/// Fills in every row.
+pub fn attest(forbidden: &[Forbidden], package: &Package, evidence: &Evidence) -> Vec<AttestationRow> {
+    forbidden.iter().map(|row| attested(row, package, evidence)).collect()
+}
+
+fn attested(row: &Forbidden, package: &Package, evidence: &Evidence) -> AttestationRow {
+    let mut env = common(package, evidence);
+    for (name, observation) in &evidence.after {
+        env.variables.insert(name.clone(), std::borrow::Cow::Borrowed(&observation.facts));
+    }
+    let said = match &row.basis {
+        Basis::Measured(paths) => measured(paths, evidence),
+        Basis::Attributable(proof) => attributable(*proof, evidence),
+        Basis::Declared(who) => Said {
+            status: AttestationStatus::Declared,
+            ground: format!("declared by {who}; not measured"),
+            before: String::new(),
+            after: String::new(),
+        },
+    };
+    let remark = match (said.status, &row.remark) {
+        (AttestationStatus::NotDone | AttestationStatus::Declared, Some(remark)) => remark.render(&env),
+        (AttestationStatus::Changed | AttestationStatus::NotAttested, _) | (_, None) => String::new(),
+    };
+    AttestationRow {
+        id: row.id.clone(),
+        action: row.action.clone(),
+        status: said.status,
+        basis: row.basis.word().to_owned(),
+        ground: said.ground,
+        remark,
+        before: said.before,
+        after: said.after,
+    }
+}
+
+struct Said {
+    status: AttestationStatus,
+    ground: String,
+    before: String,
+    after: String,
+}
+
+fn measured(paths: &[String], evidence: &Evidence) -> Said {
+    let pairs: Vec<_> = paths
+        .iter()
+        .map(|path| (path, fact_at(&evidence.before, path, evidence), fact_at(&evidence.after, path, evidence)))
+        .collect();
+    let unread = pairs.iter().flat_map(|(_, before, after)| [before, after]).find_map(unreadable);
+    let changed: Vec<_> =
+        pairs.iter().filter(|(_, before, after)| before != after).map(|(path, ..)| path.as_str()).collect();
+    let joined = |facts: Vec<&Fact>| facts.into_iter().map(brief).collect::<Vec<_>>().join("; ");
+    let instants = paths.first().and_then(|path| {
+        let name = path.split('.').next()?;
+        let at = |side: &std::collections::BTreeMap<String, Observation>| {
+            side.get(name).map(|o| o.finished.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+        };
+        Some(format!("{} and {}", at(&evidence.before)?, at(&evidence.after)?))
+    });
+    let instants = instants.unwrap_or_else(|| "no instant".to_owned());
+    let names = paths.join(", ");
+    let (status, ground) = match (unread, changed.is_empty()) {
+        (Some(why), _) => (AttestationStatus::NotAttested, format!("{names} could not be measured: {why}")),
+        (None, true) if pairs.is_empty() => (AttestationStatus::NotAttested, "nothing was measured".to_owned()),
+        (None, true) => (AttestationStatus::NotDone, format!("{names}, equal at {instants}")),
+        (None, false) => (AttestationStatus::Changed, format!("{} changed between {instants}", changed.join(", "))),
+    };
+    Said {
+        status,
+        ground,
+        before: joined(pairs.iter().map(|pair| &pair.1).collect()),
+        after: joined(pairs.iter().map(|pair| &pair.2).collect()),
+    }
+}
+
+fn fact_at(side: &std::collections::BTreeMap<String, Observation>, path: &str, evidence: &Evidence) -> Fact {
+    let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+    let Some(observation) = side.get(name) else { return not_collected(path, &evidence.by) };
+    let mut at = &observation.facts;
+    for part in rest.split('.').filter(|part| !part.is_empty()) {
+        match at {
+            Fact::Missing(_) => return at.clone(),
+            Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::List(_) | Fact::Map(_) => {}
+        }
+        match at.get(part) {
+            Some(fact) => at = fact,
+            None => return not_collected(path, &evidence.by),
+        }
+    }
+    at.clone()
+}
+
+/// The first part of a fact that could not be read. That a part is known to be absent, or withheld, is itself
+/// something that can be compared.
+fn unreadable(fact: &Fact) -> Option<String> {
+    match fact {
+        Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) => None,
+        Fact::List(items) => items.iter().find_map(unreadable),
+        Fact::Map(map) => map.values().find_map(unreadable),
+        Fact::Missing(missing) => match missing.state {
+            MissingState::Absent | MissingState::Withheld => None,
+            MissingState::Denied | MissingState::Unreadable | MissingState::TimedOut | MissingState::Error => {
+                Some(missing.to_string())
+            }
+        },
+    }
+}
+
+/// A value for a table cell: itself where it is short, its size and digest where it is not.
+fn brief(fact: &Fact) -> String {
+    match fact {
+        Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) => {
+            let text = super::expr::render_fact(fact);
+            let hex = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+            if hex { format!("{}…", &text[..12]) } else { text }
+        }
+        Fact::Missing(missing) => format!("({})", missing.state.word()),
+        Fact::List(_) | Fact::Map(_) => {
+            let entries = match fact {
+                Fact::List(items) => items.len(),
+                Fact::Map(map) => map.len(),
+                Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::Missing(_) => 0,
+            };
+            let text = super::expr::render_fact(fact);
+            if text.len() <= 60 && !text.ends_with("records") {
+                return text;
+            }
+            format!("{entries} entries, sha256 {}…", &sha256_hex(&canonical_json(fact))[..12])
+        }
+    }
+}
+
+fn attributable(proof: Proof, evidence: &Evidence) -> Said {
+    let process = &evidence.process;
+    let (proved, ground) = match proof {
+        Proof::OutputScan => (
+            true,
+            format!(
+                "every published byte was searched for the {} secret values that the audit met; publication stops at a hit",
+                process.secrets_known
+            ),
+        ),
+        Proof::NoPrompt => (
+            process.stdin_closed,
+            if process.stdin_closed {
+                "standard input was /dev/null during the audit, and no terminal was opened".to_owned()
+            } else {
+                "standard input was open during the audit".to_owned()
+            },
+        ),
+        Proof::ProcessesStarted => {
+            let started = started(evidence);
+            let list = if started.is_empty() { "none".to_owned() } else { started.join(", ") };
+            (true, format!("processes that the audit started: {list}"))
+        }
+        Proof::ResultRecomputed => (
+            process.recomputed,
+            if process.recomputed {
+                "findings and result were computed a second time from the recorded evidence, and are equal".to_owned()
+            } else {
+                "the result was not computed a second time".to_owned()
+            },
+        ),
+    };
+    let status = if proved { AttestationStatus::NotDone } else { AttestationStatus::NotAttested };
+    Said { status, ground, before: String::new(), after: String::new() }
+}
+
+/// The programs that probes started, with their first argument; only the host probe starts any.
+fn started(evidence: &Evidence) -> Vec<String> {
+    let observations = evidence.probes.values().chain(evidence.before.values()).chain(evidence.after.values());
+    let sources = observations.filter(|observation| observation.kind == "host").flat_map(|o| &o.sources);
+    let programs = sources.filter(|source| matches!(source.read, Reading::Statement { .. }));
+    let programs: std::collections::BTreeSet<_> = programs.map(|source| format!("{} --version", source.what)).collect();
+    programs.into_iter().collect()
+}

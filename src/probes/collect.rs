@@ -1,0 +1,162 @@
+//! Collecting: every probe on a thread of its own, each with a time limit, all under one deadline.
+//!
+//! A probe that does not come back is given up and its observation says so; its thread holds nothing that
+//! others need. A probe that panics, or whose facts do not have the shape that it declared, is an error in
+//! its observation and never a fact.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant as Monotonic};
+
+use super::{Door, Limits, Place, Secrets, Settings};
+use crate::evidence::{Fact, Instant, Missing, MissingState, Observation};
+
+/// Probes that run at the same time; one that was given up does not count.
+const AT_ONCE: usize = 32;
+
+/// A probe to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// The probe's kind.
+    pub kind: String,
+    /// Its settings.
+    pub settings: Settings,
+}
+
+/// Everything that is the same for all probes of one collection.
+#[derive(Clone, Debug)]
+pub struct Collection {
+    /// Where paths lie.
+    pub place: Place,
+    /// Limits of each probe.
+    pub limits: Limits,
+    /// The audit's instant.
+    pub now: Instant,
+    /// The user that reads.
+    pub by: String,
+    /// When the whole audit must be done.
+    pub deadline: Monotonic,
+    /// The secret values that probes meet, for scanning what is published.
+    pub secrets: Secrets,
+}
+
+struct Running {
+    door: Arc<Door>,
+    question: Question,
+    started: Instant,
+    end: Monotonic,
+}
+
+/// Runs every question and returns every answer; `progress` hears each one that is done, with how many are
+/// left.
+pub fn collect<K: Ord + Clone + Send + 'static>(
+    questions: &BTreeMap<K, Question>,
+    with: &Collection,
+    mut progress: impl FnMut(&str, usize),
+) -> BTreeMap<K, Observation> {
+    let (sender, receiver) = mpsc::channel::<(K, Fact)>();
+    let mut waiting: Vec<_> = questions.iter().rev().collect();
+    let mut running: BTreeMap<K, Running> = BTreeMap::new();
+    let mut done: BTreeMap<K, Observation> = BTreeMap::new();
+    while done.len() < questions.len() {
+        while running.len() < AT_ONCE
+            && let Some((key, question)) = waiting.pop()
+        {
+            let begun = start(key.clone(), question, with, sender.clone());
+            running.insert(key.clone(), begun);
+        }
+        let next_end = running.values().map(|run| run.end).min().unwrap_or_else(Monotonic::now);
+        let patience = next_end.saturating_duration_since(Monotonic::now()).max(Duration::from_millis(1));
+        let finished: Vec<(K, Fact)> = match receiver.recv_timeout(patience) {
+            Ok((key, facts)) => vec![(key, facts)],
+            Err(mpsc::RecvTimeoutError::Timeout | mpsc::RecvTimeoutError::Disconnected) => {
+                let now = Monotonic::now();
+                let late = running.iter().filter(|(_, run)| run.end <= now);
+                late.map(|(key, run)| (key.clone(), given_up(run, with).into())).collect()
+            }
+        };
+        for (key, facts) in finished {
+            // An answer that comes after its probe was given up finds nothing running and is left aside.
+            if let Some(run) = running.remove(&key) {
+                progress(&run.question.kind, questions.len() - done.len() - 1);
+                done.insert(key, observation(run, facts));
+            }
+        }
+    }
+    done
+}
+
+fn start<K: Send + 'static>(
+    key: K,
+    question: &Question,
+    with: &Collection,
+    sender: mpsc::Sender<(K, Fact)>,
+) -> Running {
+    let end = (Monotonic::now() + with.limits.probe).min(with.deadline);
+    let door = Door::new(with.place.clone(), with.limits, with.now, with.by.clone(), end).keeping(with.secrets.clone());
+    let door = Arc::new(door);
+    let run = Running { door: door.clone(), question: question.clone(), started: chrono::Utc::now(), end };
+    let question = question.clone();
+    let kind = question.kind.clone();
+    let work = move || {
+        let facts = std::panic::catch_unwind(AssertUnwindSafe(|| answer(&question, &door)));
+        let facts = facts.unwrap_or_else(|_| {
+            let next = "report this as a bug of cutgate";
+            door.missing(MissingState::Error, format!("probe {}", question.kind), "the probe panicked", next).into()
+        });
+        // The receiver is gone only when the collection is over.
+        let _ = sender.send((key, facts));
+    };
+    // Parsers recurse: a large stack is address space only, until it is used.
+    let spawned = std::thread::Builder::new().name(format!("probe {kind}")).stack_size(64 << 20).spawn(work);
+    if spawned.is_err() {
+        // Nothing will be sent, so the probe is given up at its end, as one that never came back.
+        return run;
+    }
+    run
+}
+
+fn answer(question: &Question, door: &Door) -> Fact {
+    let broken = |said: String| -> Fact {
+        let next = "report this as a bug of cutgate";
+        door.missing(MissingState::Error, format!("probe {}", question.kind), said, next).into()
+    };
+    let Some(probe) = super::find(&question.kind) else {
+        return broken("there is no such kind of probe".to_owned());
+    };
+    match probe.collect(&question.settings, door) {
+        Err(missing) => missing.into(),
+        Ok(facts) => match probe.shape(&question.settings).departure(&facts) {
+            None => facts,
+            Some(departure) => broken(format!("the facts do not have their declared shape: {departure}")),
+        },
+    }
+}
+
+fn given_up(run: &Running, with: &Collection) -> Missing {
+    let kind = &run.question.kind;
+    let said = if run.end >= with.deadline {
+        "the audit's deadline came first".to_owned()
+    } else {
+        format!("it did not come back within {} s", with.limits.probe.as_secs_f32())
+    };
+    let next = "see what hangs on the host, or raise [limits] in cutgate.toml";
+    run.door.missing(MissingState::TimedOut, format!("probe {kind}"), said, next)
+}
+
+fn observation(run: Running, facts: Fact) -> Observation {
+    let settings = match super::find(&run.question.kind) {
+        Some(probe) => probe.recorded(&run.question.settings),
+        // Of a kind that there is not, nobody knows which settings are secret.
+        None => Settings::default(),
+    };
+    Observation {
+        kind: run.question.kind,
+        settings: settings.0,
+        started: run.started,
+        finished: chrono::Utc::now(),
+        facts,
+        sources: run.door.sources(),
+    }
+}

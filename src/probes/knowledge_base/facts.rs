@@ -1,0 +1,189 @@
+//! The facts of the knowledge base, in the declared shape.
+//!
+//! A field that a document does not have is the empty text: the document was read, and says nothing there.
+
+use super::document::{self, Document, SignatureFile};
+use super::judge::{Candidate, Requests, Rules, Verifier, judge};
+use super::{kinds, words};
+use crate::evidence::{Fact, Missing, MissingState, Shape};
+use crate::probes::Door;
+use crate::probes::markdown_tree::{self, Tree, Unreadable};
+
+/// The declared shape.
+pub(super) fn shape() -> Shape {
+    let text_fields = |names: &[&'static str]| names.iter().map(|name| (*name, Shape::Text)).collect::<Vec<_>>();
+    let mut candidate = text_fields(&[
+        "path",
+        "title",
+        "date",
+        "kind",
+        "gate",
+        "run_id",
+        "macro_id",
+        "allowance",
+        "scope",
+        "signed_utc",
+        "signature",
+        "digest",
+    ]);
+    candidate.extend([("claims", Shape::Bool), ("counts", Shape::Bool), ("reasons", Shape::list(Shape::Text))]);
+    let ruling = text_fields(&["path", "title", "date", "macro_id", "selects", "digest"]);
+    let problem = || Shape::list(Shape::record(text_fields(&["path", "reason"])));
+    Shape::record([
+        ("present", Shape::Bool),
+        ("digest", Shape::Text),
+        ("documents", Shape::Int),
+        ("searched", Shape::list(Shape::Text)),
+        ("unreadable", problem()),
+        ("broken", problem()),
+        ("candidates", Shape::list(Shape::record(candidate))),
+        ("rulings", Shape::list(Shape::record(ruling))),
+        ("open_runs", Shape::list(Shape::record(text_fields(&["run_id", "payload_sha256"])))),
+        ("claims", Shape::Int),
+        ("complete", Shape::Bool),
+    ])
+}
+
+/// The facts where the tree could not be read.
+pub(super) fn without(present: bool, missing: &Missing, unreadable: Fact, complete: &Fact) -> Fact {
+    let gone = || Fact::from(missing.clone());
+    Fact::record([
+        ("present", Fact::Bool(present)),
+        ("digest", gone()),
+        ("documents", gone()),
+        ("searched", searched(None)),
+        ("unreadable", if present { unreadable } else { gone() }),
+        ("broken", gone()),
+        ("candidates", gone()),
+        ("rulings", gone()),
+        ("open_runs", gone()),
+        ("claims", gone()),
+        ("complete", complete.clone()),
+    ])
+}
+
+/// The digest of the documents, with their paths below the root.
+pub(super) fn digest(tree: &Tree, documents: &[Document]) -> String {
+    let start = tree.logical("").len();
+    markdown_tree::digest(documents.iter().map(|document| (&document.path[start..], document.digest.as_str())))
+}
+
+/// The facts of a tree that was walked.
+pub(super) fn collected(
+    tree: &Tree,
+    documents: &[Document],
+    rules: &Rules,
+    door: &Door,
+    verify: &Verifier<'_>,
+) -> Fact {
+    let broken: Vec<Unreadable> = documents
+        .iter()
+        .filter_map(|document| {
+            document.broken.as_ref().map(|it| Unreadable { path: document.path.clone(), reason: it.to_string() })
+        })
+        .collect();
+    let candidates = judge(documents, rules, verify);
+    let unless_blocked = |fact: Fact| tree.blocked.as_ref().map_or(fact, |missing| missing.clone().into());
+    Fact::record([
+        ("present", Fact::Bool(true)),
+        ("digest", unless_blocked(digest(tree, documents).into())),
+        ("documents", unless_blocked(documents.len().into())),
+        ("searched", searched(Some(tree))),
+        ("unreadable", problems(&tree.unreadable)),
+        ("broken", unless_blocked(problems(&broken))),
+        ("claims", unless_blocked(candidates.iter().filter(|candidate| candidate.claims).count().into())),
+        ("candidates", unless_blocked(Fact::list(candidates.iter().map(candidate_fact)))),
+        ("rulings", unless_blocked(Fact::list(kinds::rulings(documents, rules).into_iter().map(ruling_fact)))),
+        ("open_runs", open_runs(&rules.requests, door)),
+        ("complete", Fact::Bool(rules.complete)),
+    ])
+}
+
+fn candidate_fact(candidate: &Candidate<'_>) -> Fact {
+    let document = candidate.document;
+    let signature = match document.signature {
+        SignatureFile::Absent => "absent",
+        SignatureFile::Present(_) | SignatureFile::Unreadable(_) => "present",
+    };
+    Fact::record([
+        ("path", document.path.as_str().into()),
+        ("title", document.title.as_str().into()),
+        ("date", document.date.as_str().into()),
+        ("kind", candidate.kind.word().into()),
+        ("gate", document.field("gate").into()),
+        ("run_id", document.field("run_id").into()),
+        ("macro_id", kinds::macro_of(document).into()),
+        ("allowance", document.field("allowance").into()),
+        ("scope", document.field("scope").into()),
+        ("signed_utc", document.field("signed_utc").into()),
+        ("signature", signature.into()),
+        ("digest", document.digest.as_str().into()),
+        ("claims", candidate.claims.into()),
+        ("counts", candidate.counts.into()),
+        ("reasons", Fact::texts(candidate.reasons.iter().cloned())),
+    ])
+}
+
+fn ruling_fact(document: &Document) -> Fact {
+    Fact::record([
+        ("path", document.path.as_str().into()),
+        ("title", document.title.as_str().into()),
+        ("date", document.date.as_str().into()),
+        ("macro_id", kinds::macro_of(document).into()),
+        ("selects", kinds::selection(document).into()),
+        ("digest", document.digest.as_str().into()),
+    ])
+}
+
+fn open_runs(requests: &Requests, door: &Door) -> Fact {
+    match requests {
+        Requests::NotGiven => {
+            let (said, next) = ("the gate gives no `requests`", "give the folder of requests in the gate file");
+            door.missing(MissingState::Absent, "read the open runs", said, next).into()
+        }
+        Requests::Unreadable(missing) => missing.clone().into(),
+        Requests::Open(open) => Fact::list(open.iter().map(|(run_id, sha256)| {
+            Fact::record([("run_id", run_id.as_str().into()), ("payload_sha256", sha256.as_str().into())])
+        })),
+    }
+}
+
+/// The fact of what could not be read.
+pub(super) fn problems<'a>(list: impl IntoIterator<Item = &'a Unreadable>) -> Fact {
+    Fact::list(
+        list.into_iter()
+            .map(|it| Fact::record([("path", it.path.as_str().into()), ("reason", it.reason.as_str().into())])),
+    )
+}
+
+/// What was looked for, and in a tree that was walked what was left aside.
+fn searched(tree: Option<&Tree>) -> Fact {
+    let endings: Vec<String> = markdown_tree::ENDINGS.iter().map(|ending| format!(".{ending}")).collect();
+    let mut lines = vec![
+        format!("files ending in {}", endings.join(", ")),
+        format!(
+            "front-matter keys: {}; kind, type or status of approval or ruling",
+            document::APPROVAL_KEYS.join(", ")
+        ),
+        words::SEARCHED_WORDS.to_owned(),
+        "in: path, title and text of every document; detached signatures as <path>.asc".to_owned(),
+    ];
+    if let Some(tree) = tree {
+        let hidden = tree.hidden();
+        lines.push(match hidden.len() {
+            0 => "hidden folders left aside: 0".to_owned(),
+            n => format!("hidden folders left aside: {n} ({})", hidden.join(", ")),
+        });
+        let (others, endings) = tree.others();
+        let endings: Vec<String> = endings.into_iter().collect();
+        lines.push(match others {
+            0 => "other files left aside: 0".to_owned(),
+            n => format!("other files left aside: {n} ({})", endings.join(", ")),
+        });
+        lines.extend(tree.links.iter().map(|(from, to)| {
+            let to = if to.is_empty() { "." } else { to };
+            format!("link inside the tree, read at its target only: {from} -> {to}")
+        }));
+    }
+    Fact::texts(lines)
+}

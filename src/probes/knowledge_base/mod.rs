@@ -1,0 +1,267 @@
+//! The knowledge base: which documents there are, which of them could be taken for an approval of a run,
+//! and for each the reasons why it is not one.
+//!
+//! Reads every Markdown document of a folder tree, once. A document that could not be read may be the
+//! approval, so `complete` is false then; where a whole folder could not be read, the lists themselves
+//! are missing. It verifies no signature: a verifier is handed to the judging code.
+
+mod document;
+mod facts;
+mod judge;
+mod kinds;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use document::{Document, SignatureFile};
+pub use judge::{ApprovalGate, Candidate, Requests, Rules, SignedDocument, Verdict, Verifier, judge, no_verifier};
+pub use kinds::Kind;
+
+use super::markdown_tree::{self, Tree, Unreadable};
+use super::{Door, Entry, FileKind, Parameter, ParameterKind, Probe, SettingProblem, Settings};
+use crate::evidence::{Digest256, Fact, Missing, MissingState, Reading, Shape, sha256_hex};
+
+/// The probe.
+pub struct KnowledgeBase;
+
+/// The largest detached signature that is read, in bytes.
+const MAX_SIGNATURE: u64 = 64 << 10;
+/// The largest payload of a request that is read, in bytes.
+const MAX_PAYLOAD: u64 = 4 << 20;
+/// The longest time to live of an approval that a package may set, in hours: a month.
+const MAX_TTL_HOURS: i64 = 31 * 24;
+
+const PARAMETERS: &[Parameter] = &[
+    Parameter { name: "root", kind: ParameterKind::Path, required: true, doc: "the folder of the knowledge base" },
+    Parameter { name: "macro_id", kind: ParameterKind::Text, required: true, doc: "the package's macro id" },
+    Parameter {
+        name: "gates",
+        kind: ParameterKind::Texts,
+        required: false,
+        doc: "the authorisation gates; default SG_1_cut_authz and SG_2_lifecycle_authz",
+    },
+    Parameter {
+        name: "ttl_hours",
+        kind: ParameterKind::Table,
+        required: false,
+        doc: "hours that an approval lasts from signed_utc, by gate; default 24 for SG_1, 12 for SG_2",
+    },
+    Parameter {
+        name: "requests",
+        kind: ParameterKind::Path,
+        required: false,
+        doc: "the folder with <run_id>/payload.json of each open run; without it no approval can count",
+    },
+    Parameter {
+        name: "max_file_mb",
+        kind: ParameterKind::Int,
+        required: false,
+        doc: "the longest document that is read, in MiB; default 16. A longer one is unreadable, not skipped",
+    },
+];
+
+impl Probe for KnowledgeBase {
+    fn kind(&self) -> &'static str {
+        "knowledge-base"
+    }
+
+    fn summary(&self) -> &'static str {
+        "the documents of a knowledge base, and each that could be taken for an approval with the reasons why it is none"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        PARAMETERS
+    }
+
+    fn shape(&self, _: &Settings) -> Shape {
+        facts::shape()
+    }
+
+    fn check(&self, settings: &Settings) -> Vec<SettingProblem> {
+        let mut problems = Vec::new();
+        let mut problem = |name: &str, message: String, help: &str| {
+            problems.push(SettingProblem { name: name.to_owned(), message, help: help.to_owned() });
+        };
+        if settings.text("macro_id").is_some_and(|id| id.trim().is_empty()) {
+            problem("macro_id", "is empty".to_owned(), "give the package's macro id");
+        }
+        if settings.int("max_file_mb").is_some_and(|mb| !(1..=1024).contains(&mb)) {
+            problem("max_file_mb", "is not between 1 and 1024".to_owned(), "give a size in MiB, such as 16");
+        }
+        let gates = gate_ids(settings);
+        if gates.is_empty() || gates.iter().any(|gate| gate.trim().is_empty() || gate.contains(',')) {
+            problem("gates", "names no gate, or an empty one, or one with a comma".to_owned(), "name each gate");
+        }
+        if gates.iter().collect::<BTreeSet<_>>().len() != gates.len() {
+            problem("gates", "names a gate twice".to_owned(), "name each gate once");
+        }
+        match given_ttls(settings) {
+            Err(error) => problem("ttl_hours", error, "give whole hours by gate: { SG_1_cut_authz = 24 }"),
+            Ok(ttls) => {
+                for (gate, hours) in &ttls {
+                    if !gates.contains(gate) {
+                        problem("ttl_hours", format!("{gate} is none of the gates"), "use a name from `gates`");
+                    }
+                    if !(1..=MAX_TTL_HOURS).contains(hours) {
+                        let message = format!("{gate} lasts {hours} hours, not between 1 and {MAX_TTL_HOURS}");
+                        problem("ttl_hours", message, "give whole hours, such as 24");
+                    }
+                }
+                for gate in gates.iter().filter(|gate| ttl(&ttls, gate).is_none()) {
+                    problem("ttl_hours", format!("does not say how long {gate} lasts"), "add it, in whole hours");
+                }
+            }
+        }
+        problems
+    }
+
+    fn collect(&self, settings: &Settings, door: &Door) -> Result<Fact, Missing> {
+        survey(settings, door, &no_verifier)
+    }
+}
+
+/// Searches the knowledge base, with `verify` for the signatures of approvals.
+///
+/// # Errors
+/// When even the presence of the root cannot be told.
+pub fn survey(settings: &Settings, door: &Door, verify: &Verifier<'_>) -> Result<Fact, Missing> {
+    let root = settings.required_text("root");
+    match door.attributes(root) {
+        Err(missing) if missing.state.is_absent() => {
+            return Ok(facts::without(false, &missing, Fact::list([]), &missing.clone().into()));
+        }
+        Err(missing) => return Err(missing),
+        Ok(_) => {}
+    }
+    let mut tree = match Tree::walk(door, root) {
+        Ok(tree) => tree,
+        Err(mut missing) => {
+            // A link stands there, so something is there; where it leads, nothing is.
+            if missing.state.is_absent() {
+                missing.state = MissingState::Unreadable;
+            }
+            let own = Unreadable { path: root.to_owned(), reason: markdown_tree::reason(&missing) };
+            return Ok(facts::without(true, &missing, facts::problems(&[own]), &Fact::Bool(false)));
+        }
+    };
+    let documents = read_documents(&mut tree, settings, door);
+    let requests = read_requests(settings, door, &mut tree);
+    let ttls = given_ttls(settings).expect("invariant: checked when the gate was loaded");
+    let gates = gate_ids(settings).into_iter().map(|id| ApprovalGate {
+        ttl_hours: ttl(&ttls, &id).expect("invariant: checked when the gate was loaded"),
+        id,
+    });
+    let rules = Rules {
+        macro_id: settings.required_text("macro_id").to_owned(),
+        gates: gates.collect(),
+        requests,
+        complete: tree.blocked.is_none()
+            && tree.unreadable.is_empty()
+            && documents.iter().all(|document| document.broken.is_none()),
+        now: door.now(),
+    };
+    Ok(facts::collected(&tree, &documents, &rules, door, verify))
+}
+
+fn gate_ids(settings: &Settings) -> Vec<String> {
+    if settings.0.contains_key("gates") {
+        return settings.texts("gates").into_iter().map(str::to_owned).collect();
+    }
+    vec!["SG_1_cut_authz".to_owned(), "SG_2_lifecycle_authz".to_owned()]
+}
+
+fn given_ttls(settings: &Settings) -> Result<BTreeMap<String, i64>, String> {
+    if settings.0.contains_key("ttl_hours") { settings.parse("ttl_hours") } else { Ok(BTreeMap::new()) }
+}
+
+/// The hours that an approval for a gate lasts: the package's, else the ones of the two known gates.
+fn ttl(given: &BTreeMap<String, i64>, gate: &str) -> Option<i64> {
+    let known = || match gate {
+        _ if gate.starts_with("SG_1_") => Some(24),
+        _ if gate.starts_with("SG_2_") => Some(12),
+        _ => None,
+    };
+    given.get(gate).copied().or_else(known)
+}
+
+/// Reads every document of the tree; what cannot be read is added to the tree's list.
+fn read_documents(tree: &mut Tree, settings: &Settings, door: &Door) -> Vec<Document> {
+    let max = u64::try_from(settings.int("max_file_mb").unwrap_or(16)).unwrap_or(16) << 20;
+    let paths: Vec<String> = tree.documents().map(str::to_owned).collect();
+    let mut documents = Vec::new();
+    let mut size = 0;
+    for rel in paths {
+        let path = tree.logical(&rel);
+        let bytes = match door.read_unnoted(&path, max) {
+            Ok(bytes) => bytes,
+            Err(missing) => {
+                tree.add_unreadable(&rel, markdown_tree::reason(&missing));
+                if missing.state == MissingState::TimedOut {
+                    tree.block(missing);
+                    break;
+                }
+                continue;
+            }
+        };
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                tree.add_unreadable(&rel, format!("not UTF-8 from byte {at} on"));
+                continue;
+            }
+        };
+        size += text.len() as u64;
+        let signature_at = format!("{rel}.asc");
+        let signature = if tree.has_file(&signature_at) {
+            match door.read_unnoted(&tree.logical(&signature_at), MAX_SIGNATURE) {
+                Ok(bytes) => SignatureFile::Present(bytes),
+                Err(missing) => {
+                    let reason = markdown_tree::reason(&missing);
+                    tree.add_unreadable(&signature_at, reason.clone());
+                    SignatureFile::Unreadable(reason)
+                }
+            }
+        } else {
+            SignatureFile::Absent
+        };
+        documents.push(Document::parse(path, &rel, &text, signature));
+    }
+    // One source for the whole tree; its digest is the fact `digest`.
+    let sha256 = Digest256::try_from(facts::digest(tree, &documents)).expect("invariant: a digest of ours");
+    door.note_by(settings.required_text("root"), door.by(), Reading::Content { size, sha256 });
+    documents
+}
+
+/// The open runs and their payloads' digests. A payload that cannot be read counts as unreadable, for
+/// the approval that carries its digest cannot be told from one that does not.
+fn read_requests(settings: &Settings, door: &Door, tree: &mut Tree) -> Requests {
+    let Some(folder) = settings.text("requests") else { return Requests::NotGiven };
+    let folder = folder.trim_end_matches('/');
+    let mut unreadable = |path: &str, missing: &Missing| {
+        let reason = markdown_tree::reason(missing);
+        tree.unreadable.insert(Unreadable { path: path.to_owned(), reason });
+        Requests::Unreadable(missing.clone())
+    };
+    let entries = match door.list(folder) {
+        // Known not to be there: nothing was requested.
+        Err(missing) if missing.state.is_absent() => return Requests::Open(BTreeMap::new()),
+        Err(missing) => return unreadable(folder, &missing),
+        Ok(entries) => entries,
+    };
+    let mut open = BTreeMap::new();
+    let mut failed = None;
+    let is_file = |entry: &Entry| entry.attributes.as_ref().is_ok_and(|it| it.kind == FileKind::File);
+    for entry in entries.iter().filter(|entry| !entry.name.starts_with('.') && !is_file(entry)) {
+        let path = format!("{folder}/{}/payload.json", entry.name);
+        match door.read(&path, MAX_PAYLOAD) {
+            Ok(bytes) => {
+                open.insert(entry.name.clone(), sha256_hex(&bytes));
+            }
+            // A folder without a payload is no request.
+            Err(missing) if missing.state.is_absent() => {}
+            Err(missing) => failed = Some(unreadable(&path, &missing)),
+        }
+    }
+    failed.unwrap_or(Requests::Open(open))
+}

@@ -1,0 +1,285 @@
+//! A folder of Markdown documents, walked without being led astray: what was found, what was left aside,
+//! and what could not be looked at and may therefore hide a document.
+//!
+//! Links are not followed. A link to something inside the tree adds nothing, for its target is read at
+//! its own path; a link that leaves the tree, dangles or loops is reported as unreadable.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
+
+use super::{Attributes, Door, Entry, FileKind};
+use crate::evidence::{Missing, MissingState, sha256_hex};
+
+/// The file endings of Markdown, compared in any case.
+pub const ENDINGS: &[&str] = &["md", "markdown", "mdown", "mkd"];
+/// The deepest folder that is entered.
+const MAX_DEPTH: usize = 64;
+/// The most links that one link may lead through (as Linux's own limit).
+const MAX_HOPS: usize = 40;
+
+/// Something that could not be looked at, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unreadable {
+    /// Its logical path.
+    pub path: String,
+    /// A lower-case fragment: "denied: Permission denied (os error 13)".
+    pub reason: String,
+}
+
+/// What a path in the tree is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Node {
+    Folder,
+    Hidden,
+    Document,
+    OtherFile,
+    Special,
+}
+
+/// A walked tree. Paths are relative to its root, with `/` between names.
+#[derive(Debug, Default)]
+pub struct Tree {
+    root: String,
+    nodes: BTreeMap<String, Node>,
+    raw_links: BTreeMap<String, String>,
+    /// Links to something inside the tree, and what they lead to.
+    pub links: Vec<(String, String)>,
+    /// What could not be looked at.
+    pub unreadable: BTreeSet<Unreadable>,
+    /// Why the list of documents is not complete: a folder that could not be listed, the time limit.
+    pub blocked: Option<Missing>,
+}
+
+impl Tree {
+    /// Walks the tree below `root`, which may itself be a link to a folder.
+    ///
+    /// # Errors
+    /// When the root cannot be listed at all.
+    pub fn walk(door: &Door, root: &str) -> Result<Self, Missing> {
+        let mut tree = Self { root: root.trim_end_matches('/').to_owned(), ..Self::default() };
+        let mut folders = vec![(String::new(), door.list_unnoted(root)?)];
+        let mut entries = 0;
+        while let Some((folder, listed)) = folders.pop() {
+            for entry in listed {
+                entries += 1;
+                if entries > door.limits().entries || door.time_left().is_zero() {
+                    let late = door.time_left().is_zero();
+                    let state = if late { MissingState::TimedOut } else { MissingState::Unreadable };
+                    let over = format!("stopped at the limit after {entries} entries");
+                    let next = format!("see what fills {root}, or raise the limit");
+                    tree.block(door.missing(state, format!("walk {root}"), over, next));
+                    folders.clear();
+                    break;
+                }
+                let rel = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
+                if tree.take(door, &rel, &entry) {
+                    match door.list_unnoted(&tree.logical(&rel)) {
+                        Ok(listed) => folders.push((rel, listed)),
+                        Err(missing) => tree.hidden_part(&rel, missing),
+                    }
+                }
+            }
+        }
+        tree.resolve_links(door);
+        Ok(tree)
+    }
+
+    /// The logical path of a path in the tree.
+    pub fn logical(&self, rel: &str) -> String {
+        format!("{}/{rel}", self.root)
+    }
+
+    /// The Markdown files, sorted by path.
+    pub fn documents(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().filter(|(_, node)| **node == Node::Document).map(|(rel, _)| rel.as_str())
+    }
+
+    /// Whether a regular file lies at a path.
+    pub fn has_file(&self, rel: &str) -> bool {
+        matches!(self.nodes.get(rel), Some(Node::OtherFile | Node::Document))
+    }
+
+    /// The hidden folders that were left aside.
+    pub fn hidden(&self) -> Vec<&str> {
+        self.nodes.iter().filter(|(_, node)| **node == Node::Hidden).map(|(rel, _)| rel.as_str()).collect()
+    }
+
+    /// How many files with other endings were left aside, and their endings.
+    pub fn others(&self) -> (usize, BTreeSet<String>) {
+        let others = self.nodes.iter().filter(|(_, node)| **node == Node::OtherFile).map(|(rel, _)| rel);
+        let endings: Vec<String> =
+            others.map(|rel| ending(rel).map_or_else(|| "none".to_owned(), |it| format!(".{it}"))).collect();
+        (endings.len(), endings.into_iter().collect())
+    }
+
+    /// Records that a file could not be read.
+    pub fn add_unreadable(&mut self, rel: &str, reason: impl Into<String>) {
+        self.unreadable.insert(Unreadable { path: self.logical(rel), reason: reason.into() });
+    }
+
+    /// Records why the list of documents is not complete; the first reason stays.
+    pub fn block(&mut self, missing: Missing) {
+        self.blocked.get_or_insert(missing);
+    }
+
+    /// A part of the tree that may hold documents and could not be looked at.
+    fn hidden_part(&mut self, rel: &str, missing: Missing) {
+        self.add_unreadable(rel, reason(&missing));
+        self.block(missing);
+    }
+
+    /// Takes one entry in; true when it is a folder to enter.
+    fn take(&mut self, door: &Door, rel: &str, entry: &Entry) -> bool {
+        let attributes: &Attributes = match &entry.attributes {
+            Ok(attributes) => attributes,
+            // It may be a folder, so documents may hide there.
+            Err(missing) => {
+                self.hidden_part(rel, missing.clone());
+                return false;
+            }
+        };
+        let path = self.logical(rel);
+        let next = || format!("rename {path}");
+        let no_name =
+            || door.missing(MissingState::Unreadable, format!("read {path}"), "its name is not UTF-8", next());
+        let node = match attributes.kind {
+            FileKind::Directory if entry.name.starts_with('.') => Node::Hidden,
+            FileKind::Directory => {
+                if !entry.exact {
+                    self.hidden_part(rel, no_name());
+                } else if rel.matches('/').count() >= MAX_DEPTH {
+                    let said = format!("it lies deeper than {MAX_DEPTH} folders");
+                    self.hidden_part(rel, door.missing(MissingState::Unreadable, format!("list {path}"), said, next()));
+                } else {
+                    self.nodes.insert(rel.to_owned(), Node::Folder);
+                    return true;
+                }
+                return false;
+            }
+            FileKind::File if is_markdown(rel) => {
+                if !entry.exact {
+                    self.add_unreadable(rel, reason(&no_name()));
+                    return false;
+                }
+                Node::Document
+            }
+            FileKind::File => Node::OtherFile,
+            FileKind::Link => {
+                match door.link_target(&path) {
+                    Ok(target) => {
+                        self.raw_links.insert(rel.to_owned(), target.to_string_lossy().into_owned());
+                    }
+                    Err(missing) => self.add_unreadable(rel, format!("symlink, {}", reason(&missing))),
+                }
+                return false;
+            }
+            FileKind::Fifo | FileKind::Socket | FileKind::Device => {
+                self.add_unreadable(rel, format!("it is a {}, not a regular file", attributes.kind.word()));
+                Node::Special
+            }
+        };
+        self.nodes.insert(rel.to_owned(), node);
+        false
+    }
+
+    /// Sorts the links into those that add nothing and those behind which something may hide.
+    fn resolve_links(&mut self, door: &Door) {
+        for (rel, target) in self.raw_links.clone() {
+            match self.resolve(door, &rel) {
+                Err(why) => self.add_unreadable(&rel, format!("symlink to {target}: {why}")),
+                Ok(found) => match self.nodes.get(&found) {
+                    Some(Node::Hidden) => {
+                        self.add_unreadable(&rel, format!("symlink to {target}: a hidden folder, which is left aside"));
+                    }
+                    // As a document it would be read; at its own path it is not.
+                    Some(Node::OtherFile) if is_markdown(&rel) => {
+                        let why = "its name is a document's, its target's is not and was not read";
+                        self.add_unreadable(&rel, format!("symlink to {target}: {why}"));
+                    }
+                    Some(Node::Folder | Node::Document | Node::OtherFile | Node::Special) | None => {
+                        self.links.push((rel, found));
+                    }
+                },
+            }
+        }
+    }
+
+    /// Follows a link through the walked tree, name by name as the system does, without leaving it.
+    fn resolve(&self, door: &Door, link: &str) -> Result<String, String> {
+        let mut at: Vec<String> = Vec::new();
+        let mut ahead: VecDeque<String> = link.split('/').map(str::to_owned).collect();
+        let mut hops = 0;
+        while let Some(name) = ahead.pop_front() {
+            match name.as_str() {
+                "" | "." => continue,
+                ".." => {
+                    at.pop().ok_or("it leads out of the tree")?;
+                    continue;
+                }
+                _ => at.push(name),
+            }
+            let rel = at.join("/");
+            if let Some(target) = self.raw_links.get(&rel) {
+                hops += 1;
+                if hops > MAX_HOPS {
+                    return Err("a loop of links".to_owned());
+                }
+                at.pop();
+                let mut inside = target.clone();
+                if target.starts_with('/') {
+                    inside = self.below_root(door, target).ok_or("it leads out of the tree")?;
+                    at.clear();
+                }
+                inside.split('/').rev().for_each(|name| ahead.push_front(name.to_owned()));
+                continue;
+            }
+            match self.nodes.get(&rel) {
+                Some(Node::Folder) => {}
+                Some(Node::Hidden) => return Ok(rel),
+                Some(Node::Document | Node::OtherFile | Node::Special) if ahead.is_empty() => {}
+                Some(Node::Document | Node::OtherFile | Node::Special) | None => {
+                    return Err("it dangles, or leads to what could not be looked at".to_owned());
+                }
+            }
+        }
+        Ok(at.join("/"))
+    }
+
+    /// An absolute target as a path in the tree; `None` when it lies elsewhere.
+    fn below_root(&self, door: &Door, target: &str) -> Option<String> {
+        let root = if self.root.starts_with('/') { Path::new(&self.root).to_owned() } else { door.locate(&self.root) };
+        let inside = Path::new(target).strip_prefix(root).ok()?;
+        inside.to_str().map(str::to_owned)
+    }
+}
+
+/// Whether a name has an ending of Markdown.
+pub fn is_markdown(path: &str) -> bool {
+    ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
+/// The ending of a file name, in lower case.
+fn ending(path: &str) -> Option<String> {
+    let name = path.rsplit('/').next()?;
+    name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase())
+}
+
+/// A reason in the form that facts use.
+pub fn reason(missing: &Missing) -> String {
+    format!("{}: {}", missing.state.word(), missing.said)
+}
+
+/// The digest of a set of files: SHA-256 over the sorted lines `<sha256>  <path>`, in the form of
+/// `sha256sum` (a path with a line break or backslash is escaped and its line starts with a backslash).
+pub fn digest<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let mut lines: Vec<String> = files
+        .into_iter()
+        .map(|(path, sha256)| {
+            let escaped = path.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+            let mark = if escaped == path { "" } else { "\\" };
+            format!("{mark}{sha256}  {escaped}\n")
+        })
+        .collect();
+    lines.sort();
+    sha256_hex(lines.concat().as_bytes())
+}

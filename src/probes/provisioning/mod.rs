@@ -1,0 +1,390 @@
+//! `provisioning`: whether the directories and files that the executor needs are there as real ones, with owner,
+//! group and mode, with space left, and without locks left over.
+//!
+//! A path that could not be seen is never reported as absent, and a list that would have to leave it out is
+//! missing as a whole.
+
+mod access;
+mod locks;
+mod walk;
+
+use serde::Deserialize;
+
+use super::accounts::{Accounts, Identity};
+use super::{Attributes, Door, FileKind, Parameter, ParameterKind, Probe, SettingProblem, Settings, Space};
+use crate::evidence::{Fact, Missing, MissingState, Shape};
+use walk::{Walk, Way};
+
+/// Bytes of the unit of `min_free_mb`.
+const MEBIBYTE: u64 = 1 << 20;
+
+/// What a path is expected to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WantedKind {
+    Directory,
+    File,
+}
+
+impl WantedKind {
+    fn kind(self) -> FileKind {
+        match self {
+            Self::Directory => FileKind::Directory,
+            Self::File => FileKind::File,
+        }
+    }
+}
+
+/// One entry of the `paths` setting.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedPath {
+    path: String,
+    kind: WantedKind,
+    owner: Option<String>,
+    group: Option<String>,
+    mode: Option<String>,
+}
+
+/// The probe.
+pub(super) struct Provisioning;
+
+impl Probe for Provisioning {
+    fn kind(&self) -> &'static str {
+        "provisioning"
+    }
+
+    fn summary(&self) -> &'static str {
+        "whether directories and files are there with owner, group, mode and space, and which locks are left"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        const PARAMETERS: &[Parameter] = &[
+            Parameter {
+                name: "executor_user",
+                kind: ParameterKind::Text,
+                required: false,
+                doc: "the user that is to write there; without it `writable` is not known",
+            },
+            Parameter {
+                name: "locks",
+                kind: ParameterKind::Path,
+                required: false,
+                doc: "the folder in which every entry is a lock; without it there are no facts about locks",
+            },
+            Parameter {
+                name: "min_free_mb",
+                kind: ParameterKind::Int,
+                required: false,
+                doc: "MiB (1048576 bytes) that must be free where each path lies, and at least one inode; part of `matches`",
+            },
+            Parameter {
+                name: "paths",
+                kind: ParameterKind::Tables,
+                required: true,
+                doc: "what must be there: {path, kind = directory|file, owner, group, mode = \"0750\"}; what is not given is not compared",
+            },
+        ];
+        PARAMETERS
+    }
+
+    fn shape(&self, settings: &Settings) -> Shape {
+        let path = [
+            ("path", Shape::Text),
+            ("exists", Shape::Bool),
+            ("kind", Shape::Text),
+            ("owner", Shape::Text),
+            ("group", Shape::Text),
+            ("mode", Shape::Text),
+            ("link_in_path", Shape::Text),
+            ("free_bytes", Shape::Int),
+            ("writable", Shape::Bool),
+            ("matches", Shape::Bool),
+            ("why", Shape::Text),
+        ];
+        let mut fields = vec![
+            ("paths", Shape::list(Shape::record(path))),
+            ("absent", Shape::list(Shape::Text)),
+            ("unmatched", Shape::list(Shape::Text)),
+            ("free_bytes", Shape::Int),
+        ];
+        // Without a lock folder the facts are not declared: a gate that asks for them is wrong when it is
+        // loaded, not unknown for ever.
+        if settings.text("locks").is_some() {
+            let lock = [("path", Shape::Text), ("age_seconds", Shape::Int), ("pid", Shape::Int)];
+            fields.push(("locks", Shape::list(Shape::record(lock))));
+            fields.push(("lock_count", Shape::Int));
+        }
+        Shape::record(fields)
+    }
+
+    fn check(&self, settings: &Settings) -> Vec<SettingProblem> {
+        let problem = |name: &str, message: String, help: &str| SettingProblem {
+            name: name.to_owned(),
+            message,
+            help: help.to_owned(),
+        };
+        let mut problems = Vec::new();
+        let tables = settings.tables::<WantedPath>("paths");
+        if tables.is_empty() {
+            problems.push(problem("paths", "no path is asked for".to_owned(), "name at least one path"));
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for (i, table) in tables.into_iter().enumerate() {
+            let wanted = match table {
+                Ok(wanted) => wanted,
+                Err(reason) => {
+                    let help = "each entry is {path = \"…\", kind = \"directory|file\", owner = \"…\", group = \"…\", mode = \"0750\"}";
+                    problems.push(problem("paths", format!("entry {}: {reason}", i + 1), help));
+                    continue;
+                }
+            };
+            let path = &wanted.path;
+            if path.is_empty() || path.split('/').any(|name| name == "..") {
+                let message = format!("entry {}: {path:?} is empty or goes up with \"..\"", i + 1);
+                problems.push(problem("paths", message, "write the path out"));
+            }
+            if wanted.mode.as_deref().is_some_and(|mode| super::parse_mode(mode).is_none()) {
+                let message = format!("entry {}: not an octal mode", i + 1);
+                problems.push(problem("paths", message, "write it as mode = \"0750\""));
+            }
+            if !seen.insert(path.clone()) {
+                problems.push(problem("paths", format!("{path:?} is given twice"), "remove one of both"));
+            }
+        }
+        if settings.int("min_free_mb").is_some_and(|mebibytes| mebibytes < 0) {
+            problems.push(problem("min_free_mb", "it is negative".to_owned(), "give a number of MiB"));
+        }
+        problems
+    }
+
+    fn collect(&self, settings: &Settings, door: &Door) -> Result<Fact, Missing> {
+        let accounts = Accounts::of(door);
+        let executor = executor(door, &accounts, settings.text("executor_user"));
+        let min_free = settings.int("min_free_mb").and_then(|mebibytes| u64::try_from(mebibytes).ok());
+        let min_free = min_free.map(|mebibytes| mebibytes.saturating_mul(MEBIBYTE));
+        let mut look = Look { door, accounts, executor, min_free, walk: Walk::new(door) };
+        let wanted = settings.tables::<WantedPath>("paths").into_iter().filter_map(Result::ok);
+        let found: Vec<Found> = wanted.map(|wanted| look.path(&wanted)).collect();
+        let mut fields = vec![
+            ("absent", listed(&found, |found| found.exists.clone().map(|exists| !exists))),
+            ("unmatched", listed(&found, |found| found.matches.clone().map(|matches| !matches))),
+            ("free_bytes", smallest_space(door, &found)),
+            ("paths", Fact::list(found.into_iter().map(|found| found.record))),
+        ];
+        if let Some(folder) = settings.text("locks") {
+            let (locks, count) = locks::look(door, folder);
+            fields.push(("locks", locks));
+            fields.push(("lock_count", count));
+        }
+        Ok(Fact::record(fields))
+    }
+}
+
+/// The user that is to write, with groups.
+fn executor(door: &Door, accounts: &Accounts, name: Option<&str>) -> Result<Identity, Missing> {
+    let Some(name) = name else {
+        let (said, next) = ("the gate names no executor_user", "set executor_user in the gate");
+        return Err(door.missing(MissingState::Error, "decide who may write", said, next));
+    };
+    accounts.identity(name)?.ok_or_else(|| {
+        let (said, next) = (format!("there is no user {name}"), format!("create it: useradd --system {name}"));
+        door.missing(MissingState::Absent, format!("look up the user {name}"), said, next)
+    })
+}
+
+/// The names of the paths that `select` says yes to; missing as a whole when it is not known of one.
+fn listed(found: &[Found], select: impl Fn(&Found) -> Result<bool, Missing>) -> Fact {
+    let selected = found.iter().map(|found| Ok(select(found)?.then_some(found.path.as_str())));
+    let selected: Result<Vec<Option<&str>>, Missing> = selected.collect();
+    selected.map(|paths| Fact::texts(paths.into_iter().flatten())).into()
+}
+
+/// The least space over the paths that are there.
+fn smallest_space(door: &Door, found: &[Found]) -> Fact {
+    let mut smallest: Option<u64> = None;
+    for found in found {
+        match (&found.exists, &found.free_bytes) {
+            (Ok(false), _) => {}
+            (Ok(true), Ok(free)) => smallest = Some(smallest.map_or(*free, |least| least.min(*free))),
+            (Err(missing), _) | (Ok(true), Err(missing)) => return missing.clone().into(),
+        }
+    }
+    smallest.map(Fact::from).unwrap_or_else(|| {
+        let (said, next) = ("none of the paths is there", "create the paths that are listed as absent");
+        door.missing(MissingState::Absent, "ask for the free space", said, next).into()
+    })
+}
+
+/// What one path came to.
+struct Found {
+    path: String,
+    exists: Result<bool, Missing>,
+    matches: Result<bool, Missing>,
+    free_bytes: Result<u64, Missing>,
+    record: Fact,
+}
+
+/// What looking at a path needs.
+struct Look<'a> {
+    door: &'a Door,
+    accounts: Accounts,
+    executor: Result<Identity, Missing>,
+    min_free: Option<u64>,
+    walk: Walk<'a>,
+}
+
+impl Look<'_> {
+    fn path(&mut self, wanted: &WantedPath) -> Found {
+        match self.walk.to(&wanted.path) {
+            Way::There { attributes, above, link } => self.there(wanted, &attributes, &above, link.as_deref()),
+            Way::Absent { missing, link } => {
+                let link_in_path = link.map_or_else(|| missing.clone().into(), Fact::from);
+                let facts = [Ok(false), Ok(false)];
+                not_there(wanted, facts, &missing, link_in_path, "absent".into())
+            }
+            Way::Unknown(missing) => {
+                let facts = [Err(missing.clone()), Err(missing.clone())];
+                not_there(wanted, facts, &missing, missing.clone().into(), missing.clone().into())
+            }
+        }
+    }
+
+    fn there(
+        &self,
+        wanted: &WantedPath,
+        attributes: &Attributes,
+        above: &[(String, Attributes)],
+        link: Option<&str>,
+    ) -> Found {
+        let path = wanted.path.as_str();
+        let owner = self.accounts.user_name(attributes.uid);
+        let group = self.accounts.group_name(attributes.gid);
+        let space = self.door.space(path);
+        let free_bytes = space.clone().map(|space| space.free_bytes);
+        // A symlink's own owner and mode say nothing about what it leads to.
+        let compared = if attributes.kind == FileKind::Link {
+            vec![compare_link(link)]
+        } else {
+            self.compare(wanted, attributes, link, &space)
+        };
+        let why = judge(compared);
+        let matches = why.as_ref().map(String::is_empty).map_err(Clone::clone);
+        let writable = self.executor.as_ref().map_err(Clone::clone);
+        let writable = writable.and_then(|user| access::writable(self.door, path, attributes, above, link, user));
+        let record = Fact::record([
+            ("path", path.into()),
+            ("exists", true.into()),
+            ("kind", attributes.kind.word().into()),
+            ("owner", owner.into()),
+            ("group", group.into()),
+            ("mode", format!("{:04o}", attributes.mode).into()),
+            ("link_in_path", link.unwrap_or("").into()),
+            ("free_bytes", free_bytes.clone().into()),
+            ("writable", writable.into()),
+            ("matches", matches.clone().into()),
+            ("why", why.into()),
+        ]);
+        Found { path: path.to_owned(), exists: Ok(true), matches, free_bytes, record }
+    }
+
+    /// Everything that the gate expects of a path that is no symlink itself.
+    fn compare(
+        &self,
+        wanted: &WantedPath,
+        attributes: &Attributes,
+        link: Option<&str>,
+        space: &Result<Space, Missing>,
+    ) -> Vec<Compared> {
+        let owner = self.accounts.user_name(attributes.uid);
+        let group = self.accounts.group_name(attributes.gid);
+        let mut compared = vec![compare_link(link), compare_kind(attributes.kind, wanted.kind.kind())];
+        if let Some(expected) = &wanted.owner {
+            compared.push(compare_id("owner", &owner, attributes.uid, expected, self.accounts.uid(expected)));
+        }
+        if let Some(expected) = &wanted.group {
+            compared.push(compare_id("group", &group, attributes.gid, expected, self.accounts.gid(expected)));
+        }
+        if let Some(expected) = wanted.mode.as_deref().and_then(super::parse_mode) {
+            compared.push(compare_mode(attributes.mode, expected));
+        }
+        if let Some(min_free) = self.min_free {
+            compared.push(space.clone().map(|space| {
+                let short = (space.free_bytes < min_free)
+                    .then(|| format!("{} MiB free, expected {}", space.free_bytes / MEBIBYTE, min_free / MEBIBYTE));
+                short.or_else(|| space.no_inodes.then(|| "no inode free".to_owned()))
+            }));
+        }
+        compared
+    }
+}
+
+/// The record of a path that is not there or could not be seen.
+fn not_there(
+    wanted: &WantedPath,
+    [exists, matches]: [Result<bool, Missing>; 2],
+    missing: &Missing,
+    link_in_path: Fact,
+    why: Fact,
+) -> Found {
+    let detail = || Fact::from(missing.clone());
+    let record = Fact::record([
+        ("path", wanted.path.as_str().into()),
+        ("exists", exists.clone().into()),
+        ("kind", detail()),
+        ("owner", detail()),
+        ("group", detail()),
+        ("mode", detail()),
+        ("link_in_path", link_in_path),
+        ("free_bytes", detail()),
+        ("writable", detail()),
+        ("matches", matches.clone().into()),
+        ("why", why),
+    ]);
+    Found { path: wanted.path.clone(), exists, matches, free_bytes: Err(missing.clone()), record }
+}
+
+/// What differs in one respect: `None` for nothing.
+type Compared = Result<Option<String>, Missing>;
+
+fn compare_link(link: Option<&str>) -> Compared {
+    Ok(link.map(|link| format!("{link} is a symlink")))
+}
+
+fn compare_kind(kind: FileKind, expected: FileKind) -> Compared {
+    Ok((kind != expected).then(|| format!("a {}, expected a {}", kind.word(), expected.word())))
+}
+
+fn compare_mode(mode: u32, expected: u32) -> Compared {
+    Ok((mode != expected).then(|| format!("mode {mode:04o}, expected {expected:04o}")))
+}
+
+/// Compares numbers, for one number may have several names.
+fn compare_id(
+    what: &str,
+    shown: &Result<String, Missing>,
+    id: u32,
+    expected: &str,
+    expected_id: Result<Option<u32>, Missing>,
+) -> Compared {
+    let shown = shown.as_ref().map_err(Clone::clone)?;
+    Ok(match expected_id? {
+        Some(expected_id) if expected_id == id => None,
+        Some(_) => Some(format!("{what} {shown}, expected {expected}")),
+        None => Some(format!("{what} {shown}, expected {expected}, which does not exist")),
+    })
+}
+
+/// Everything that differs, in one line, "" for nothing. One known difference decides whatever else is not known;
+/// without one, everything must be known.
+fn judge(compared: Vec<Compared>) -> Result<String, Missing> {
+    let differs: Vec<&str> = compared.iter().filter_map(|compared| compared.as_ref().ok()?.as_deref()).collect();
+    if differs.is_empty() {
+        compared
+            .iter()
+            .find_map(|compared| compared.as_ref().err())
+            .map_or_else(|| Ok(String::new()), |missing| Err(missing.clone()))
+    } else {
+        Ok(differs.join("; "))
+    }
+}

@@ -1,0 +1,371 @@
+//! PostgreSQL: one session, one read-only snapshot, rolled back at the end.
+//!
+//! Every query runs in a savepoint, so that a failure does not take the others along, by the extended
+//! protocol, which takes one statement only. Row security is off in the sense of the server: a query
+//! that a policy would filter fails instead of answering with fewer rows. Waiting for a lock ends at half
+//! the statement's time, so that "locked" and "slow" are told apart.
+//!
+//! `sslmode=require` encrypts and does not authenticate the server, as in libpq.
+
+use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
+use postgres_openssl::MakeTlsConnector;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{FromSql, Kind as TypeKind, Type};
+use tokio_postgres::{Client, Config, IsolationLevel, Row, Transaction};
+
+use super::super::Door;
+use super::Answers;
+use super::answer::{Asked, Rows, arrange, null};
+use super::query::{Kind, Query};
+use crate::evidence::{Digest256, Fact, Instant, Missing, MissingState, Reading};
+
+/// How many rows are fetched at a time.
+const BATCH: i32 = 1_000;
+
+/// Asks a PostgreSQL server.
+pub(super) fn ask(
+    config: &Config,
+    server: &str,
+    queries: &BTreeMap<String, Query>,
+    timeout: Duration,
+    door: &Door,
+) -> Answers {
+    let mut config = config.clone();
+    if config.get_user().is_none() {
+        config.user(door.by());
+    }
+    let user = config.get_user().unwrap_or_default().to_owned();
+    // Some of the time is kept for putting the answer together.
+    let time = door.time_left().saturating_sub(Duration::from_millis(200));
+    let over = Missing {
+        state: MissingState::TimedOut,
+        tried: format!("ask {server}"),
+        by: user.clone(),
+        said: "the probe's time is over".to_owned(),
+        next: "see what the server is doing, or raise the probe's time limit".to_owned(),
+    };
+    let mut session =
+        Session { server, timeout: timeout.min(time), door, role: user, answers: Answers::none(queries, &over) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match &runtime {
+        Ok(runtime) => runtime.block_on(async {
+            let work = tokio::time::timeout(time, session.run(&config, queries));
+            work.await.unwrap_or_else(|_| Err(over.clone()))
+        }),
+        Err(error) => Err(door.missing(MissingState::Error, "start an event loop", error.to_string(), "see ulimit -n")),
+    };
+    if let Err(reason) = outcome {
+        session.fill(&over, &reason);
+    }
+    if let Ok(runtime) = runtime {
+        // A name that is still being resolved is not waited for.
+        runtime.shutdown_background();
+    }
+    session.answers
+}
+
+struct Session<'a> {
+    server: &'a str,
+    timeout: Duration,
+    door: &'a Door,
+    role: String,
+    answers: Answers,
+}
+
+impl Session<'_> {
+    /// Gives `reason` to everything that still has the first one.
+    fn fill(&mut self, first: &Missing, reason: &Missing) {
+        let first = Fact::from(first.clone());
+        let answers = &mut self.answers;
+        let facts = [&mut answers.version, &mut answers.role, &mut answers.present, &mut answers.unchanged];
+        for fact in facts.into_iter().chain(answers.rows.values_mut()) {
+            if *fact == first {
+                *fact = reason.clone().into();
+            }
+        }
+    }
+
+    async fn run(&mut self, config: &Config, queries: &BTreeMap<String, Query>) -> Result<(), Missing> {
+        let mut client = match self.connect(config).await {
+            Ok(client) => client,
+            Err(reason) => {
+                // Only the answer "there is no such database" is knowledge of absence.
+                let absent = reason.state.is_absent();
+                self.answers.present = if absent { false.into() } else { reason.clone().into() };
+                return Err(reason);
+            }
+        };
+        self.answers.present = true.into();
+        let start = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+        let mut transaction = start.start().await.map_err(|error| self.failed(&error, "begin"))?;
+        self.prepare(&transaction).await?;
+        for (name, query) in queries {
+            let answer = self.query(&mut transaction, name, query).await?;
+            self.answers.rows.insert(name.clone(), answer);
+        }
+        let unchanged = "SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NULL";
+        self.note(unchanged);
+        let row = transaction
+            .query_one(unchanged, &[])
+            .await
+            .map_err(|error| self.failed(&error, "see that nothing changed"))?;
+        self.answers.unchanged =
+            row.try_get::<_, bool>(0).map_err(|error| self.failed(&error, "see that nothing changed")).into();
+        transaction.rollback().await.map_err(|error| self.failed(&error, "roll back"))
+    }
+
+    async fn connect(&self, config: &Config) -> Result<Client, Missing> {
+        let mut config = config.clone();
+        config.connect_timeout(self.timeout.min(config.get_connect_timeout().copied().unwrap_or(self.timeout)));
+        let mut connector = SslConnector::builder(SslMethod::tls()).map_err(|error| {
+            self.missing(MissingState::Error, "connect", error.to_string(), "see whether OpenSSL is in order")
+        })?;
+        connector.set_verify(SslVerifyMode::NONE);
+        let mut tls = MakeTlsConnector::new(connector.build());
+        tls.set_callback(|connection, _| {
+            connection.set_verify_hostname(false);
+            Ok(())
+        });
+        let connecting = tokio::time::timeout(self.timeout, config.connect(tls)).await;
+        let connected = connecting.map_err(|_| {
+            self.missing(
+                MissingState::TimedOut,
+                "connect",
+                "the server did not answer in time",
+                "see whether it runs: pg_isready",
+            )
+        })?;
+        let (client, connection) = connected.map_err(|error| self.failed(&error, "connect"))?;
+        // The connection ends when the client is dropped; its own error reaches the client too.
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// Bounds the transaction, makes the texts of values independent of the server's settings, and asks who we are.
+    async fn prepare(&mut self, transaction: &Transaction<'_>) -> Result<(), Missing> {
+        let timeout = self.timeout.as_millis().max(2);
+        let settings = format!(
+            "SET LOCAL statement_timeout = {timeout}; SET LOCAL lock_timeout = {}; \
+             SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL row_security = off; \
+             SET LOCAL standard_conforming_strings = on; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; \
+             SET LOCAL IntervalStyle = 'postgres'; SET LOCAL bytea_output = 'hex'",
+            timeout / 2,
+            self.door.time_left().as_millis() + 5_000,
+        );
+        transaction.batch_execute(&settings).await.map_err(|error| self.failed(&error, "bound the transaction"))?;
+        let who = "SELECT current_user::text, pg_catalog.current_setting('server_version')";
+        let row = transaction.query_one(who, &[]).await.map_err(|error| self.failed(&error, "ask who asks"))?;
+        let part = |at: usize| row.try_get::<_, String>(at).map_err(|error| self.failed(&error, "ask who asks"));
+        let (role, version) = (part(0)?, part(1)?);
+        self.answers.version = version.into();
+        self.answers.role = Fact::text(&role);
+        self.role = role;
+        self.note(&settings);
+        self.note(who);
+        Ok(())
+    }
+
+    /// One query in a savepoint. `Err` only when the session is over.
+    async fn query(&self, transaction: &mut Transaction<'_>, name: &str, query: &Query) -> Result<Fact, Missing> {
+        let asked = Asked { name, role: &self.role, server: self.server };
+        let lost = |error: tokio_postgres::Error| failure(&error, &asked);
+        self.note(&query.sql);
+        let savepoint = transaction.savepoint("cutgate_query").await.map_err(lost)?;
+        let answer = self.answer(&savepoint, query, &asked).await;
+        savepoint.rollback().await.map_err(lost)?;
+        Ok(answer.into())
+    }
+
+    async fn answer(&self, savepoint: &Transaction<'_>, query: &Query, asked: &Asked<'_>) -> Result<Fact, Missing> {
+        let failed = |error: tokio_postgres::Error| failure(&error, asked);
+        let statement = savepoint.prepare(&query.sql).await.map_err(failed)?;
+        let answered: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+        let kinds = arrange(query, &answered, asked)?;
+        let mut columns = Vec::with_capacity(kinds.len());
+        for ((name, kind), column) in kinds.iter().zip(statement.columns()) {
+            let coding = Coding::of(*kind, column.type_()).ok_or_else(|| {
+                let said = format!("{name} is {}, {} is declared", column.type_().name(), kind.word());
+                let sql_type = match kind {
+                    Kind::Text => "text",
+                    Kind::Int => "bigint",
+                    Kind::Bool => "boolean",
+                    Kind::Time => "timestamptz",
+                };
+                asked.other_form(said, format!("cast it in the statement: {name}::{sql_type}"))
+            })?;
+            columns.push((name.as_str(), coding));
+        }
+        let portal = savepoint.bind(&statement, &[]).await.map_err(failed)?;
+        let mut rows = Rows::new(asked, self.door);
+        loop {
+            let batch = savepoint.query_portal(&portal, BATCH).await.map_err(failed)?;
+            let last = batch.len() < usize::try_from(BATCH).unwrap_or(0);
+            for row in batch {
+                let facts = columns
+                    .iter()
+                    .enumerate()
+                    .map(|(at, (name, coding))| Ok(((*name).to_owned(), value(&row, at, *coding, name, asked)?)));
+                rows.push(facts.collect::<Result<_, Missing>>()?)?;
+            }
+            if last {
+                return Ok(rows.done());
+            }
+        }
+    }
+
+    fn note(&self, statement: &str) {
+        let read = Reading::Statement { sha256: Digest256::of(statement.as_bytes()) };
+        self.door.note_by(self.server, self.role.as_str(), read);
+    }
+
+    fn missing(&self, state: MissingState, what: &str, said: impl Into<String>, next: &str) -> Missing {
+        let asked = Asked { name: what, role: &self.role, server: self.server };
+        Missing { tried: format!("{what}: {}", self.server), ..asked.missing(state, said, next) }
+    }
+
+    fn failed(&self, error: &tokio_postgres::Error, what: &str) -> Missing {
+        let asked = Asked { name: what, role: &self.role, server: self.server };
+        Missing { tried: format!("{what}: {}", self.server), ..failure(error, &asked) }
+    }
+}
+
+/// How a value's bytes are to be understood.
+#[derive(Clone, Copy, Debug)]
+enum Coding {
+    Text,
+    /// The one-byte type `"char"`.
+    Byte,
+    Int2,
+    Int4,
+    Int8,
+    Oid,
+    Bool,
+    /// Microseconds since 2000-01-01, in UTC where a zone is known and taken as UTC where it is not.
+    Timestamp,
+    /// Days since 2000-01-01.
+    Date,
+}
+
+impl Coding {
+    /// The coding of a server type that can stand for the declared kind.
+    fn of(kind: Kind, sql_type: &Type) -> Option<Self> {
+        if let TypeKind::Domain(base) = sql_type.kind() {
+            return Self::of(kind, base);
+        }
+        let is_enum = matches!(sql_type.kind(), TypeKind::Enum(_));
+        let texts = [Type::TEXT, Type::VARCHAR, Type::BPCHAR, Type::NAME, Type::UNKNOWN];
+        match kind {
+            Kind::Text if is_enum || texts.contains(sql_type) => Some(Self::Text),
+            Kind::Text if *sql_type == Type::CHAR => Some(Self::Byte),
+            Kind::Int if *sql_type == Type::INT2 => Some(Self::Int2),
+            Kind::Int if *sql_type == Type::INT4 => Some(Self::Int4),
+            Kind::Int if *sql_type == Type::INT8 => Some(Self::Int8),
+            Kind::Int if *sql_type == Type::OID => Some(Self::Oid),
+            Kind::Bool if *sql_type == Type::BOOL => Some(Self::Bool),
+            Kind::Time if [Type::TIMESTAMPTZ, Type::TIMESTAMP].contains(sql_type) => Some(Self::Timestamp),
+            Kind::Time if *sql_type == Type::DATE => Some(Self::Date),
+            Kind::Text | Kind::Int | Kind::Bool | Kind::Time => None,
+        }
+    }
+
+    /// The fact; `None` when the bytes are not of this coding (infinity and instants beyond chrono's range are not).
+    fn fact(self, raw: &[u8]) -> Option<Fact> {
+        let epoch = Instant::from_timestamp(946_684_800, 0)?;
+        Some(match self {
+            Self::Text => std::str::from_utf8(raw).ok()?.into(),
+            Self::Byte => {
+                let [byte] = raw.try_into().ok()?;
+                std::str::from_utf8(if byte == 0 { &[] } else { raw }).ok()?.into()
+            }
+            Self::Int2 => i64::from(i16::from_be_bytes(raw.try_into().ok()?)).into(),
+            Self::Int4 => i64::from(i32::from_be_bytes(raw.try_into().ok()?)).into(),
+            Self::Int8 => i64::from_be_bytes(raw.try_into().ok()?).into(),
+            Self::Oid => i64::from(u32::from_be_bytes(raw.try_into().ok()?)).into(),
+            Self::Bool => (u8::from_be_bytes(raw.try_into().ok()?) != 0).into(),
+            Self::Timestamp => {
+                let micros = i64::from_be_bytes(raw.try_into().ok()?);
+                let finite = micros != i64::MAX && micros != i64::MIN;
+                epoch.checked_add_signed(TimeDelta::microseconds(micros)).filter(|_| finite)?.into()
+            }
+            Self::Date => {
+                let days = i32::from_be_bytes(raw.try_into().ok()?);
+                let finite = days != i32::MAX && days != i32::MIN;
+                epoch.checked_add_signed(TimeDelta::days(i64::from(days))).filter(|_| finite)?.into()
+            }
+        })
+    }
+}
+
+/// A value as the server sent it.
+struct Raw<'a>(&'a [u8]);
+
+impl<'a> FromSql<'a> for Raw<'a> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(raw))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+fn value(row: &Row, at: usize, coding: Coding, column: &str, asked: &Asked<'_>) -> Result<Fact, Missing> {
+    let raw = row.try_get::<_, Option<Raw<'_>>>(at).map_err(|error| failure(&error, asked))?;
+    let Some(Raw(raw)) = raw else { return Ok(null(asked, column)) };
+    coding.fact(raw).ok_or_else(|| {
+        let said = format!("{column} holds a value that is not understood, such as infinity");
+        asked.other_form(said, format!("correct the row, or convert {column} in the statement"))
+    })
+}
+
+/// The reason behind an error of the server, the network or the client.
+fn failure(error: &tokio_postgres::Error, asked: &Asked<'_>) -> Missing {
+    if let Some(database) = error.as_db_error() {
+        let said = format!("{} (SQLSTATE {})", database.message(), database.code().code());
+        let (state, next) = advice(database.code(), asked);
+        return asked.missing(state, said, next);
+    }
+    let mut said = error.to_string();
+    let mut io = None;
+    let mut source = error.source();
+    while let Some(cause) = source {
+        said = format!("{said}: {cause}");
+        io = io.or_else(|| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind));
+        source = cause.source();
+    }
+    let (state, next) = match io {
+        Some(std::io::ErrorKind::PermissionDenied) => {
+            (MissingState::Denied, "give the right to search the socket's directory and to write to the socket")
+        }
+        Some(std::io::ErrorKind::TimedOut) => (MissingState::TimedOut, "see whether the server answers: pg_isready"),
+        _ if said.contains("password missing") => (MissingState::Denied, "give the role's password in the URL"),
+        _ => (MissingState::Error, "see whether the server runs and listens there: pg_isready"),
+    };
+    asked.missing(state, said, next)
+}
+
+/// The state and the next step for an SQLSTATE (PostgreSQL, appendix "Error Codes").
+fn advice(code: &SqlState, asked: &Asked<'_>) -> (MissingState, String) {
+    let role = asked.role;
+    match code.code() {
+        "42501" => (MissingState::Denied, format!("grant {role} the right to read it, or audit as a role that has it")),
+        "28000" | "28P01" => (MissingState::Denied, format!("see how {role} may log in: pg_hba.conf and its password")),
+        "25006" => (MissingState::Denied, "write a statement that only reads".to_owned()),
+        "3D000" => (MissingState::Absent, "create the database, or correct the URL".to_owned()),
+        "57014" => (MissingState::TimedOut, "make the query cheaper, or raise `timeout`".to_owned()),
+        "55P03" => (
+            MissingState::TimedOut,
+            "see who holds the lock: SELECT pid, pg_blocking_pids(pid) FROM pg_stat_activity".to_owned(),
+        ),
+        "42P01" | "42703" | "3F000" | "42883" => (
+            MissingState::Error,
+            format!("compare the query with what {role} sees; a name that is not visible may well exist"),
+        ),
+        _ => (MissingState::Error, "look the SQLSTATE up in the manual of PostgreSQL".to_owned()),
+    }
+}

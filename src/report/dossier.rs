@@ -1,0 +1,428 @@
+//! The dossier: everything that is said about one audit, frozen. Every report and every format is a view of
+//! it, and it is what `result.json` holds.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use crate::classify::{Approval, GapStanding, Invariants, Letter, Ruling, RunOutcome, classify, standing};
+use crate::evidence::{Digest256, Evidence, canonical_json};
+use crate::gates::{AttestationRow, AttestationStatus, Finding, GapState, Gate, Loaded, attest, evaluate};
+use crate::package::{GapClass, Package};
+
+/// The format of `result.json`.
+pub const RESULT_FORMAT: &str = "cutgate-result/1";
+
+/// Everything that is said about one audit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Dossier {
+    /// [`RESULT_FORMAT`].
+    pub format: &'static str,
+    /// The program that made it.
+    pub tool: Tool,
+    /// The package, in its own words.
+    pub package: Json,
+    /// When, by whom, and under which number.
+    pub audit: Audit,
+    /// The result.
+    pub result: ResultView,
+    /// One for each gate, in the order of the stages.
+    pub gates: Vec<GateView>,
+    /// One for each gap, in the package's order; closed ones too.
+    pub gaps: Vec<GapView>,
+    /// How many gaps are in each state.
+    pub counts: BTreeMap<&'static str, usize>,
+    /// One for each stage.
+    pub stages: Vec<StageView>,
+    /// One for each numbered report.
+    pub reports: Vec<ReportView>,
+    /// The owner's criteria that are met, with the gaps behind them.
+    pub blocked_criteria: Vec<CriterionView>,
+    /// One for each forbidden action.
+    pub attestation: Vec<AttestationRow>,
+    /// Where the approval stands.
+    pub approval: ApprovalView,
+    /// What was read, in the order of the probes.
+    pub sources: Vec<SourceView>,
+    /// The digest of `evidence.json`.
+    pub evidence_sha256: Digest256,
+    /// The folder of the published reports, beside the ledger; empty when nothing was published.
+    pub reports_dir: String,
+}
+
+/// The program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tool {
+    /// `cutgate`.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+impl Tool {
+    /// This program.
+    pub const THIS: Self = Self { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+}
+
+/// When, by whom, and under which number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Audit {
+    /// The number of the publication, four digits or more; empty when nothing was published.
+    pub number: String,
+    /// The instant, RFC 3339 with seconds.
+    pub utc: String,
+    /// The user that read.
+    pub by: String,
+}
+
+/// The result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ResultView {
+    /// The ruling of the scheme.
+    #[serde(flatten)]
+    pub ruling: Ruling,
+    /// Blocked by authority: the approval's gap and why.
+    pub reason_primary: String,
+    /// Blocked technically: the decisive gap and why.
+    pub reason_blocking: String,
+    /// The decisive gap's finding, or the approval's where only that is open.
+    pub decisive_reason: String,
+    /// The one next step.
+    pub next: String,
+    /// Whether the executor was started.
+    pub run: RunOutcome,
+}
+
+/// A gate's finding with what the package says of its gap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GateView {
+    /// The finding.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// The number of the report of its stage.
+    pub report: String,
+}
+
+/// A gap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GapView {
+    /// Its id.
+    pub id: String,
+    /// What it is.
+    pub title: String,
+    /// Its names in other registers.
+    pub aliases: Vec<String>,
+    /// What it prevents.
+    pub class: GapClass,
+    /// Who has to act.
+    pub owner: String,
+    /// What closing it takes.
+    pub close: String,
+    /// The gate that closes it.
+    pub gate: String,
+    /// Its state.
+    pub state: GapState,
+    /// Why it is not closed, or what closed it.
+    pub reason: String,
+    /// The next step; empty when closed.
+    pub next: String,
+    /// Whether it is the decisive one.
+    pub decisive: bool,
+    /// The numbers of the reports that speak of it.
+    pub reports: Vec<String>,
+}
+
+/// A stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StageView {
+    /// Its id.
+    pub id: String,
+    /// What it establishes.
+    pub title: String,
+    /// The number of its report.
+    pub report: String,
+    /// Whether the step was carried out. It never says that a prerequisite is met.
+    pub outcome: &'static str,
+    /// The gates that belong to it.
+    pub gates: Vec<String>,
+}
+
+/// A numbered report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReportView {
+    /// Two digits.
+    pub number: String,
+    /// Its file's name.
+    pub file: String,
+    /// Its title.
+    pub title: String,
+    /// The ids of the stages that it covers.
+    pub stages: Vec<String>,
+}
+
+/// A criterion of the owner's that is met.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CriterionView {
+    /// The owner's words.
+    pub words: String,
+    /// The gaps that meet it, those that are not closed.
+    pub gaps: Vec<CriterionGap>,
+}
+
+/// A gap that meets a criterion.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CriterionGap {
+    /// Its id.
+    pub id: String,
+    /// Why it is not closed.
+    pub reason: String,
+}
+
+/// Where the approval stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ApprovalView {
+    /// One word.
+    pub standing: &'static str,
+    /// Why it is not valid; empty when it is, or when there is none.
+    pub reasons: Vec<String>,
+}
+
+/// One thing that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceView {
+    /// The kind of probe.
+    pub probe: String,
+    /// What was read.
+    pub what: String,
+    /// By whom.
+    pub by: String,
+    /// When, RFC 3339 with seconds.
+    pub at: String,
+    /// The digest of content, of a statement, or the word `attributes`.
+    pub read: String,
+}
+
+/// An instant as reports write it.
+pub fn utc(instant: crate::evidence::Instant) -> String {
+    instant.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+impl Dossier {
+    /// Judges the evidence and freezes everything that is said about it. Pure: the same arguments give the
+    /// same dossier.
+    pub fn assemble(loaded: &Loaded, evidence: &Evidence, run: RunOutcome, number: &str, reports_dir: &str) -> Self {
+        let package = &loaded.package;
+        let findings = evaluate(&loaded.gates, package, evidence);
+        let attestation = attest(&loaded.forbidden, package, evidence);
+        let approval = approval_of(loaded, evidence);
+        let invariants = if attestation.iter().any(|row| row.status == AttestationStatus::Changed) {
+            Invariants::Changed
+        } else {
+            Invariants::Held
+        };
+        let ruling = classify(&standings(package, &findings), &approval, invariants, run);
+        let gaps = gap_views(package, &findings, &ruling.decisive);
+        let counts =
+            GapState::ALL.into_iter().map(|state| (state.word(), gaps.iter().filter(|gap| gap.state == state).count()));
+        let changed = attestation.iter().find(|row| row.status == AttestationStatus::Changed);
+        let result = result_view(ruling, &gaps, changed, run);
+        Self {
+            format: RESULT_FORMAT,
+            tool: Tool::THIS,
+            package: package_view(package),
+            audit: Audit { number: number.to_owned(), utc: utc(evidence.now), by: evidence.by.clone() },
+            counts: counts.collect(),
+            stages: stage_views(loaded, evidence, run),
+            reports: report_views(package),
+            blocked_criteria: criteria(package, &gaps),
+            gates: findings.into_iter().map(|finding| gate_view(finding, package)).collect(),
+            approval: approval_view(&approval),
+            sources: sources(evidence),
+            evidence_sha256: Digest256::of(&canonical_json(evidence)),
+            reports_dir: reports_dir.to_owned(),
+            attestation,
+            gaps,
+            result,
+        }
+    }
+
+    /// Whether any gate is unknown.
+    pub fn any_unknown(&self) -> bool {
+        self.gates.iter().any(|gate| gate.finding.state == GapState::Unknown)
+    }
+}
+
+fn standings(package: &Package, findings: &[Finding]) -> Vec<GapStanding> {
+    let standing = |gap: &crate::package::Gap| GapStanding {
+        id: gap.id.clone(),
+        class: gap.class,
+        // A gap that no gate judged is not known; loading a package makes sure that there is none.
+        state: findings.iter().find(|finding| finding.gap == gap.id).map_or(GapState::Unknown, |finding| finding.state),
+        rank: gap.decisive_rank.unwrap_or(i64::MAX),
+    };
+    package.gaps.iter().map(standing).collect()
+}
+
+/// The standing of the approval: from the knowledge-base probe of the gate that closes the authority's gap.
+fn approval_of(loaded: &Loaded, evidence: &Evidence) -> Approval {
+    let authority =
+        |gate: &&Gate| loaded.package.gaps.iter().any(|gap| gap.id == gate.gap && gap.class == GapClass::Authority);
+    let mut probes = loaded.gates.iter().filter(authority).flat_map(|gate| gate.probes.values());
+    match probes.find(|used| used.kind == "knowledge-base").and_then(|used| evidence.probes.get(&used.id)) {
+        Some(observation) => standing(&observation.facts),
+        None => Approval::Unknown("no gate reads the knowledge base".to_owned()),
+    }
+}
+
+fn approval_view(approval: &Approval) -> ApprovalView {
+    let reasons = match approval {
+        Approval::Invalid(reasons) => reasons.clone(),
+        Approval::Unknown(reason) => vec![reason.clone()],
+        Approval::Absent | Approval::Valid | Approval::Expired | Approval::Revoked | Approval::Consumed => Vec::new(),
+    };
+    ApprovalView { standing: approval.word(), reasons }
+}
+
+fn gap_views(package: &Package, findings: &[Finding], decisive: &str) -> Vec<GapView> {
+    let stage_report = |id: &str| package.stages.iter().find(|stage| stage.id == id).map(|stage| stage.report.clone());
+    let view = |gap: &crate::package::Gap| {
+        let finding = findings.iter().find(|finding| finding.gap == gap.id);
+        let own = finding.and_then(|finding| stage_report(&finding.stage));
+        let citing =
+            package.stages.iter().filter(|stage| stage.cites.contains(&gap.id)).map(|stage| stage.report.clone());
+        GapView {
+            id: gap.id.clone(),
+            title: gap.title.clone(),
+            aliases: gap.aliases.clone(),
+            class: gap.class,
+            owner: gap.owner.clone(),
+            close: gap.close.clone().unwrap_or_default(),
+            gate: finding.map(|finding| finding.id.clone()).unwrap_or_default(),
+            state: finding.map_or(GapState::Unknown, |finding| finding.state),
+            reason: finding.map_or_else(|| "no gate judged it".to_owned(), |finding| finding.reason.clone()),
+            next: finding.map(|finding| finding.next.clone()).unwrap_or_default(),
+            decisive: gap.id == decisive,
+            reports: own.into_iter().chain(citing).collect(),
+        }
+    };
+    package.gaps.iter().map(view).collect()
+}
+
+fn result_view(ruling: Ruling, gaps: &[GapView], changed: Option<&AttestationRow>, run: RunOutcome) -> ResultView {
+    let sentence = |gap: &GapView| format!("{} — {} (Report {})", gap.id, gap.reason, gap.reports.join("/"));
+    let authority = gaps.iter().find(|gap| gap.class == GapClass::Authority && gap.state != GapState::Closed);
+    let decisive = gaps.iter().find(|gap| gap.decisive);
+    let reason_blocking = match (decisive, changed) {
+        (Some(gap), _) => sentence(gap),
+        (None, Some(row)) => format!("{}: {}", row.action, row.ground),
+        (None, None) => "none: every technical gap is closed".to_owned(),
+    };
+    let leading = decisive.or(authority);
+    ResultView {
+        reason_primary: authority.map_or_else(|| "none: the approval is valid".to_owned(), sentence),
+        reason_blocking,
+        decisive_reason: leading.map(|gap| gap.reason.clone()).unwrap_or_default(),
+        next: leading.map(|gap| gap.next.clone()).unwrap_or_default(),
+        run,
+        ruling,
+    }
+}
+
+fn criteria(package: &Package, gaps: &[GapView]) -> Vec<CriterionView> {
+    let met = |criterion: &crate::package::Criterion| {
+        let open = gaps.iter().filter(|gap| gap.state != GapState::Closed && criterion.gaps.contains(&gap.id));
+        let open: Vec<_> = open.map(|gap| CriterionGap { id: gap.id.clone(), reason: gap.reason.clone() }).collect();
+        (!open.is_empty()).then(|| CriterionView { words: criterion.words.clone(), gaps: open })
+    };
+    package.criteria.iter().filter_map(met).collect()
+}
+
+fn gate_view(finding: Finding, package: &Package) -> GateView {
+    let report = package.stages.iter().find(|stage| stage.id == finding.stage).map(|stage| stage.report.clone());
+    GateView { report: report.unwrap_or_default(), finding }
+}
+
+fn stage_views(loaded: &Loaded, evidence: &Evidence, run: RunOutcome) -> Vec<StageView> {
+    let read = |gate: &&Gate| {
+        gate.probes.values().all(|used| evidence.probes.get(&used.id).is_some_and(|seen| seen.missing().is_none()))
+    };
+    let view = |stage: &crate::package::Stage| {
+        let gates: Vec<_> = loaded.gates.iter().filter(|gate| gate.stage == stage.id).collect();
+        let outcome = match (stage.execution, run == RunOutcome::NotStarted) {
+            (true, true) => "NOT ENTERED",
+            (true, false) => "ENTERED",
+            (false, _) if gates.iter().all(read) => "CARRIED OUT",
+            (false, _) => "CARRIED OUT IN PART",
+        };
+        StageView {
+            id: stage.id.clone(),
+            title: stage.title.clone(),
+            report: stage.report.clone(),
+            outcome,
+            gates: gates.iter().map(|gate| gate.id.clone()).collect(),
+        }
+    };
+    loaded.package.stages.iter().map(view).collect()
+}
+
+fn report_views(package: &Package) -> Vec<ReportView> {
+    let view = |report: &crate::package::ReportEntry| ReportView {
+        number: report.number.clone(),
+        file: format!("{}.md", report.file),
+        title: report.title.clone(),
+        stages: package
+            .stages
+            .iter()
+            .filter(|stage| stage.report == report.number)
+            .map(|stage| stage.id.clone())
+            .collect(),
+    };
+    package.reports.iter().map(view).collect()
+}
+
+fn package_view(package: &Package) -> Json {
+    let params: BTreeMap<_, _> = package.params.iter().map(|(name, param)| (name, param.json())).collect();
+    json!({
+        "macro_id": package.macro_id,
+        "title": package.title,
+        "label": package.label,
+        "host": package.host,
+        "host_label": package.host_label,
+        "scheme": package.scheme.word(),
+        "deployed_label": package.deployed_label,
+        "params": params,
+        "paths": package.paths,
+        "executor": package.executor,
+        "sovereign": package.trust.sovereign.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "sovereign_threshold": package.trust.sovereign_threshold,
+    })
+}
+
+fn sources(evidence: &Evidence) -> Vec<SourceView> {
+    use crate::evidence::Reading;
+    let all =
+        evidence.probes.values().flat_map(|observation| observation.sources.iter().map(|s| (&observation.kind, s)));
+    all.map(|(kind, source)| SourceView {
+        probe: kind.clone(),
+        what: source.what.clone(),
+        by: source.by.clone(),
+        at: utc(source.at),
+        read: match &source.read {
+            Reading::Content { sha256, .. } | Reading::Statement { sha256 } => sha256.to_string(),
+            Reading::Attributes => "attributes".to_owned(),
+        },
+    })
+    .collect()
+}
+
+/// The exit code of an audit that was judged (docs/exit-codes.md: the same for every format).
+pub fn exit_code(dossier: &Dossier, require: Letter) -> u8 {
+    match dossier.result.ruling.letter {
+        Letter::D if dossier.result.run == RunOutcome::RolledBack => 4,
+        Letter::D => 5,
+        letter if letter <= require => 0,
+        Letter::A | Letter::B | Letter::C if dossier.any_unknown() => 3,
+        Letter::A | Letter::B | Letter::C => 1,
+    }
+}

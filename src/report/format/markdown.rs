@@ -1,0 +1,36 @@
+//! `markdown`: the roll-up for a comment or a summary page.
+
+use super::Format;
+use crate::report::Dossier;
+use crate::report::escape::{code, markdown};
+
+pub const FORMAT: Format = Format { name: "markdown", summary: "the roll-up as a Markdown table", render };
+
+fn render(dossier: &Dossier, _colours: bool) -> String {
+    let ruling = &dossier.result.ruling;
+    let word = |key: &str| dossier.package[key].as_str().unwrap_or_default().to_owned();
+    let mut out = format!(
+        "# {}: {} — {}\n\n- package: {}\n- date_utc: {} · host: {}\n- blocked technically: {}\n- blocked by authority: {}\n\n",
+        markdown(&word("label")),
+        ruling.letter.word(),
+        code(&ruling.label, false),
+        code(&word("macro_id"), false),
+        dossier.audit.utc,
+        markdown(&word("host_label")),
+        markdown(&dossier.result.reason_blocking),
+        markdown(&dossier.result.reason_primary),
+    );
+    out.push_str("| State | Gap | Gate | Why | Next |\n|---|---|---|---|---|\n");
+    for gate in &dossier.gates {
+        let finding = &gate.finding;
+        let next = if finding.next.is_empty() { String::new() } else { code(&finding.next, true) };
+        out.push_str(&format!(
+            "| {} | {} | {} | {} | {next} |\n",
+            finding.state.word(),
+            markdown(&finding.gap),
+            code(&finding.id, true),
+            markdown(&finding.reason),
+        ));
+    }
+    out
+}

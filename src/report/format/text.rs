@@ -1,0 +1,72 @@
+//! `text`: what an operator looks at. State words, never colour alone; the one next step last.
+
+use super::Format;
+use crate::gates::GapState;
+use crate::report::Dossier;
+use crate::report::escape::terminal;
+
+pub const FORMAT: Format = Format { name: "text", summary: "an aligned roll-up for a terminal", render };
+
+fn render(dossier: &Dossier, colours: bool) -> String {
+    let word = |key: &str| terminal(dossier.package[key].as_str().unwrap_or_default());
+    let mut out = format!(
+        "{}\nfor host {} ({}) · {} · read by {}\n\n",
+        word("title"),
+        word("host"),
+        word("host_label"),
+        dossier.audit.utc,
+        terminal(&dossier.audit.by)
+    );
+    let width = dossier.gates.iter().map(|gate| gate.finding.id.chars().count()).max().unwrap_or(0).max(4);
+    let gap_width = dossier.gates.iter().map(|gate| gate.finding.gap.chars().count()).max().unwrap_or(0).max(3);
+    out.push_str(&format!("  {:<8} {:<gap_width$}  {:<width$}  WHY\n", "STATE", "GAP", "GATE"));
+    for gate in &dossier.gates {
+        let finding = &gate.finding;
+        let state = painted(finding.state, colours);
+        let (gap, id, reason) = (terminal(&finding.gap), terminal(&finding.id), terminal(&finding.reason));
+        out.push_str(&format!("  {state} {gap:<gap_width$}  {id:<width$}  {reason}\n"));
+    }
+    let count = |state: GapState| dossier.counts.get(state.word()).copied().unwrap_or(0);
+    out.push_str(&format!(
+        "\n  {} gaps: {} closed, {} partial, {} open, {} unknown\n",
+        dossier.gaps.len(),
+        count(GapState::Closed),
+        count(GapState::Partial),
+        count(GapState::Open),
+        count(GapState::Unknown),
+    ));
+    for row in dossier.attestation.iter().filter(|row| row.status != crate::gates::AttestationStatus::NotDone) {
+        out.push_str(&format!(
+            "  attestation: {} — {}: {}\n",
+            terminal(&row.action),
+            row.status.word(),
+            terminal(&row.ground)
+        ));
+    }
+    let ruling = &dossier.result.ruling;
+    out.push_str(&format!("\nresult: {} — {} (scheme {})\n", ruling.letter.word(), ruling.label, ruling.scheme));
+    if !ruling.qualifier.is_empty() {
+        out.push_str(&format!("qualifier: {}\n", ruling.qualifier));
+    }
+    out.push_str(&format!("blocked technically: {}\n", terminal(&dossier.result.reason_blocking)));
+    out.push_str(&format!("blocked by authority: {}\n", terminal(&dossier.result.reason_primary)));
+    if !dossier.reports_dir.is_empty() {
+        out.push_str(&format!("reports: {}\n", terminal(&dossier.reports_dir)));
+    }
+    if !dossier.result.next.is_empty() {
+        out.push_str(&format!("next: {}\n", terminal(&dossier.result.next)));
+    }
+    out
+}
+
+/// A state word in eight columns, coloured where that is wanted.
+fn painted(state: GapState, colours: bool) -> String {
+    let padded = format!("{:<8}", state.word());
+    let colour = match state {
+        GapState::Closed => "32",
+        GapState::Partial => "33",
+        GapState::Unknown => "35",
+        GapState::Open => "31",
+    };
+    if colours { format!("\x1b[{colour}m{padded}\x1b[0m") } else { padded }
+}

@@ -1,0 +1,285 @@
+//! Rendering templates over a dossier, and proving that no value changed the shape of a report.
+//!
+//! Every value is escaped unless a filter of ours made Markdown of it. The report is then rendered a second
+//! time with every value replaced by `x`, both are parsed back, and their structure must be the same: what
+//! a host says can fill a report but not forge a heading, a row or a link in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pulldown_cmark::{Event, Options, Parser};
+use serde_json::Value as Json;
+use tera::{Context, Kwargs, State, Tera, Value};
+
+use super::escape;
+
+/// Templates by name, such as `08.md`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Templates(pub BTreeMap<String, String>);
+
+static STOCK: include_dir::Dir = include_dir::include_dir!("$CARGO_MANIFEST_DIR/templates/reports");
+
+impl Templates {
+    /// The stock templates.
+    pub fn stock() -> Self {
+        let files = STOCK.files().filter_map(|file| {
+            let name = file.path().file_name()?.to_str()?;
+            Some((name.to_owned(), file.contents_utf8()?.to_owned()))
+        });
+        Self(files.collect())
+    }
+}
+
+/// A report that cannot be rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// The template is wrong.
+    #[error("while rendering {name}: {reason}\ncorrect that file in the package's templates/")]
+    Template {
+        /// Its name.
+        name: String,
+        /// What the engine says.
+        reason: String,
+    },
+    /// A value changed the structure.
+    #[error(
+        "template {name}: a value would change the structure of the report: {difference}\ncorrect templates/{name} of the package"
+    )]
+    Shape {
+        /// The template's name.
+        name: String,
+        /// The first difference.
+        difference: String,
+    },
+}
+
+/// Renders the template `name` over `context`; `facts` answers `fact(path="gate/probe.a.b")`.
+///
+/// # Errors
+/// When the template is wrong, or when a value would change the report's structure.
+pub fn render(templates: &Templates, name: &str, context: &Json, facts: &Arc<Json>) -> Result<String, RenderError> {
+    let real = once(templates, name, context, facts, Quoting::Real)?;
+    let neutral = once(templates, name, context, facts, Quoting::Neutral)?;
+    if let Some(difference) = difference(&real, &neutral) {
+        return Err(RenderError::Shape { name: name.to_owned(), difference });
+    }
+    // Control statements leave lines behind; runs of empty ones are one.
+    Ok(tidy(&real))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quoting {
+    Real,
+    Neutral,
+}
+
+fn once(
+    templates: &Templates,
+    name: &str,
+    context: &Json,
+    facts: &Arc<Json>,
+    quoting: Quoting,
+) -> Result<String, RenderError> {
+    let failed = |error: tera::Error| RenderError::Template { name: name.to_owned(), reason: error.to_string() };
+    let mut tera = Tera::new();
+    tera.autoescape_on([".md"]);
+    match quoting {
+        Quoting::Real => tera.set_escape_fn(|text, out| out.write_all(escape::markdown(text).as_bytes())),
+        // What is empty is empty in both: an empty cell is a shape that a value may have.
+        Quoting::Neutral => tera.set_escape_fn(|text, out| {
+            out.write_all(if escape::markdown(text).trim().is_empty() { b"" } else { b"x" })
+        }),
+    }
+    let code = move |value: &Value, in_table: bool| match quoting {
+        Quoting::Real => escape::code(&said(value), in_table),
+        Quoting::Neutral if said(value).is_empty() => escape::code("", in_table),
+        Quoting::Neutral => "`x`".to_owned(),
+    };
+    tera.register_filter("code", move |value: Value, _: Kwargs, _: &State| Value::safe_string(&code(&value, false)));
+    tera.register_filter("cell", move |value: Value, _: Kwargs, _: &State| Value::safe_string(&code(&value, true)));
+    tera.register_filter("said", |value: Value, _: Kwargs, _: &State| said(&value));
+    tera.register_filter("codes", move |value: Value, _: Kwargs, _: &State| {
+        let items = value.as_array().unwrap_or_default().iter().map(|item| code(item, false));
+        Value::safe_string(&items.collect::<Vec<_>>().join(", "))
+    });
+    // The engine's own filters that declare a value to be safe would pass both renderings alike.
+    for filter in ["safe", "escape", "escape_html", "escape_xml", "newlines_to_br"] {
+        tera.register_filter(filter, move |_: Value, _: Kwargs, _: &State| -> tera::TeraResult<Value> {
+            Err(tera::Error::message(format!(
+                "the filter `{filter}` is not used in reports; values are always escaped"
+            )))
+        });
+    }
+    tera.register_test("known", |value: Value, _: Kwargs, _: &State| missing_word(&value).is_none());
+    let facts = facts.clone();
+    tera.register_function("fact", move |kwargs: Kwargs, _: &State| -> tera::TeraResult<Value> {
+        let path: String = kwargs.must_get("path")?;
+        Ok(Value::from_serializable(&fact(&facts, &path)))
+    });
+    tera.add_raw_templates(templates.0.iter().map(|(name, text)| (name.as_str(), text.as_str()))).map_err(failed)?;
+    let context = Context::from_serialize(context).map_err(failed)?;
+    tera.render(name, &context).map_err(failed)
+}
+
+/// The key that marks a fact that is not there; no fact of a probe is called so.
+const MISSING: &str = "$missing";
+
+/// The fact at `gate/probe.a.b`, or a missing one that says so.
+fn fact(facts: &Json, path: &str) -> Json {
+    let (gate, rest) = path.split_once('/').unwrap_or((path, ""));
+    let mut at = facts.get(gate);
+    for part in rest.split('.').filter(|part| !part.is_empty()) {
+        at = match at {
+            Some(Json::Object(map)) if map.contains_key(MISSING) => break,
+            Some(value) => value.get(part),
+            None => None,
+        };
+    }
+    at.cloned().unwrap_or_else(|| serde_json::json!({ MISSING: "not collected" }))
+}
+
+/// The word of a missing fact; `None` when the value is known.
+fn missing_word(value: &Value) -> Option<String> {
+    let map = value.as_map()?;
+    map.get(&tera::value::Key::from(MISSING)).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// A value as text: a missing one says why, a list is joined.
+fn said(value: &Value) -> String {
+    if let Some(word) = missing_word(value) {
+        // That something is absent, or withheld on purpose, is known; everything else is not.
+        return if matches!(word.as_str(), "absent" | "withheld") {
+            format!("({word})")
+        } else {
+            format!("(unknown: {word})")
+        };
+    }
+    match value.as_array() {
+        Some([]) => "none".to_owned(),
+        Some(items) => items.iter().map(said).collect::<Vec<_>>().join(", "),
+        None => value.to_string(),
+    }
+}
+
+/// The first place where two reports differ in structure.
+fn difference(real: &str, neutral: &str) -> Option<String> {
+    let (real, neutral) = (shape(real), shape(neutral));
+    let longest = real.len().max(neutral.len());
+    let at = (0..longest).find(|i| real.get(*i) != neutral.get(*i))?;
+    let word = |shape: &[String]| shape.get(at).cloned().unwrap_or_else(|| "the end".to_owned());
+    Some(format!("{} instead of {}", word(&real), word(&neutral)))
+}
+
+/// The structure of a Markdown text: everything but the words.
+fn shape(markdown: &str) -> Vec<String> {
+    let options = Options::all() - Options::ENABLE_SMART_PUNCTUATION;
+    let mut shape: Vec<String> = Vec::new();
+    for event in Parser::new_ext(markdown, options) {
+        let word = match event {
+            Event::Start(tag) => format!("start of {tag:?}"),
+            Event::End(tag) => format!("end of {tag:?}"),
+            Event::Text(_) => "text".to_owned(),
+            Event::Code(_) => "code".to_owned(),
+            Event::Html(_) | Event::InlineHtml(_) => "HTML".to_owned(),
+            Event::InlineMath(_) | Event::DisplayMath(_) => "mathematics".to_owned(),
+            Event::FootnoteReference(_) => "a footnote".to_owned(),
+            Event::SoftBreak => "a line break".to_owned(),
+            Event::HardBreak => "a hard break".to_owned(),
+            Event::Rule => "a rule".to_owned(),
+            Event::TaskListMarker(_) => "a task marker".to_owned(),
+        };
+        // Escapes split a text into several events; together they are one.
+        if !(word == "text" && shape.last().is_some_and(|last| last == "text")) {
+            shape.push(word);
+        }
+    }
+    shape
+}
+
+fn tidy(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut empty = true;
+    for line in text.lines().map(str::trim_end) {
+        if line.is_empty() && empty {
+            continue;
+        }
+        empty = line.is_empty();
+        out.push_str(line);
+        out.push('\n');
+    }
+    while out.ends_with("\n\n") {
+        out.pop();
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(template: &str, value: &str) -> Result<String, RenderError> {
+        let templates = Templates(BTreeMap::from([("t.md".to_owned(), template.to_owned())]));
+        let facts = Arc::new(
+            serde_json::json!({ "gate": { "probe": { "a": value, "gone": { "$missing": "denied" }, "report": { "missing": [] } } } }),
+        );
+        render(&templates, "t.md", &serde_json::json!({ "v": value, "list": [value, value] }), &facts)
+    }
+
+    const TEMPLATE: &str = "# Head {{ v }}\n\n| a | b |\n|---|---|\n| {{ v }} | {{ v | cell }} |\n\n- {{ v }}: {{ v | code }}\n- {{ fact(path=\"gate/probe.a\") }}\n\n{{ v }}\n\n{{ list | codes }}\n";
+
+    #[test]
+    fn hostile_values_fill_a_report_and_forge_nothing() {
+        for value in [
+            "x\n# Result: A",
+            "x | y | z",
+            "](https://evil)",
+            "<script>",
+            "```",
+            "`` ` ``",
+            "---",
+            "\u{202e}A",
+            "| a |\n|---|",
+            "- x",
+            "1. x",
+            "> quote",
+            "\x1b[2J",
+            "&amp;",
+            "![x](y)",
+            "[x]: y",
+            "    code",
+            "\t code",
+            "***",
+            "===",
+            "a\u{2028}b",
+            "$x$",
+            "[^1]",
+            ": def",
+        ] {
+            let text = rendered(TEMPLATE, value).unwrap_or_else(|error| panic!("{value:?}: {error}"));
+            assert_eq!(text.lines().filter(|line| line.starts_with('#')).count(), 1, "{value:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_template_that_trusts_a_value_is_refused() {
+        let error = rendered("# Head\n\n{{ v | safe }}\n", "x\n\n# Result: A").unwrap_err();
+        assert!(error.to_string().contains("always escaped"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_fact_says_so() {
+        let text =
+            rendered("{{ fact(path=\"gate/probe.gone.deeper\") | said }} {{ fact(path=\"no/where\") | code }}\n", "v");
+        assert_eq!(text.unwrap(), "(unknown: denied) `(unknown: not collected)`\n");
+        // A fact that is itself called `missing` is a fact like any other.
+        let text = rendered("{{ fact(path=\"gate/probe.report.missing\") | said }}\n", "v");
+        assert_eq!(text.unwrap(), "none\n");
+        let text = rendered("{% if fact(path=\"gate/probe.gone\") is known %}yes{% else %}no{% endif %}", "v");
+        assert_eq!(text.unwrap(), "no\n");
+    }
+
+    #[test]
+    fn an_unknown_name_in_a_template_is_an_error() {
+        assert!(matches!(rendered("{{ nothing }}", "v"), Err(RenderError::Template { .. })));
+    }
+}

@@ -1,0 +1,222 @@
+//! Certificates from a keybox, a binary keyring or an armored file: all of them, or an error.
+//!
+//! Packets are framed here, by hand, because a parser that recovers from junk reports a broken keyring as a
+//! shorter one. Each packet is then read by sequoia, and one that it cannot read fails the whole ring with
+//! its offset.
+
+use std::collections::BTreeMap;
+
+use sequoia_openpgp::Packet;
+use sequoia_openpgp::cert::{Cert, CertParser};
+use sequoia_openpgp::packet::Tag;
+use sequoia_openpgp::parse::Parse as _;
+
+use super::{Fingerprint, Keybox, KeyboxError, armor, keybox};
+
+/// The form in which a file keeps certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RingForm {
+    /// GnuPG's keybox.
+    Keybox,
+    /// Packets one after the other: GnuPG's older `pubring.gpg`, `gpg --export`.
+    Binary,
+    /// ASCII armor.
+    Armored,
+}
+
+/// Why a keyring cannot be read, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RingError {
+    /// The keybox's framing.
+    #[error("keybox, {0}")]
+    Keybox(#[from] KeyboxError),
+    /// A packet, or what packets should be.
+    #[error("at byte {offset}: {reason}")]
+    Packet {
+        /// The offset in the file; in the decoded block where it is armored.
+        offset: usize,
+        /// A lower-case fragment.
+        reason: String,
+    },
+    /// The armor around the packets.
+    #[error("line {line}: {reason}")]
+    Armor {
+        /// The line, from 1.
+        line: usize,
+        /// A lower-case fragment.
+        reason: String,
+    },
+    /// A whole certificate.
+    #[error("certificate {fingerprint}: {reason}")]
+    Cert {
+        /// Its fingerprint as read.
+        fingerprint: Fingerprint,
+        /// A lower-case fragment.
+        reason: String,
+    },
+    /// Nothing that is known.
+    #[error("it is neither a keybox nor a binary or armored keyring")]
+    UnknownForm,
+}
+
+/// The form of a file's bytes; `None` for an empty file and for anything that is no keyring.
+pub fn form_of(bytes: &[u8]) -> Option<RingForm> {
+    if keybox::is_keybox(bytes) {
+        Some(RingForm::Keybox)
+    } else if bytes.first().is_some_and(|first| first & 0x80 != 0) {
+        Some(RingForm::Binary)
+    } else if armor::is_armored(bytes) {
+        Some(RingForm::Armored)
+    } else {
+        None
+    }
+}
+
+/// The certificates of a keyring in any form, one per fingerprint, sorted by it.
+///
+/// # Errors
+/// As the reader of its form.
+pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Cert>, RingError> {
+    match form_of(bytes) {
+        Some(RingForm::Keybox) => from_keybox(&keybox::read(bytes)?),
+        Some(RingForm::Binary) => from_binary(bytes),
+        Some(RingForm::Armored) => from_armor(bytes),
+        None => Err(RingError::UnknownForm),
+    }
+}
+
+/// The certificates of a keybox that was read.
+///
+/// # Errors
+/// A keyblock that is not exactly one certificate.
+pub fn from_keybox(keybox: &Keybox<'_>) -> Result<Vec<Cert>, RingError> {
+    let mut certs = Vec::new();
+    for (offset, block) in &keybox.keyblocks {
+        let found = parse(block, *offset)?;
+        if found.len() != 1 {
+            let reason = format!("a keyblock with {} certificates", found.len());
+            return Err(RingError::Packet { offset: *offset, reason });
+        }
+        certs.extend(found);
+    }
+    merge(certs)
+}
+
+/// The certificates of a binary keyring. No bytes are no certificates: the form has no header.
+///
+/// # Errors
+/// The first packet that is truncated, broken, of a version that is not known, or that does not belong into
+/// a keyring; a certificate without any signature of its own that holds.
+pub fn from_binary(bytes: &[u8]) -> Result<Vec<Cert>, RingError> {
+    merge(parse(bytes, 0)?)
+}
+
+/// The certificates of every armored block of a file.
+///
+/// # Errors
+/// As [`from_binary`]; broken armor; a block that holds something else than public keys.
+pub fn from_armor(bytes: &[u8]) -> Result<Vec<Cert>, RingError> {
+    let blocks = armor::blocks(bytes).map_err(|error| RingError::Armor { line: error.line, reason: error.reason })?;
+    let mut certs = Vec::new();
+    for block in &blocks {
+        if block.label != "PUBLIC KEY BLOCK" {
+            let reason = format!("a {:?} where a public key block should be", block.label);
+            return Err(RingError::Armor { line: block.line, reason });
+        }
+        certs.extend(parse(&block.bytes, 0)?);
+    }
+    if blocks.is_empty() { Err(RingError::UnknownForm) } else { merge(certs) }
+}
+
+/// Certificates from packets that begin at offset `base` of the file.
+fn parse(bytes: &[u8], base: usize) -> Result<Vec<Cert>, RingError> {
+    let fail = |offset: usize, reason: String| RingError::Packet { offset: base + offset, reason };
+    let mut packets = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let end = packet_end(bytes, at).map_err(|reason| fail(at, reason))?;
+        let packet = Packet::from_bytes(&bytes[at..end]).map_err(|error| fail(at, sentence(&error)))?;
+        match (&packet, packet.tag()) {
+            (Packet::Unknown(unknown), tag) => {
+                return Err(fail(at, format!("a {tag} packet that cannot be read: {}", sentence(unknown.error()))));
+            }
+            (
+                _,
+                Tag::PublicKey
+                | Tag::PublicSubkey
+                | Tag::SecretKey
+                | Tag::SecretSubkey
+                | Tag::UserID
+                | Tag::UserAttribute
+                | Tag::Signature
+                | Tag::Trust,
+            ) => packets.push(packet),
+            (_, tag) => return Err(fail(at, format!("a {tag} packet does not belong into a keyring"))),
+        }
+        at = end;
+    }
+    if packets.is_empty() && base > 0 {
+        return Err(fail(0, "no packets".to_owned()));
+    }
+    let primaries = packets.iter().filter(|packet| matches!(packet.tag(), Tag::PublicKey | Tag::SecretKey)).count();
+    let certs: Result<Vec<Cert>, _> = CertParser::from(packets).collect();
+    let certs = certs.map_err(|error| fail(0, sentence(&error)))?;
+    if certs.len() != primaries {
+        return Err(fail(0, format!("{primaries} primary keys make {} certificates", certs.len())));
+    }
+    Ok(certs.into_iter().map(Cert::strip_secret_key_material).collect())
+}
+
+/// Where the packet at `at` ends (RFC 9580, section 4.2). Lengths that only data packets may have are refused.
+fn packet_end(bytes: &[u8], at: usize) -> Result<usize, String> {
+    let byte = |i: usize| bytes.get(at + i).copied().map(usize::from).ok_or("it ends inside a packet's header");
+    let number = |from: usize, width: usize| (from..from + width).try_fold(0, |n, i| Ok::<_, &str>(n << 8 | byte(i)?));
+    let tag = byte(0)?;
+    if tag & 0x80 == 0 {
+        return Err(format!("{tag:#04x} is not the beginning of a packet"));
+    }
+    let (header, length) = if tag & 0x40 == 0 {
+        match tag & 3 {
+            0 => (2, number(1, 1)?),
+            1 => (3, number(1, 2)?),
+            2 => (5, number(1, 4)?),
+            _ => return Err("a packet of indeterminate length".to_owned()),
+        }
+    } else {
+        match byte(1)? {
+            short @ 0..=191 => (2, short),
+            first @ 192..=223 => (3, ((first - 192) << 8) + byte(2)? + 192),
+            255 => (6, number(2, 4)?),
+            _ => return Err("a packet of partial lengths".to_owned()),
+        }
+    };
+    let end = at.checked_add(header).and_then(|start| start.checked_add(length)).filter(|end| *end <= bytes.len());
+    end.ok_or_else(|| format!("a packet of {length} bytes, of which {} are there", bytes.len() - at - header))
+}
+
+/// One certificate per fingerprint, sorted by it: copies are merged, so that a revocation on one of them counts.
+fn merge(certs: Vec<Cert>) -> Result<Vec<Cert>, RingError> {
+    let mut merged: BTreeMap<Fingerprint, Cert> = BTreeMap::new();
+    for cert in certs {
+        let fingerprint = Fingerprint::of(&cert.fingerprint());
+        let fail = |reason: String| RingError::Cert { fingerprint: fingerprint.clone(), reason };
+        let own = cert.keys().flat_map(|key| key.self_signatures().chain(key.self_revocations())).count()
+            + cert.userids().flat_map(|id| id.self_signatures()).count();
+        if own == 0 {
+            return Err(fail("none of the signatures on it is its own and holds".to_owned()));
+        }
+        let whole = match merged.remove(&fingerprint) {
+            Some(other) => other.merge_public(cert).map_err(|error| fail(sentence(&error)))?,
+            None => cert,
+        };
+        merged.insert(fingerprint, whole);
+    }
+    Ok(merged.into_values().collect())
+}
+
+/// An error of sequoia's with its causes, on one line.
+pub(super) fn sentence(error: &sequoia_openpgp::anyhow::Error) -> String {
+    let mut parts: Vec<String> = error.chain().map(ToString::to_string).collect();
+    parts.dedup();
+    parts.join(": ")
+}

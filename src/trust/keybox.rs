@@ -1,0 +1,152 @@
+//! GnuPG's `pubring.kbx`: a sequence of blobs, each with its length, type and checksum.
+//!
+//! Reads the framing only and hands out each blob's OpenPGP keyblock. It borrows from its input and
+//! allocates nothing that the input's own length does not bound. Everything malformed is an error that
+//! names its offset. Source of the format: the comment that opens `kbx/keybox-blob.c` in GnuPG.
+
+use sequoia_openpgp::types::HashAlgorithm;
+
+/// The length of the header blob: fixed since the first keybox.
+const HEADER: usize = 32;
+/// Blob types.
+const TYPE_DELETED: u8 = 0;
+const TYPE_HEADER: u8 = 1;
+const TYPE_OPENPGP: u8 = 2;
+const TYPE_X509: u8 = 3;
+/// Bit 1 of the header's flags: GnuPG keeps OpenPGP blobs here.
+const FLAG_OPENPGP: u16 = 2;
+/// Bit 1 of a blob's flags: GnuPG does not count it among the keys of the keyring.
+const FLAG_EPHEMERAL: u16 = 2;
+/// The checksum at the end of a blob: SHA-1, or four zero bytes and MD5 in keyboxes older than GnuPG 2.1.
+const TRAILER: usize = 20;
+/// Up to the length of the keyblock: length, type, version, flags, offset, length.
+const FIXED: usize = 16;
+
+/// What a keybox holds.
+#[derive(Debug, Default)]
+pub struct Keybox<'a> {
+    /// The keyblocks that GnuPG counts, each with its offset in the file.
+    pub keyblocks: Vec<(usize, &'a [u8])>,
+    /// Blobs whose type byte GnuPG zeroed when the key was deleted; they stay until the file is compressed.
+    pub deleted: usize,
+    /// X.509 certificates, which gpgsm keeps in the same file.
+    pub x509: usize,
+    /// Blobs that are marked ephemeral.
+    pub ephemeral: usize,
+}
+
+/// What is wrong with a keybox, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("at byte {offset}: {reason}")]
+pub struct KeyboxError {
+    /// The offset in the file of the blob or field.
+    pub offset: usize,
+    /// A lower-case fragment.
+    pub reason: String,
+}
+
+/// Whether the header says that GnuPG keeps OpenPGP keys in it. Without this mark, gpg prefers a
+/// `pubring.gpg` that lies beside it.
+pub fn serves_openpgp(bytes: &[u8]) -> bool {
+    is_keybox(bytes) && number(bytes, 6, 2).is_some_and(|flags| flags & usize::from(FLAG_OPENPGP) != 0)
+}
+
+/// Whether these bytes begin as a keybox does.
+pub(super) fn is_keybox(bytes: &[u8]) -> bool {
+    bytes.get(4) == Some(&TYPE_HEADER) && bytes.get(8..12) == Some(b"KBXf".as_slice())
+}
+
+/// Reads a keybox. One that holds its header alone is an empty keyring.
+///
+/// # Errors
+/// The first thing that is malformed: no header, a length that leaves the file or does not fit its
+/// content, an unknown type or version, a checksum that does not match.
+pub fn read(bytes: &[u8]) -> Result<Keybox<'_>, KeyboxError> {
+    let fail = |offset: usize, reason: &str| KeyboxError { offset, reason: reason.to_owned() };
+    if !is_keybox(bytes) || bytes.len() < HEADER {
+        return Err(fail(0, "it does not begin with the header of a keybox"));
+    }
+    if number(bytes, 0, 4) != Some(HEADER) || bytes[5] != 1 {
+        return Err(fail(0, "the header's length or version is not one that is known"));
+    }
+    let mut keybox = Keybox::default();
+    let mut at = HEADER;
+    while at < bytes.len() {
+        let length = number(bytes, at, 4).ok_or_else(|| fail(at, "the file ends inside a blob's length"))?;
+        // The next blob starts at least FIXED bytes on, so this loop ends.
+        if length < FIXED + TRAILER {
+            return Err(fail(at, &format!("a blob of {length} bytes is too short to be one")));
+        }
+        let end = at.checked_add(length).filter(|end| *end <= bytes.len()).ok_or_else(|| {
+            fail(at, &format!("a blob of {length} bytes, of which the file has {}", bytes.len() - at))
+        })?;
+        take_blob(&mut keybox, at, &bytes[at..end])?;
+        at = end;
+    }
+    Ok(keybox)
+}
+
+/// Takes one whole blob, which lies at offset `at` of the file.
+fn take_blob<'a>(keybox: &mut Keybox<'a>, at: usize, blob: &'a [u8]) -> Result<(), KeyboxError> {
+    let fail = |inside: usize, reason: String| Err(KeyboxError { offset: at + inside, reason });
+    match blob[4] {
+        TYPE_OPENPGP => {}
+        // Deleting changes this byte alone: with the type put back, the checksum must match.
+        TYPE_DELETED if checksum_matches(blob, Some(TYPE_OPENPGP)) || checksum_matches(blob, Some(TYPE_X509)) => {
+            keybox.deleted += 1;
+            return Ok(());
+        }
+        TYPE_DELETED => return fail(4, "a deleted blob whose checksum does not match".to_owned()),
+        TYPE_X509 => {
+            // gpgsm rewrites flags in place without a new checksum, so a stale one is normal here; but it must
+            // not be an OpenPGP blob whose type was altered.
+            if checksum_matches(blob, Some(TYPE_OPENPGP)) {
+                return fail(4, "an OpenPGP blob that is marked as X.509".to_owned());
+            }
+            keybox.x509 += 1;
+            return Ok(());
+        }
+        TYPE_HEADER => return fail(4, "a second header".to_owned()),
+        other => return fail(4, format!("a blob of the unknown type {other}")),
+    }
+    if !checksum_matches(blob, None) {
+        return fail(0, format!("the checksum of a blob of {} bytes does not match", blob.len()));
+    }
+    if !matches!(blob[5], 1 | 2) {
+        return fail(5, format!("an OpenPGP blob of the unknown version {}", blob[5]));
+    }
+    let (offset, length) = (number(blob, 8, 4).unwrap_or(0), number(blob, 12, 4).unwrap_or(0));
+    let room = blob.len() - TRAILER;
+    let block = offset.checked_add(length).filter(|end| offset >= FIXED && length > 0 && *end <= room);
+    let Some(end) = block else {
+        return fail(8, format!("a keyblock of {length} bytes at {offset} does not fit its blob"));
+    };
+    if number(blob, 6, 2).is_some_and(|flags| flags & usize::from(FLAG_EPHEMERAL) != 0) {
+        keybox.ephemeral += 1;
+    } else {
+        keybox.keyblocks.push((at + offset, &blob[offset..end]));
+    }
+    Ok(())
+}
+
+/// Whether the blob's trailer is the digest of the rest, with the type byte replaced where one is given.
+fn checksum_matches(blob: &[u8], blob_type: Option<u8>) -> bool {
+    let (body, trailer) = blob.split_at(blob.len() - TRAILER);
+    let digest = |algorithm: HashAlgorithm| -> Option<Vec<u8>> {
+        let mut hash = algorithm.context().ok()?.for_digest();
+        hash.update(&body[..4]);
+        hash.update(&[blob_type.unwrap_or(body[4])]);
+        hash.update(&body[5..]);
+        hash.into_digest().ok()
+    };
+    if trailer[..4] == [0; 4] && digest(HashAlgorithm::MD5).as_deref() == Some(&trailer[4..]) {
+        return true;
+    }
+    digest(HashAlgorithm::SHA1).as_deref() == Some(trailer)
+}
+
+/// The big-endian number of `width` bytes at `at`.
+fn number(bytes: &[u8], at: usize, width: usize) -> Option<usize> {
+    let field = bytes.get(at..at.checked_add(width)?)?;
+    Some(field.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
+}

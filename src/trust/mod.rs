@@ -1,0 +1,22 @@
+//! OpenPGP: certificates from everything GnuPG and its relatives keep them in, and detached signatures
+//! judged against pinned fingerprints.
+//!
+//! Works on bytes that others read: it opens nothing, starts no program, and asks no clock. Two rules stand
+//! behind all of it. A keyring of which one part cannot be understood is an error, never a shorter list; and
+//! a signature counts only when nothing at all speaks against it, at its own time and now.
+
+mod armor;
+mod certs;
+mod fingerprint;
+mod keybox;
+mod standing;
+mod verify;
+
+pub use certs::{RingError, RingForm, form_of, from_armor, from_binary, from_bytes, from_keybox};
+pub use fingerprint::Fingerprint;
+pub use keybox::{Keybox, KeyboxError, read as read_keybox, serves_openpgp};
+pub use standing::{Ability, KeyStanding, Revocation, Standing, Usable};
+pub use verify::{CLOCK_SKEW, Counted, Refusal, Refused, Verdict, verify_detached};
+
+/// A certificate, as sequoia keeps it.
+pub use sequoia_openpgp::Cert;

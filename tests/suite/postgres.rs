@@ -1,0 +1,187 @@
+//! A real PostgreSQL for tests: a cluster of its own on a private Unix socket, stopped when it is dropped.
+//!
+//! As root the server runs as the user `postgres` (it refuses root), otherwise as the user of the tests.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+const INSTALL: &str = "PostgreSQL is missing: apt-get install postgresql";
+
+/// A running cluster. `listen_addresses` is empty unless [`Cluster::start`] was given a port.
+pub struct Cluster {
+    dir: tempfile::TempDir,
+    bin: PathBuf,
+    /// The TCP port on 127.0.0.1, and the number in the socket's name.
+    pub port: u16,
+}
+
+static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+impl Cluster {
+    /// The cluster that all tests of this process share; it lives as long as one of them holds it. Over
+    /// the socket everybody is trusted, except the role `locked`, which needs a password.
+    pub fn shared() -> Arc<Cluster> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let cluster = Arc::new(Cluster::start());
+            *shared = Arc::downgrade(&cluster);
+            cluster
+        })
+    }
+
+    /// Initialises and starts a cluster.
+    pub fn start() -> Cluster {
+        let dir = crate::harness::open_dir();
+        let bin = binaries();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let cluster = Cluster { dir, bin, port: port.expect("a free port").port() };
+        if rustix::process::geteuid().is_root() {
+            let user = uzers::get_user_by_name("postgres").expect(INSTALL);
+            let (uid, gid) = (Some(user.uid()), Some(user.primary_group_id()));
+            std::os::unix::fs::chown(cluster.dir.path(), uid, gid).expect("chown");
+        }
+        let data = cluster.data();
+        let init = ["-D", text(&data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
+        succeed(cluster.tool("initdb").args(init));
+        let hba = "local all locked scram-sha-256\nlocal all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+        std::fs::write(data.join("pg_hba.conf"), hba).expect("write");
+        let options = format!(
+            "-c fsync=off -c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={} -c max_connections=50 \
+             -c shared_buffers=16MB -c log_statement=all -c log_line_prefix='%a|%u|' -c lc_messages=C",
+            cluster.port,
+            text(cluster.socket()),
+        );
+        let log = cluster.dir.path().join("log");
+        succeed(cluster.tool("pg_ctl").args(["-D", text(&data), "-l", text(&log), "-w", "-o", &options, "start"]));
+        cluster.sql("postgres", "CREATE ROLE locked LOGIN PASSWORD 'opensesame'");
+        cluster
+    }
+
+    /// The directory of the socket.
+    pub fn socket(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// What the server has logged: every statement, with application and role in front.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).expect("the server's log")
+    }
+
+    /// The URL of a database for a role, over the socket.
+    pub fn url(&self, database: &str, role: &str) -> String {
+        format!("postgresql:///{database}?host={}&port={}&user={role}", self.socket().display(), self.port)
+    }
+
+    /// A new database with a name of its own, made by running `sql` in it as superuser.
+    pub fn database(&self, sql: &str) -> String {
+        let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        self.sql(&name, sql);
+        name
+    }
+
+    /// Runs statements as superuser and gives back what they print, without alignment.
+    pub fn sql(&self, database: &str, sql: &str) -> String {
+        succeed(self.psql(database).args(["-c", sql]))
+    }
+
+    /// A session as superuser that stays open and runs what it is given.
+    pub fn session(&self, database: &str) -> Session {
+        let mut child = self.psql(database).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql runs");
+        let input = child.stdin.take().expect("piped");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        Session { child, input: Some(input), output }
+    }
+
+    fn psql(&self, database: &str) -> Command {
+        let mut command = Command::new(self.bin.join("psql"));
+        let port = self.port.to_string();
+        command.env_clear().args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database]);
+        command.args([OsStr::new("-h"), self.socket().as_os_str(), OsStr::new("-p"), OsStr::new(&port)]);
+        command
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// A server program, as the user `postgres` where the tests are root.
+    fn tool(&self, name: &str) -> Command {
+        let program = self.bin.join(name);
+        let mut command = if rustix::process::geteuid().is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--"]).arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").current_dir(self.dir.path());
+        command
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let data = self.data();
+        // Nothing to be done about a failure here; the folder goes away, and the server ends when it notices.
+        let _ = self.tool("pg_ctl").args(["-D", text(&data), "-m", "immediate", "-w", "stop"]).output();
+    }
+}
+
+/// A psql that stays open.
+pub struct Session {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Session {
+    /// Runs statements and waits until they are done.
+    pub fn run(&mut self, sql: &str) {
+        let input = self.input.as_mut().expect("the session is open");
+        writeln!(input, "{sql}\n\\echo done").expect("psql reads");
+        let mut line = String::new();
+        while line.trim_end() != "done" {
+            line.clear();
+            let n = self.output.read_line(&mut line).expect("psql writes");
+            assert_ne!(n, 0, "psql ended in: {sql}");
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.child.wait();
+    }
+}
+
+fn binaries() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").expect(INSTALL);
+    let bins = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
+    let complete =
+        bins.filter(|bin| ["initdb", "pg_ctl", "postgres", "psql"].iter().all(|tool| bin.join(tool).exists()));
+    complete.max().expect(INSTALL)
+}
+
+fn succeed(command: &mut Command) -> String {
+    // pg_ctl's server would keep a pipe open, so output goes through files.
+    let mut out = tempfile::tempfile().expect("a temporary file");
+    let both = |file: &std::fs::File| Stdio::from(file.try_clone().expect("a handle"));
+    let status = command.stdin(Stdio::null()).stdout(both(&out)).stderr(both(&out)).status();
+    let status = status.unwrap_or_else(|error| panic!("{command:?}: {error}; {INSTALL}"));
+    let mut said = String::new();
+    std::io::Seek::rewind(&mut out).expect("rewind");
+    std::io::Read::read_to_string(&mut out, &mut said).expect("text");
+    assert!(status.success(), "{command:?} failed: {said}");
+    said
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a temporary path is UTF-8")
+}
