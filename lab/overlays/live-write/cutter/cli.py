@@ -96,7 +96,7 @@ def connect(run_id, settings, cut, arguments):
     return {
         "connection": connection,
         "backup_fingerprint": os.environ.get("BACKUP_GPG_FPR"),
-        "gnupg_home": os.environ.get("GNUPGHOME", "/root/.gnupg"),
+        "gnupg_home": os.environ.get("GNUPGHOME", "/var/lib/cutter/gnupg"),
         "backup_path": str(runs / f"{run_id}.sql.gpg"),
         "review_decision_id": arguments.review_decision_id or f"RD-{run_id}",
     }
