@@ -14,10 +14,12 @@
 pub mod config;
 mod facts;
 mod interp;
+mod merge;
 mod model;
 mod patterns;
 mod phase;
 mod python;
+mod run;
 mod scan;
 mod state;
 mod survey;

@@ -102,6 +102,8 @@ pub enum ExprKind {
     Bind(Name, Box<Expr>),
     /// `a | b`, which as an annotation means either.
     Either(Vec<Expr>),
+    /// An operation that may change its first operand in place.
+    Update(Box<Expr>, Box<Expr>),
     /// Any other operation on these operands.
     Operation(Vec<Expr>),
     /// A construct that is not understood.

@@ -105,6 +105,8 @@ pub enum StatementKind {
     Write,
     /// It changes nothing.
     Read,
+    /// It reads, and may call what writes; it does not end the transaction.
+    Query,
     /// It ends the transaction and keeps it.
     Commit,
     /// It ends the transaction and undoes it.
@@ -137,8 +139,11 @@ pub fn statement_kind(text: &str, whole: bool) -> StatementKind {
         }
         "COPY" => copy_kind(&upper, whole),
         "SELECT" | "WITH" if whole => read_kind(&upper),
-        "SELECT" | "WITH" => StatementKind::Unclear,
-        "SHOW" | "VALUES" | "TABLE" | "SET" | "PRAGMA" | "LOCK" | "LISTEN" | "RESET" | "FETCH" if whole => {
+        "SELECT" | "WITH" => StatementKind::Query,
+        "SHOW" | "VALUES" | "TABLE" | "SET" | "PRAGMA" | "LOCK" | "LISTEN" | "RESET" | "FETCH" | "SAVEPOINT"
+        | "RELEASE"
+            if whole =>
+        {
             StatementKind::Read
         }
         "EXPLAIN" if whole && !upper.contains("ANALYZE") => StatementKind::Read,
@@ -162,7 +167,7 @@ fn copy_kind(upper: &str, whole: bool) -> StatementKind {
 fn read_kind(upper: &str) -> StatementKind {
     let writes = ["INSERT", "UPDATE", "DELETE", "MERGE", "INTO"];
     let mut words = upper.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-    if words.any(|word| writes.contains(&word)) { StatementKind::Unclear } else { StatementKind::Read }
+    if words.any(|word| writes.contains(&word)) { StatementKind::Query } else { StatementKind::Read }
 }
 
 fn strip_comments(text: &str) -> String {

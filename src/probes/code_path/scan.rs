@@ -11,10 +11,12 @@ pub struct Scan {
     pub defined: BTreeSet<String>,
     /// Functions, and names bound to other names, inside something: they may be methods.
     pub methods: BTreeSet<String>,
-    /// Attributes assigned on something other than `self` and `cls`.
+    /// Attributes assigned on something other than `self`.
     pub assigned: BTreeSet<String>,
     /// Variables and attributes whose elements are changed in place.
     pub changed: BTreeSet<String>,
+    /// Variables and attributes that are given another name or handed to a call, which may change them.
+    pub shared: BTreeSet<String>,
     /// Variables of functions that inner functions assign.
     pub nonlocals: BTreeSet<String>,
     /// Variables bound at the beginning of a line.
@@ -61,6 +63,7 @@ impl Scan {
         self.assigned.extend(other.assigned.iter().cloned());
         self.changed.extend(other.changed.iter().cloned());
         self.nonlocals.extend(other.nonlocals.iter().cloned());
+        self.shared.extend(other.shared.iter().cloned());
     }
 
     fn line(&mut self, line: &str) {
@@ -95,6 +98,8 @@ impl Scan {
         if let Some(names) = bare.strip_prefix("nonlocal ") {
             self.nonlocals.extend(names.split(',').map(|name| first_identifier(name.trim()).to_owned()));
         }
+        let alone = bare.strip_prefix("return ").unwrap_or(bare).trim_end_matches([',', ')', ']', '}']);
+        self.share(alone);
         if let Some(targets) = bare.strip_prefix("del ") {
             targets.split(',').for_each(|target| self.target(target.trim()));
         }
@@ -133,6 +138,7 @@ impl Scan {
             }
             let value = statement[index + 1..].trim();
             let value = value.split('#').next().unwrap_or(value).trim_end();
+            self.share(value);
             let renames = is_identifier(value) && !matches!(value, "True" | "False" | "None");
             if indented && start == 0 && is_identifier(left) && (renames || value.starts_with("lambda")) {
                 self.methods.insert(left.to_owned());
@@ -149,7 +155,7 @@ impl Scan {
         }
         if let Some((object, name)) = target.rsplit_once('.')
             && is_identifier(name)
-            && !matches!(object, "self" | "cls")
+            && object != "self"
         {
             self.assigned.insert(name.to_owned());
         }
@@ -162,7 +168,14 @@ impl Scan {
             if name == "setattr" || name == "__setattr__" || name == "delattr" {
                 let quoted = line[index..].split(['"', '\'']).nth(1);
                 self.assigned.extend(quoted.filter(|name| is_identifier(name)).map(str::to_owned));
-            } else if CHANGING.contains(&name)
+            } else if !LOOKING.contains(&name) {
+                let inside = &line[index + 1..];
+                let inside = &inside[..inside.rfind(')').unwrap_or(inside.len())];
+                for argument in inside.split(',') {
+                    self.share(argument.rsplit('=').next().unwrap_or(argument).trim().trim_start_matches('*'));
+                }
+            }
+            if CHANGING.contains(&name)
                 && let Some(object) = before[..before.len() - name.len()].strip_suffix('.')
             {
                 self.changed.insert(last_identifier(without_brackets(object)).to_owned());
@@ -170,6 +183,52 @@ impl Scan {
         }
     }
 }
+
+impl Scan {
+    /// A variable or attribute stands alone, as a value.
+    fn share(&mut self, value: &str) {
+        if !value.is_empty() && value.split('.').all(is_identifier) {
+            self.shared.insert(last_identifier(value).to_owned());
+        }
+    }
+}
+
+/// Calls that only look at a collection.
+const LOOKING: &[&str] = &[
+    "len",
+    "print",
+    "sorted",
+    "list",
+    "tuple",
+    "set",
+    "frozenset",
+    "dict",
+    "str",
+    "repr",
+    "isinstance",
+    "enumerate",
+    "any",
+    "all",
+    "sum",
+    "min",
+    "max",
+    "iter",
+    "run",
+    "check_call",
+    "check_output",
+    "call",
+    "Popen",
+    "execute",
+    "executemany",
+    "info",
+    "debug",
+    "warning",
+    "error",
+    "join",
+    "range",
+    "type",
+    "bool",
+];
 
 /// A target without its declared type.
 fn declared(target: &str) -> &str {

@@ -254,9 +254,9 @@ impl Tree {
         Self { files, digest, name, modules, packages, blind, names, unreadable }
     }
 
-    /// Whether some code changes a collection of this name in place.
+    /// Whether some code changes a collection of this name in place, or may do so under another name.
     pub fn may_be_changed(&self, name: &str) -> bool {
-        self.names.changed.contains(name)
+        self.names.changed.contains(name) || self.names.shared.contains(name)
     }
 
     /// Whether some function assigns a variable of this name of a function around it.

@@ -4,249 +4,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{Evaled, Exc, Interp, State};
-use crate::probes::code_path::model::{Function, Name};
+use crate::probes::code_path::model::Name;
 use crate::probes::code_path::state::{Aspect, Done, Home};
 use crate::probes::code_path::value::{
-    Address, Arguments, Cell, ClassId, Closure, ClosureKind, ModuleId, Origin, Spot, Unseen, UnseenKind, Value,
+    Address, Arguments, Cell, ClassId, ClosureKind, Origin, Spot, Unseen, UnseenKind, Value,
 };
 
-/// Where a name was found.
-enum Found {
-    Scope(Address),
-    Module,
-}
-
-const BUILTINS: &[&str] = &[
-    "abs",
-    "aiter",
-    "all",
-    "anext",
-    "any",
-    "ascii",
-    "bin",
-    "bool",
-    "breakpoint",
-    "bytearray",
-    "bytes",
-    "callable",
-    "chr",
-    "classmethod",
-    "compile",
-    "complex",
-    "delattr",
-    "dict",
-    "dir",
-    "divmod",
-    "enumerate",
-    "eval",
-    "exec",
-    "filter",
-    "float",
-    "format",
-    "frozenset",
-    "getattr",
-    "globals",
-    "hasattr",
-    "hash",
-    "help",
-    "hex",
-    "id",
-    "input",
-    "int",
-    "isinstance",
-    "issubclass",
-    "iter",
-    "len",
-    "list",
-    "locals",
-    "map",
-    "max",
-    "memoryview",
-    "min",
-    "next",
-    "object",
-    "oct",
-    "open",
-    "ord",
-    "pow",
-    "print",
-    "property",
-    "range",
-    "repr",
-    "reversed",
-    "round",
-    "set",
-    "setattr",
-    "slice",
-    "sorted",
-    "staticmethod",
-    "str",
-    "sum",
-    "super",
-    "tuple",
-    "type",
-    "vars",
-    "zip",
-    "__import__",
-    "NotImplemented",
-    "Ellipsis",
-    "__file__",
-    "__debug__",
-    "exit",
-    "quit",
-];
-
 impl Interp<'_> {
-    /// A name that Python itself binds.
-    pub(super) fn builtin(&mut self, name: &str) -> Option<Value> {
-        let chain = format!("builtins.{name}");
-        let known = BUILTINS.contains(&name) || super::classes::is_exception(&chain) || name == "BaseException";
-        known.then(|| self.unseen(Origin::Outside, &chain, UnseenKind::Plain))
-    }
-
-    fn find_name(&self, state: &State, name: &Name) -> Option<(Found, Value)> {
-        let frame = self.frame();
-        let mut scope = frame.scope;
-        let mut innermost = true;
-        while let Some(address) = scope {
-            let Some(Cell::Scope { names, outer }) = state.cell(address) else { break };
-            if let Some(value) = names.get(name) {
-                return Some((Found::Scope(address), value.clone()));
-            }
-            let is_local = |function: &Rc<Function>| function.locals.contains(name);
-            if innermost && frame.body_of.is_none() && frame.function.as_ref().is_some_and(is_local) {
-                return Some((Found::Scope(address), Value::Unbound));
-            }
-            innermost = false;
-            scope = *outer;
-        }
-        let module = frame.module;
-        self.global(state, module, name).map(|value| (Found::Module, value))
-    }
-
-    /// The value of a name.
-    pub(super) fn read_name(&mut self, mut state: State, name: &Name, at: u32) -> Evaled {
-        let spot = self.spot(at);
-        let module = self.frame().module;
-        let value = match self.find_name(&state, name) {
-            Some((Found::Module, _)) | None => self.module_name(&mut state, module, name, spot),
-            Some((Found::Scope(scope), value)) => {
-                let value = self.earlier_variable(&mut state, scope, name, value);
-                let narrowed = |state: &mut State, value: &Value| {
-                    if let Some(Cell::Scope { names, .. }) = state.cell_mut(scope) {
-                        names.insert(name.clone(), value.clone());
-                    }
-                };
-                return self.each_alternative(state, &value, narrowed);
-            }
-        };
-        // A variable that the base alone binds is not narrowed: it would look assigned.
-        let narrowed = |state: &mut State, value: &Value| {
-            if state.is_assigned(Home::Module(module), name) {
-                state.set_global(Home::Module(module), name.clone(), value.clone());
-            }
-        };
-        self.each_alternative(state, &value, narrowed)
-    }
-
-    /// A variable around a function that an import made may hold what an earlier run left there.
-    fn earlier_variable(&mut self, state: &mut State, scope: Address, name: &Name, value: Value) -> Value {
-        self.earlier_collection(state, &value, name);
-        if self.importing > 0 || !state.is_from_imports(scope) || !self.tree.is_nonlocal(name) {
-            return value;
-        }
-        let later = self.data(name);
-        let both = Value::one_of([value, later.clone()], || later);
-        if let Some(Cell::Scope { names, .. }) = state.cell_mut(scope) {
-            names.insert(name.clone(), both.clone());
-        }
-        both
-    }
-
-    /// Splits into one path for each alternative; the place that was read is narrowed to it.
-    fn each_alternative(&mut self, state: State, value: &Value, mut narrow: impl FnMut(&mut State, &Value)) -> Evaled {
-        let Value::OneOf(all) = value else {
-            let unbound = *value == Value::Unbound;
-            return vec![(
-                state,
-                if unbound { Err(Exc::Builtin("UnboundLocalError".into())) } else { Ok(value.clone()) },
-            )];
-        };
-        let split = |each: &Value| {
-            let mut state = state.clone();
-            narrow(&mut state, each);
-            match each {
-                Value::Unbound => (state, Err(Exc::Builtin("UnboundLocalError".into()))),
-                bound => (state, Ok(bound.clone())),
-            }
-        };
-        all.iter().map(split).collect()
-    }
-
-    fn module_name(&mut self, state: &mut State, module: ModuleId, name: &Name, spot: Spot) -> Value {
-        if let Some(value) = self.module_attribute(state, module, name) {
-            return self.current_global(state, module, name, value);
-        }
-        if let Some(value) = self.builtin(name) {
-            return value;
-        }
-        self.lost(&format!("{name} is bound nowhere that can be seen"), spot)
-    }
-
-    /// A variable that functions assign may hold what an earlier run left there.
-    fn current_global(&mut self, state: &mut State, module: ModuleId, name: &Name, value: Value) -> Value {
-        let key = (module, name.clone());
-        let untouched = !state.is_assigned(Home::Module(module), name);
-        let fixed = self.is_switch(module, name) || self.mode_variable.as_ref().is_some_and(|(at, _)| *at == key);
-        self.earlier_collection(state, &value, name);
-        let stem = self.tree.file(module).module.rsplit('.').next().unwrap_or("").to_owned();
-        if self.importing > 0
-            || fixed
-            || !untouched
-            || !(self.is_reassigned(module, name) || self.tree.may_be_replaced_in(&stem, name))
-        {
-            return value;
-        }
-        let later = self.data(name);
-        let both = Value::one_of([value, later.clone()], || later);
-        state.set_global(Home::Module(module), name.clone(), both.clone());
-        both
-    }
-
-    /// Binds a name.
-    pub(super) fn assign_name(&mut self, state: &mut State, name: &Name, value: Value) {
-        let frame = self.frame().clone();
-        let own = match (&frame.function, frame.body_of, frame.scope) {
-            (_, Some(_), scope) => scope,
-            (Some(function), None, scope) if function.locals.contains(name) => scope,
-            // A comprehension has a scope and no function of its own.
-            (None, None, scope) => scope,
-            (Some(_), None, scope) => self.outer_home(state, scope, name),
-        };
-        match own {
-            Some(scope) => {
-                if let Some(Cell::Scope { names, .. }) = state.cell_mut(scope) {
-                    names.insert(name.clone(), value);
-                }
-            }
-            None => {
-                state.set_global(Home::Module(frame.module), name.clone(), value);
-            }
-        }
-    }
-
-    fn outer_home(&self, state: &State, scope: Option<Address>, name: &Name) -> Option<Address> {
-        let mut scope = scope;
-        while let Some(address) = scope {
-            let Some(Cell::Scope { names, outer }) = state.cell(address) else { return None };
-            if names.contains_key(name) {
-                return Some(address);
-            }
-            scope = *outer;
-        }
-        None
-    }
-
     /// The value of an attribute.
     pub(super) fn attribute(&mut self, mut state: State, object: &Value, name: &Name, spot: Spot) -> Evaled {
         match object {
@@ -287,15 +51,18 @@ impl Interp<'_> {
     }
 
     /// An attribute of a value of a built-in kind.
-    fn plain_attribute(&mut self, object: &Value, name: &Name) -> Value {
+    pub(super) fn plain_attribute(&mut self, object: &Value, name: &Name) -> Value {
         if matches!(&**name, "__name__" | "__qualname__" | "__doc__" | "__module__") {
             return self.scalar(name);
+        }
+        if matches!(object, Value::Function(_) | Value::Partial(_) | Value::Suspended(_) | Value::Super(..)) {
+            return self.data(name);
         }
         let method = self.unseen(Origin::Outside, &format!("builtins.object.{name}"), UnseenKind::Plain);
         Value::Bound(Rc::new((object.clone(), method)))
     }
 
-    fn unseen_attribute(&mut self, state: &mut State, unseen: &Rc<Unseen>, name: &Name) -> Value {
+    pub(super) fn unseen_attribute(&mut self, state: &mut State, unseen: &Rc<Unseen>, name: &Name) -> Value {
         if let Some(Cell::Seen(fields)) = state.cell(unseen.id)
             && let Some(value) = fields.get(name)
         {
@@ -353,7 +120,7 @@ impl Interp<'_> {
         }
     }
 
-    fn object_attribute(&mut self, mut state: State, address: Address, name: &Name, spot: Spot) -> Evaled {
+    pub(super) fn object_attribute(&mut self, mut state: State, address: Address, name: &Name, spot: Spot) -> Evaled {
         let Some(Cell::Instance { class, .. }) = state.cell(address) else {
             let kind = match state.cell(address) {
                 Some(Cell::List(_)) => "list",
@@ -394,7 +161,23 @@ impl Interp<'_> {
         }
         if let Some((_, value)) = member {
             self.earlier_collection(&mut state, &value, name);
-            return self.bind_member(state, &value, &this, class, spot);
+            let earlier = matches!(state.cell(address), Some(Cell::Instance { fresh: false, .. }));
+            let hidden = earlier && (self.is_assigned_later(class, name) || self.tree.may_be_replaced(name));
+            let mut out = Vec::new();
+            if hidden {
+                // An earlier run may have given the object an attribute of its own.
+                let mut other = state.clone();
+                let own = self.data(name);
+                self.set_field(&mut other, address, name, own.clone());
+                out.push((other, Ok(own)));
+            }
+            out.extend(self.bind_member(state, &value, &this, class, spot));
+            return out;
+        }
+        if &**name == "__dict__" {
+            let value = self.lost("the attributes of an object are handed out as a dictionary", spot);
+            self.taint(&mut state, "the attributes of an object are handed out as a dictionary", spot);
+            return vec![(state, Ok(value))];
         }
         if &**name == "__class__" {
             return vec![(state, Ok(Value::Class(class)))];
@@ -403,46 +186,14 @@ impl Interp<'_> {
     }
 
     /// Why reading attributes of a class or its instances cannot be followed.
-    fn veil(&self, class: ClassId) -> Option<String> {
+    pub(super) fn veil(&self, class: ClassId) -> Option<String> {
         let own = self.find_member(class, "__getattribute__").is_some();
         let own = own.then(|| format!("{} has __getattribute__", self.class(class).name));
         self.class(class).veiled.clone().or(own)
     }
 
-    /// An object that an import made may have been changed by an earlier run.
-    fn settle_earlier(&mut self, state: &mut State, address: Address, class: ClassId) {
-        if self.importing > 0 || !state.is_from_imports(address) {
-            return;
-        }
-        if let Some(Cell::Instance { fresh, .. }) = state.cell_mut(address) {
-            *fresh = false;
-        }
-        self.blur_fields(state, class, address);
-    }
-
-    /// A collection that was there before the run: what earlier runs put into it is not known. One that
-    /// nobody changes by its name, and that is not empty, is taken as it was made.
-    fn earlier_collection(&mut self, state: &mut State, value: &Value, name: &Name) {
-        let Value::Object(address) = value else { return };
-        if self.importing > 0 || !state.is_from_imports(*address) {
-            return;
-        }
-        self.blur_collection(state, *address, name);
-    }
-
-    pub(super) fn blur_collection(&mut self, state: &mut State, address: Address, name: &Name) {
-        let changes = match state.cell(address) {
-            Some(Cell::List(items)) => items.is_empty() || self.tree.may_be_changed(name),
-            Some(Cell::Table(entries)) => entries.is_empty() || self.tree.may_be_changed(name),
-            Some(Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_)) | None => false,
-        };
-        if changes {
-            state.put(address, Cell::Seen(BTreeMap::new()));
-        }
-    }
-
     /// An attribute that neither the object nor its classes are seen to bind.
-    fn missing_attribute(
+    pub(super) fn missing_attribute(
         &mut self,
         mut state: State,
         address: Address,
@@ -465,7 +216,7 @@ impl Interp<'_> {
         out
     }
 
-    fn declared_attribute(&mut self, state: &mut State, class: ClassId, name: &Name) -> Option<Value> {
+    pub(super) fn declared_attribute(&mut self, state: &mut State, class: ClassId, name: &Name) -> Option<Value> {
         let (_, owner, index) = self.record_fields(class).into_iter().find(|(each, ..)| each == name)?;
         let info = self.class(owner);
         let (module, definition) = (info.module, info.definition.clone());
@@ -478,7 +229,14 @@ impl Interp<'_> {
     }
 
     /// What a class member is when it is read through an instance.
-    fn bind_member(&mut self, state: State, value: &Value, this: &Value, class: ClassId, spot: Spot) -> Evaled {
+    pub(super) fn bind_member(
+        &mut self,
+        state: State,
+        value: &Value,
+        this: &Value,
+        class: ClassId,
+        spot: Spot,
+    ) -> Evaled {
         match value {
             Value::Function(closure) => match closure.kind {
                 ClosureKind::Plain | ClosureKind::Context | ClosureKind::Cached => {
@@ -506,7 +264,7 @@ impl Interp<'_> {
         }
     }
 
-    fn class_attribute(&mut self, mut state: State, class: ClassId, name: &Name, spot: Spot) -> Evaled {
+    pub(super) fn class_attribute(&mut self, mut state: State, class: ClassId, name: &Name, spot: Spot) -> Evaled {
         let member = self.class(class).enumeration.as_ref().and_then(|members| {
             members.iter().find(|(each, ..)| each == name).map(|(_, _, first)| Value::Member(class, first.clone()))
         });
@@ -539,7 +297,14 @@ impl Interp<'_> {
         self.each_alternative(state, &value, |_, _| {})
     }
 
-    fn member_attribute(&mut self, state: State, class: ClassId, member: &Name, name: &Name, spot: Spot) -> Evaled {
+    pub(super) fn member_attribute(
+        &mut self,
+        state: State,
+        class: ClassId,
+        member: &Name,
+        name: &Name,
+        spot: Spot,
+    ) -> Evaled {
         let this = Value::Member(class, member.clone());
         match &**name {
             "value" | "_value_" => {
@@ -556,7 +321,14 @@ impl Interp<'_> {
         vec![(state, Ok(value))]
     }
 
-    fn super_attribute(&mut self, state: State, class: ClassId, this: &Value, name: &Name, spot: Spot) -> Evaled {
+    pub(super) fn super_attribute(
+        &mut self,
+        state: State,
+        class: ClassId,
+        this: &Value,
+        name: &Name,
+        spot: Spot,
+    ) -> Evaled {
         let own = match this {
             Value::Object(address) => match state.cell(*address) {
                 Some(Cell::Instance { class, .. }) => *class,
@@ -631,46 +403,5 @@ impl Interp<'_> {
             }
             _ => vec![state],
         }
-    }
-
-    /// The closure of a function statement or expression, its defaults being evaluated.
-    pub(super) fn closure(&mut self, state: State, function: &Rc<Function>) -> Evaled<Closure> {
-        let defaults: Vec<_> = function.parameters.iter().filter_map(|parameter| parameter.default.as_ref()).collect();
-        let evaluated = self.evaluate_all(state, &defaults);
-        let frame = self.frame().clone();
-        let scope = if frame.body_of.is_some() { self.scope_around(&frame) } else { frame.scope };
-        let prefix = match frame.body_of {
-            Some(class) => format!("{}.{}", self.class(class).name, function.name),
-            None => self.tree.qualified(frame.module, &function.name).to_string(),
-        };
-        self.then(evaluated, |_, state, values| {
-            // The scope of a class body is not visible to its methods.
-            let scope = scope.and_then(|address| match (frame.body_of, state.cell(address)) {
-                (Some(_), Some(Cell::Scope { outer, .. })) => *outer,
-                (Some(_), _) => None,
-                (None, _) => Some(address),
-            });
-            let mut values = values.into_iter();
-            let defaults = function
-                .parameters
-                .iter()
-                .map(|parameter| parameter.default.as_ref().and_then(|_| values.next()))
-                .collect();
-            let closure = Closure {
-                function: function.clone(),
-                module: frame.module,
-                scope,
-                class: frame.body_of.or(frame.class),
-                name: prefix.as_str().into(),
-                defaults,
-                kind: ClosureKind::Plain,
-                veiled: None,
-            };
-            vec![(state, Ok(closure))]
-        })
-    }
-
-    fn scope_around(&self, frame: &super::Frame) -> Option<Address> {
-        frame.scope
     }
 }

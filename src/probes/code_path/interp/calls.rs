@@ -53,9 +53,9 @@ impl Interp<'_> {
                 match &argument.way {
                     Way::Position => all.positions.push(value),
                     Way::Name(name) => all.names.push((name.clone(), value)),
-                    Way::Spread if matches!(value, Value::Suspended(_)) => {
+                    Way::Spread | Way::SpreadNames if me.runs_when_iterated(&state, &value) => {
                         let spot = me.spot(argument.value.at);
-                        me.unseen_code(&mut state, "a generator is spread here", spot);
+                        me.unseen_code(&mut state, "what is spread here runs code that is not followed", spot);
                         all.open = true;
                     }
                     Way::Spread => match &value {
@@ -72,7 +72,10 @@ impl Interp<'_> {
                             Some(Cell::Table(entries)) => {
                                 for (key, value) in entries {
                                     match key {
-                                        Value::Text(name) => all.names.push((name.clone(), value.clone())),
+                                        Value::Text(name) => {
+                                            all.names.retain(|(each, _)| each != name);
+                                            all.names.push((name.clone(), value.clone()));
+                                        }
                                         _ => all.open = true,
                                     }
                                 }
@@ -228,6 +231,10 @@ impl Interp<'_> {
         if let Some(reason) = veiled.or_else(|| made_elsewhere.then(|| format!("{} has __new__", info.name))) {
             return self.call_lost(state, &reason, spot);
         }
+        if self.find_member(class, "__del__").is_some() {
+            let reason = format!("{} has a finaliser", self.class(class).name);
+            self.unseen_code(&mut state, reason, spot);
+        }
         let address = self.made_at(&state, class, spot);
         state.put(address, Cell::Instance { class, fields: BTreeMap::new(), fresh: true, filled: true });
         let this = Value::Object(address);
@@ -284,7 +291,7 @@ impl Interp<'_> {
             let (module, definition) = (info.module, info.definition.clone());
             let StmtKind::Declare(_, annotation, default) = &definition.body[index].kind else { continue };
             let named = arguments.names.iter().find(|(each, _)| *each == name).map(|(_, value)| value.clone());
-            let given = positions.next().or(named);
+            let given = if is_outside_init(default.as_ref()) { None } else { positions.next().or(named) };
             let value = match (given, default) {
                 (Some(value), _) => value,
                 (None, Some(default)) => self.record_default(&mut state, default, annotation, owner, &name),
@@ -430,4 +437,14 @@ impl Interp<'_> {
     pub(super) fn unknown_flag(&mut self) -> Value {
         self.unseen(Origin::Outside, "bool", UnseenKind::Bool)
     }
+}
+
+/// Whether a field says that the initialiser does not take it: `field(init=False)`.
+fn is_outside_init(default: Option<&Expr>) -> bool {
+    let Some(ExprKind::Call(_, arguments)) = default.map(|default| &default.kind) else { return false };
+    arguments.iter().any(|argument| {
+        let is_false =
+            matches!(&argument.value.kind, ExprKind::Const(crate::probes::code_path::model::Const::Bool(false)));
+        argument.way == Way::Name("init".into()) && is_false
+    })
 }

@@ -229,7 +229,11 @@ impl Interp<'_> {
             Value::Object(_) => true,
             _ => false,
         });
+        let hooked = self.find_member_in(&self.class(id).line[1..], "__init_subclass__").is_some();
         let info = &mut self.classes[id.0];
+        if hooked {
+            info.veiled = Some(format!("a base of {} changes its subclasses", info.name));
+        }
         info.members = members;
         info.enumeration = enumeration.filter(|members| !members.is_empty());
         if unclear {

@@ -4,11 +4,9 @@ use std::rc::Rc;
 
 use super::{Evaled, Exc, Interp, State};
 use crate::probes::code_path::model::Name;
-use crate::probes::code_path::patterns::{
-    CommandKind, DatabaseCall, StatementKind, command_kind, mentions_sink, statement_kind,
-};
-use crate::probes::code_path::state::{Aspect, Done};
-use crate::probes::code_path::value::{Address, Arguments, Cell, Origin, Spot, Unseen, UnseenKind, Value};
+use crate::probes::code_path::patterns::{DatabaseCall, StatementKind, statement_kind};
+use crate::probes::code_path::state::Done;
+use crate::probes::code_path::value::{Address, Arguments, Spot, Unseen, UnseenKind, Value};
 
 impl Interp<'_> {
     /// A call that speaks to a database; `None` when it is not one after all.
@@ -34,7 +32,7 @@ impl Interp<'_> {
         }
     }
 
-    fn statement_call(
+    pub(super) fn statement_call(
         &mut self,
         state: &State,
         callee: &Rc<Unseen>,
@@ -83,8 +81,11 @@ impl Interp<'_> {
             StatementKind::Write => self.send(&mut sent, root, Done::Yes, &callee.chain, spot),
             StatementKind::Unclear => {
                 self.blocked(format!("the text of the statement in {}() is not known", callee.chain), spot);
+                // It may also end the transaction.
+                sent.effect.pending.remove(&root);
                 self.send(&mut sent, root, Done::Maybe, &callee.chain, spot);
             }
+            StatementKind::Query => self.send(&mut sent, root, Done::Maybe, &callee.chain, spot),
             StatementKind::Read => {}
             StatementKind::Commit => self.commit(&mut sent, root),
             StatementKind::Rollback => self.rollback(&mut sent, root),
@@ -96,18 +97,18 @@ impl Interp<'_> {
         Some(out)
     }
 
-    fn send(&mut self, state: &mut State, root: Address, done: Done, call: &str, spot: Spot) {
+    pub(super) fn send(&mut self, state: &mut State, root: Address, done: Done, call: &str, spot: Spot) {
         self.met_write(state, call, spot, done == Done::Yes);
         let effect = &mut state.effect;
         if effect.autocommit.contains(&root) {
-            effect.written = effect.written.max(done);
+            effect.write(done);
         } else {
             let before = effect.pending.get(&root).copied().unwrap_or(Done::No);
             effect.pending.insert(root, before.max(done));
         }
     }
 
-    fn commit_call(&mut self, mut state: State, root: Address) -> Evaled {
+    pub(super) fn commit_call(&mut self, mut state: State, root: Address) -> Evaled {
         let mut out = Vec::new();
         if self.catching > 0 {
             let mut failed = state.clone();
@@ -123,18 +124,18 @@ impl Interp<'_> {
     pub(super) fn commit(&mut self, state: &mut State, root: Address) {
         let effect = &mut state.effect;
         if let Some(done) = effect.pending.remove(&root) {
-            effect.written = effect.written.max(done);
+            effect.write(done);
         }
         // Another connection may be this one under another name, unless both were made here.
         let mine = effect.made.contains(&root);
         let others =
             effect.pending.iter().any(|(other, done)| *done != Done::No && !(mine && effect.made.contains(other)));
         if others {
-            effect.written = effect.written.max(Done::Maybe);
+            effect.write(Done::Maybe);
         }
     }
 
-    fn rollback_call(&mut self, mut state: State, root: Address) -> Evaled {
+    pub(super) fn rollback_call(&mut self, mut state: State, root: Address) -> Evaled {
         let mut out = Vec::new();
         self.rollback(&mut state, root);
         self.may_raise(&state, &mut out);
@@ -184,175 +185,10 @@ impl Interp<'_> {
         self.met_write(state, &callee.chain, spot, true);
         self.may_raise(state, &mut out);
         let mut done = state.clone();
-        done.effect.written = Done::Yes;
+        done.effect.write(Done::Yes);
         let result = self.result(callee, &callee.chain.clone(), None);
         out.push((done, Ok(result)));
         out
-    }
-
-    /// A call that starts a process; `None` when it is not one.
-    pub(super) fn command(
-        &mut self,
-        state: &State,
-        callee: &Rc<Unseen>,
-        arguments: &Arguments,
-        spot: Spot,
-    ) -> Option<Evaled> {
-        let name = callee.chain.clone();
-        let waits = match &*name {
-            "subprocess.run" | "subprocess.call" => Some(false),
-            "subprocess.check_call" | "subprocess.check_output" => Some(true),
-            "subprocess.Popen"
-            | "os.system"
-            | "os.popen"
-            | "subprocess.getoutput"
-            | "subprocess.getstatusoutput"
-            | "asyncio.create_subprocess_exec"
-            | "asyncio.create_subprocess_shell"
-            | "os.execv"
-            | "os.execvp"
-            | "os.spawnv" => None,
-            _ => return None,
-        };
-        let kind = self.command_words(state, &name, arguments);
-        if kind == CommandKind::Other {
-            return None;
-        }
-        let checked = match arguments.named("check") {
-            Some(Value::Bool(value)) => *value,
-            Some(_) => false,
-            None => waits == Some(true),
-        };
-        let understood = matches!(&*name, "subprocess.run" | "subprocess.call" | "subprocess.Popen") || checked;
-        let certain = kind == CommandKind::Sink && understood && !arguments.open;
-        self.met_write(state, &name, spot, certain);
-        let mut out = Vec::new();
-        self.may_raise(state, &mut out);
-        let mut started = state.clone();
-        if !certain {
-            self.blocked(format!("what {name}() starts, or whether it succeeds, is not known"), spot);
-            started.effect.written = started.effect.written.max(Done::Maybe);
-            let result = self.result(callee, &name, None);
-            out.push((started, Ok(result)));
-            return Some(out);
-        }
-        if checked {
-            started.effect.written = Done::Yes;
-            let result = self.result(callee, &name, None);
-            out.push((started, Ok(result)));
-            return Some(out);
-        }
-        let process = self.address();
-        let kind = if &*name == "subprocess.call" { UnseenKind::Status(process) } else { UnseenKind::Process };
-        let id = if kind == UnseenKind::Process { process } else { self.address() };
-        self.processes.insert(process);
-        let value = Value::Unseen(Rc::new(Unseen {
-            id,
-            origin: Origin::Outside,
-            chain: name.clone(),
-            connection: None,
-            owner: None,
-            kind,
-        }));
-        if &*name == "subprocess.Popen" {
-            out.push((started, Ok(value)));
-        } else {
-            out.extend(self.waited(&started, process, spot).into_iter().map(|state| (state, Ok(value.clone()))));
-        }
-        Some(out)
-    }
-
-    /// A process was waited for: it succeeded or failed, if that is not known yet.
-    fn waited(&mut self, state: &State, process: Address, spot: Spot) -> Vec<State> {
-        if state.fact(process, Aspect::True).is_some() {
-            return vec![state.clone()];
-        }
-        let ended = [true, false].map(|succeeded| {
-            let mut state = state.clone();
-            self.process_ended(&mut state, process, succeeded, spot);
-            state
-        });
-        ended.to_vec()
-    }
-
-    fn command_words(&self, state: &State, name: &str, arguments: &Arguments) -> CommandKind {
-        let commands = self.patterns.commands.clone();
-        let in_words = matches!(name, "asyncio.create_subprocess_exec");
-        let list: Vec<Value> = if in_words {
-            arguments.positions.clone()
-        } else {
-            match arguments.positions.first().or_else(|| arguments.named("args")) {
-                Some(Value::Tuple(items)) => items.to_vec(),
-                Some(Value::Object(address)) => match state.cell(*address) {
-                    Some(Cell::List(items)) => items.clone(),
-                    Some(Cell::Table(_) | Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_)) | None => {
-                        return CommandKind::Unclear;
-                    }
-                },
-                Some(Value::Text(text)) => {
-                    // A shell line: its status is that of its last command, and words may be anything.
-                    let simple = !text.contains(['|', ';', '&', '$', '`', '<', '>', '(', '\n', '"', '\'']);
-                    let words: Vec<Option<&str>> = text.split_whitespace().map(Some).collect();
-                    return match (simple, mentions_sink(text, &commands)) {
-                        (true, _) => command_kind(&words, &commands),
-                        (false, true) => CommandKind::Unclear,
-                        (false, false) => CommandKind::Other,
-                    };
-                }
-                _ => return CommandKind::Unclear,
-            }
-        };
-        let words: Vec<Option<&str>> = list.iter().map(Value::text).collect();
-        command_kind(&words, &commands)
-    }
-
-    /// A method of a process that was started.
-    pub(super) fn process_method(&mut self, state: &State, process: Address, name: &str, spot: Spot) -> Option<Evaled> {
-        let value = match name {
-            // It may not have ended yet: nothing is learnt from its status, and it may have written.
-            "poll" => {
-                let mut unclear = state.clone();
-                unclear.effect.written = unclear.effect.written.max(Done::Maybe);
-                let value = self.data("poll");
-                let mut out = vec![(unclear, Ok(value))];
-                self.may_raise(state, &mut out);
-                return Some(out);
-            }
-            "wait" => {
-                let id = self.address();
-                let kind = UnseenKind::Status(process);
-                Value::Unseen(Rc::new(Unseen {
-                    id,
-                    origin: Origin::Outside,
-                    chain: "status".into(),
-                    connection: None,
-                    owner: None,
-                    kind,
-                }))
-            }
-            "check_returncode" => {
-                let mut done = state.clone();
-                self.process_ended(&mut done, process, true, spot);
-                let mut out = vec![(done, Ok(Value::None))];
-                self.may_raise(state, &mut out);
-                return Some(out);
-            }
-            "communicate" => self.collection("communicate"),
-            _ => return None,
-        };
-        let mut out = Vec::new();
-        self.may_raise(state, &mut out);
-        out.extend(self.waited(state, process, spot).into_iter().map(|state| (state, Ok(value.clone()))));
-        Some(out)
-    }
-
-    /// The status of a process was looked at.
-    pub(super) fn process_ended(&mut self, state: &mut State, process: Address, succeeded: bool, spot: Spot) {
-        let _ = spot;
-        state.learn(process, Aspect::True, succeeded);
-        if succeeded {
-            state.effect.written = Done::Yes;
-        }
     }
 
     /// The result of a call outside the tree.

@@ -8,17 +8,27 @@
 //! alternative.
 
 mod attributes;
+mod builtins;
 mod calls;
 mod classes;
+mod collections;
 mod compare;
+mod comparisons;
 mod contexts;
 mod database;
+mod earlier;
 mod entry;
+mod exceptions;
 mod expressions;
+mod generators;
 mod imports;
 mod invoke;
 mod loops;
+mod matching;
+mod names;
 mod outside;
+mod paths;
+mod processes;
 mod statements;
 mod types;
 
@@ -30,9 +40,9 @@ pub use classes::ClassInfo;
 
 use super::model::{Function, Name};
 use super::patterns::Glob;
-use super::state::{Aspect, Done, State};
+use super::state::{Done, State};
 use super::tree::Tree;
-use super::value::{Address, Cell, ClassId, ModuleId, Origin, Spot, Unseen, UnseenKind, Value};
+use super::value::{Address, Arguments, Cell, ClassId, ModuleId, Origin, Spot, Unseen, UnseenKind, Value};
 
 /// Values with the paths that they came by.
 pub type Evaled<T = Value> = Vec<(State, Result<T, Exc>)>;
@@ -66,16 +76,10 @@ pub enum Exc {
     Tree(ClassId, Value),
 }
 
-/// More states than this at one point are merged.
-const WIDTH: usize = 24;
-/// More kinds of states than this at one point cannot be followed.
-const KINDS: usize = 200;
 /// Calls inside calls.
 const DEPTH: usize = 150;
 /// Expressions and statements inside each other, calls included: the analysis's own stack.
 const NESTING: usize = 12_000;
-/// Objects alive on one path.
-const CELLS: usize = 20_000;
 
 /// A kill switch as found in the tree.
 #[derive(Clone, Debug)]
@@ -307,6 +311,12 @@ impl<'t> Interp<'t> {
         }
     }
 
+    /// Objects or variables of the tree may be changed from here on without being seen.
+    fn taint(&mut self, state: &mut State, reason: &str, spot: Spot) {
+        self.unseen_code(state, reason, spot);
+        state.effect.tainted = true;
+    }
+
     /// Whether the path goes on like this cannot be seen.
     fn doubt(&mut self, state: &mut State, reason: impl Into<String>, spot: Spot) {
         state.effect.doubt = true;
@@ -346,166 +356,11 @@ impl<'t> Interp<'t> {
         }
     }
 
-    /// The outcome that an operation which may fail adds; nothing where nobody would catch it.
-    fn may_raise<T>(&self, state: &State, out: &mut Evaled<T>) {
-        if self.catching > 0 {
-            out.push((state.clone(), Err(Exc::Any)));
-        }
-    }
-
-    /// Goes on with each value.
-    fn then<T, U>(&mut self, evaled: Evaled<T>, mut next: impl FnMut(&mut Self, State, T) -> Evaled<U>) -> Evaled<U> {
-        let mut out = Vec::new();
-        for (state, result) in evaled {
-            match result {
-                Ok(value) => out.extend(next(self, state, value)),
-                Err(exc) => out.push((state, Err(exc))),
-            }
-        }
-        out
-    }
-
-    /// Goes on with each value, to statements' outcomes.
-    fn then_flow<T>(&mut self, evaled: Evaled<T>, mut next: impl FnMut(&mut Self, State, T) -> Outcomes) -> Outcomes {
-        let mut out = Vec::new();
-        for (state, result) in evaled {
-            match result {
-                Ok(value) => out.extend(next(self, state, value)),
-                Err(exc) => out.push((state, Flow::Raise(exc))),
-            }
-        }
-        out
-    }
-
-    /// Merges outcomes that are equal, and alike ones when there are too many.
-    fn settle<T: Mergeable>(&mut self, outcomes: Vec<(State, T)>) -> Vec<(State, T)> {
-        if outcomes.len() < 2 {
-            return outcomes;
-        }
-        let mut kept: Vec<(State, T)> = Vec::with_capacity(outcomes.len());
-        for (state, what) in outcomes {
-            if !kept.iter().any(|(other, same)| *same == what && *other == state) {
-                kept.push((state, what));
-            }
-        }
-        if kept.len() <= WIDTH {
-            return kept;
-        }
-        let mut merged: Vec<(State, T)> = Vec::new();
-        for (state, what) in kept {
-            let like = merged.iter().position(|(other, same)| same.is_like(&what) && other.is_alike(&state));
-            match like {
-                Some(index) => {
-                    let (mut other, same) = merged.swap_remove(index);
-                    let mut state = state;
-                    for address in other.unfilled(&state) {
-                        self.fill(&mut other, address);
-                    }
-                    for address in state.unfilled(&other) {
-                        self.fill(&mut state, address);
-                    }
-                    let mut lost = || self.data("merged");
-                    let joined = other.join(&state, &mut lost);
-                    let what = same.join(what, &mut lost);
-                    merged.push((joined, what));
-                }
-                None => merged.push((state, what)),
-            }
-        }
-        if merged.len() > KINDS && self.exhausted.is_none() {
-            self.exhausted = Some(format!("more than {KINDS} kinds of paths at one point"));
-        }
-        let full = merged.iter().any(|(state, _)| state.size() > CELLS);
-        if full && self.exhausted.is_none() {
-            self.exhausted = Some(format!("more than {CELLS} objects on one path"));
-        }
-        merged
-    }
-
-    /// Forks on the truth of a value, and learns it.
-    fn truths(&mut self, state: State, value: &Value, spot: Spot) -> Vec<(State, bool)> {
-        let mut out = Vec::new();
-        for value in value.alternatives() {
-            match self.truth(&state, &value) {
-                Some(truth) => out.push((state.clone(), truth)),
-                None => {
-                    if let Some(reason) = self.truth_runs_code(&state, &value) {
-                        let mut state = state.clone();
-                        self.unseen_code(&mut state, reason, spot);
-                        out.extend([(state.clone(), true), (state, false)]);
-                        continue;
-                    }
-                    for truth in [true, false] {
-                        let mut state = state.clone();
-                        self.learn_truth(&mut state, &value, truth, spot);
-                        out.push((state, truth));
-                    }
-                }
-            }
-        }
-        out
-    }
-
-    fn learn_truth(&mut self, state: &mut State, value: &Value, truth: bool, spot: Spot) {
-        let Value::Unseen(unseen) = value else { return };
-        match &unseen.kind {
-            UnseenKind::Bool => state.learn(unseen.id, Aspect::True, truth),
-            UnseenKind::Collection => state.learn(unseen.id, Aspect::Filled, truth),
-            UnseenKind::Length(of) => state.learn(*of, Aspect::Filled, truth),
-            UnseenKind::Status(process) => self.process_ended(state, *process, !truth, spot),
-            UnseenKind::Stale(imported) => {
-                let reason = "the switch was imported by value: it is stale when it is tested";
-                self.blocked(reason, *imported);
-                state.learn(unseen.id, Aspect::True, truth);
-            }
-            // What counts as true is not null; a mutable thing that counts as false may be anything.
-            UnseenKind::Plain | UnseenKind::Scalar | UnseenKind::Process => {
-                if truth {
-                    state.learn(unseen.id, Aspect::Null, false);
-                }
-            }
-        }
-    }
-
     /// The variables of the scope at an address.
     fn scope_names<'s>(&self, state: &'s State, scope: Address) -> Option<&'s BTreeMap<Name, Value>> {
         match state.cell(scope) {
             Some(Cell::Scope { names, .. }) => Some(names),
             Some(Cell::Instance { .. } | Cell::List(_) | Cell::Table(_) | Cell::Seen(_)) | None => None,
-        }
-    }
-}
-
-/// What settles together with states.
-trait Mergeable: PartialEq {
-    fn is_like(&self, other: &Self) -> bool;
-    fn join(self, other: Self, lost: &mut dyn FnMut() -> Value) -> Self;
-}
-
-impl Mergeable for Result<Value, Exc> {
-    fn is_like(&self, other: &Self) -> bool {
-        self.is_ok() == other.is_ok()
-    }
-
-    fn join(self, other: Self, lost: &mut dyn FnMut() -> Value) -> Self {
-        match (self, other) {
-            (Ok(ours), Ok(theirs)) => Ok(Value::merged(ours, theirs, lost)),
-            (Err(ours), Err(theirs)) => Err(if ours == theirs { ours } else { Exc::Any }),
-            (Ok(_), Err(exc)) | (Err(exc), Ok(_)) => Err(exc),
-        }
-    }
-}
-
-impl Mergeable for Flow {
-    fn is_like(&self, other: &Self) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(other)
-    }
-
-    fn join(self, other: Self, lost: &mut dyn FnMut() -> Value) -> Self {
-        match (self, other) {
-            (Self::Return(ours), Self::Return(theirs)) => Self::Return(Value::merged(ours, theirs, lost)),
-            (Self::Raise(ours), Self::Raise(theirs)) => Self::Raise(if ours == theirs { ours } else { Exc::Any }),
-            (flow, _) => flow,
         }
     }
 }

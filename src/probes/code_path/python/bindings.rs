@@ -161,7 +161,7 @@ fn expression(expr: &Expr, out: &mut Bindings) {
             expression(callee, out);
             arguments.iter().for_each(|argument| expression(&argument.value, out));
         }
-        ExprKind::Item(object, index) => {
+        ExprKind::Item(object, index) | ExprKind::Update(object, index) => {
             expression(object, out);
             expression(index, out);
         }

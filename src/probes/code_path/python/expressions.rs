@@ -177,8 +177,7 @@ impl Lowering<'_> {
 
     fn lambda(&mut self, e: &ast::ExprLambda) -> Rc<Function> {
         let parameters = e.parameters.as_ref().map(|parameters| self.parameters(parameters)).unwrap_or_default();
-        let outer = self.yields;
-        self.yields = false;
+        let outer = std::mem::replace(&mut self.yields, false);
         let value = self.expression(&e.body);
         let body = vec![Stmt { at: value.at, kind: StmtKind::Return(Some(value)) }];
         let mut bound = bindings::of(&body, None);

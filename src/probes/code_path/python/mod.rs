@@ -30,7 +30,7 @@ pub fn parse(text: &str) -> Result<Module, ParseFailure> {
     Ok(Module { body, doc })
 }
 
-/// The translation of one module. The flags speak of the function that is being translated.
+/// The translation of one module. The flag speaks of the function that is being translated.
 struct Lowering<'t> {
     text: &'t str,
     yields: bool,

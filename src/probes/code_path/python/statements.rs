@@ -35,8 +35,8 @@ impl Lowering<'_> {
             }
             ast::Stmt::AugAssign(s) => {
                 let at = start(stmt);
-                let operands = vec![self.expression(&s.target), self.expression(&s.value)];
-                let value = Expr { at, kind: ExprKind::Operation(operands) };
+                let (first, second) = (Box::new(self.expression(&s.target)), Box::new(self.expression(&s.value)));
+                let value = Expr { at, kind: ExprKind::Update(first, second) };
                 StmtKind::Assign(vec![self.target(&s.target)], value)
             }
             ast::Stmt::AnnAssign(s) => {

@@ -1,0 +1,208 @@
+//! What Python has built in, as far as the analysis knows it.
+
+use std::rc::Rc;
+
+use super::{Evaled, Exc, Interp, State};
+use crate::probes::code_path::tree::Resolution;
+use crate::probes::code_path::value::{Arguments, Cell, Origin, Spot, UnseenKind, Value};
+
+impl Interp<'_> {
+    /// What Python has built in and the analysis knows; `None` for the rest.
+    pub(super) fn builtin_call(
+        &mut self,
+        state: &State,
+        chain: &str,
+        arguments: &Arguments,
+        spot: Spot,
+    ) -> Option<Evaled> {
+        let given = &arguments.positions;
+        let first = given.first();
+        let one = |value: Value| Some(vec![(state.clone(), Ok(value))]);
+        match (chain, first) {
+            ("builtins.exec" | "builtins.eval" | "builtins.compile" | "builtins.__import__", _) => {
+                let mut state = state.clone();
+                state.effect.tainted = true;
+                Some(self.call_lost(state, &format!("{chain} runs code that is not seen"), spot))
+            }
+            ("builtins.globals" | "builtins.locals" | "builtins.vars", _) => {
+                let reason = format!("{chain}() gives variables that are not followed");
+                let mut state = state.clone();
+                self.taint(&mut state, &reason, spot);
+                let value = self.lost(&reason, spot);
+                Some(vec![(state, Ok(value))])
+            }
+            ("builtins.getattr", Some(object)) => Some(self.get_attribute(state, object, arguments, spot)),
+            ("builtins.setattr", Some(object)) => match (given.get(1), given.get(2)) {
+                (Some(Value::Text(name)), Some(value)) => {
+                    let assigned = self.assign_attribute(state.clone(), object, name, value, spot);
+                    Some(assigned.into_iter().map(|state| (state, Ok(Value::None))).collect())
+                }
+                _ => {
+                    let mut state = state.clone();
+                    state.effect.tainted = true;
+                    Some(self.call_lost(state, "setattr with a computed name", spot))
+                }
+            },
+            _ if chain.starts_with("unittest.mock.") => {
+                let mut state = state.clone();
+                state.effect.tainted = true;
+                Some(self.call_lost(state, "unittest.mock replaces what is called", spot))
+            }
+            ("builtins.delattr", _) => Some(self.call_lost(state.clone(), "delattr", spot)),
+            ("builtins.isinstance", Some(value)) => {
+                let verdict = given.get(1).and_then(|class| self.is_instance(state, value, class));
+                match verdict {
+                    Some(verdict) => one(Value::Bool(verdict)),
+                    None => {
+                        let flag = self.unknown_flag();
+                        one(flag)
+                    }
+                }
+            }
+            ("builtins.bool", Some(value)) => {
+                let truths = self.truths(state.clone(), &value.clone(), spot);
+                Some(truths.into_iter().map(|(state, truth)| (state, Ok(Value::Bool(truth)))).collect())
+            }
+            ("builtins.len", Some(value)) => self.length(state, value).map(|value| vec![(state.clone(), Ok(value))]),
+            (
+                "builtins.list" | "builtins.tuple" | "builtins.sorted" | "builtins.set" | "builtins.frozenset"
+                | "builtins.reversed" | "builtins.enumerate",
+                _,
+            ) => self.collected(state, chain, first, arguments, spot),
+            ("builtins.dict", None) if arguments.names.is_empty() && !arguments.open => {
+                let address = self.address();
+                let mut state = state.clone();
+                state.put(address, Cell::Table(Vec::new()));
+                Some(vec![(state, Ok(Value::Object(address)))])
+            }
+            ("builtins.dict", None) if !arguments.open => {
+                let entries = arguments.names.iter().map(|(name, value)| (Value::Text(name.clone()), value.clone()));
+                let (address, mut state) = (self.address(), state.clone());
+                state.put(address, Cell::Table(entries.collect()));
+                Some(vec![(state, Ok(Value::Object(address)))])
+            }
+            ("builtins.range", _) => {
+                let value = self.collection("range");
+                one(value)
+            }
+            ("builtins.type", Some(Value::Object(address))) if given.len() == 1 => match state.cell(*address) {
+                Some(Cell::Instance { class, .. }) => one(Value::Class(*class)),
+                Some(Cell::List(_) | Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_)) | None => None,
+            },
+            ("builtins.type", _) if given.len() > 1 => {
+                Some(self.call_lost(state.clone(), "a class is made by a call", spot))
+            }
+            ("builtins.super", Some(Value::Class(class))) => match given.get(1) {
+                Some(receiver) => one(Value::Super(*class, Rc::new(receiver.clone()))),
+                None => Some(self.call_lost(state.clone(), "super() with one argument", spot)),
+            },
+            (
+                "builtins.next" | "builtins.iter" | "builtins.any" | "builtins.all" | "builtins.sum" | "builtins.min"
+                | "builtins.max" | "builtins.map" | "builtins.filter" | "builtins.zip",
+                _,
+            ) if given.iter().any(|value| self.runs_when_iterated(state, value)) => {
+                Some(self.call_lost(state.clone(), "a generator of the tree is driven here", spot))
+            }
+            ("builtins.str", Some(Value::Text(text))) => one(Value::Text(text.clone())),
+            ("builtins.property" | "builtins.staticmethod" | "builtins.classmethod", _) => {
+                let value = self.lost(&format!("{chain} is called as a function"), spot);
+                one(value)
+            }
+            ("sys.exit" | "builtins.exit" | "builtins.quit", _) => {
+                Some(vec![(state.clone(), Err(Exc::Builtin("SystemExit".into())))])
+            }
+            ("functools.partial", Some(function)) => {
+                let mut rest = arguments.clone();
+                rest.positions.remove(0);
+                one(Value::Partial(Rc::new((function.clone(), rest))))
+            }
+            ("typing.cast", _) => given.get(1).and_then(|value| one(value.clone())),
+            ("asyncio.run", Some(value)) => Some(self.awaited(state.clone(), &value.clone(), spot)),
+            ("importlib.import_module", Some(name)) => Some(self.import_by_name(state, name, arguments, spot)),
+            ("importlib.reload", _) => Some(self.call_lost(state.clone(), "a module is loaded again", spot)),
+            (
+                "functools.wraps"
+                | "functools.lru_cache"
+                | "functools.cache"
+                | "dataclasses.dataclass"
+                | "contextlib.contextmanager",
+                _,
+            ) => {
+                let value = self.unseen(Origin::Outside, chain, UnseenKind::Plain);
+                one(value)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn import_by_name(&mut self, state: &State, name: &Value, arguments: &Arguments, spot: Spot) -> Evaled {
+        if let (Value::Text(name), 1) = (name, arguments.positions.len())
+            && let Resolution::Module(id) = self.tree.resolve(name, Some(spot.module))
+        {
+            let loaded = self.loaded().contains(&id);
+            if !loaded {
+                self.load(id);
+            }
+            let mut state = state.clone();
+            self.catch_up(&mut state);
+            return vec![(state, Ok(Value::Module(id)))];
+        }
+        let value = self.lost("a module is imported by a name that is not seen", spot);
+        let mut out = Vec::new();
+        self.may_raise(state, &mut out);
+        out.push((state.clone(), Ok(value)));
+        out
+    }
+
+    pub(super) fn get_attribute(&mut self, state: &State, object: &Value, arguments: &Arguments, spot: Spot) -> Evaled {
+        let Some(Value::Text(name)) = arguments.positions.get(1) else {
+            let value = self.lost("getattr with a computed name", spot);
+            let mut out = Vec::new();
+            self.may_raise(state, &mut out);
+            out.push((state.clone(), Ok(value)));
+            return out;
+        };
+        let found = self.attribute(state.clone(), object, name, spot);
+        let Some(default) = arguments.positions.get(2) else { return found };
+        let mut out: Evaled = Vec::new();
+        for (state, result) in found {
+            let sure = matches!(
+                result,
+                Ok(Value::Bound(_) | Value::Function(_) | Value::Member(..) | Value::Class(_) | Value::Bool(_))
+            );
+            if !sure {
+                out.push((state.clone(), Ok(default.clone())));
+            }
+            if result.is_ok() {
+                out.push((state, result));
+            }
+        }
+        out
+    }
+
+    /// Whether a value is an instance; `None` when that is not known.
+    pub(super) fn is_instance(&self, state: &State, value: &Value, class: &Value) -> Option<bool> {
+        let own = match value {
+            Value::Object(address) => match state.cell(*address)? {
+                Cell::Instance { class, .. } => *class,
+                Cell::List(_) | Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_) => return None,
+            },
+            Value::Member(class, _) => *class,
+            Value::None => return Some(false).filter(|_| matches!(class, Value::Class(_))),
+            _ => return None,
+        };
+        match class {
+            Value::Class(class) if self.class(own).line.contains(class) => Some(true),
+            Value::Class(_) => self.is_closed(own).then_some(false),
+            Value::Tuple(classes) => {
+                let verdicts: Vec<_> = classes.iter().map(|class| self.is_instance(state, value, class)).collect();
+                if verdicts.contains(&Some(true)) {
+                    Some(true)
+                } else {
+                    verdicts.iter().all(|verdict| *verdict == Some(false)).then_some(false)
+                }
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! Built-in collections: displays, elements, methods, and what is known of their contents.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::{Evaled, Exc, Interp, State};
+use crate::probes::code_path::model::{Element, Expr, Name, SequenceKind};
+use crate::probes::code_path::state::Aspect;
+use crate::probes::code_path::value::{
+    Arguments, Cell, Closure, Origin, Spot, SuspendedKind, Unseen, UnseenKind, Value,
+};
+
+impl Interp<'_> {
+    /// Whether iterating a value runs code of the tree: a generator, or an object that is no plain collection.
+    pub(super) fn runs_when_iterated(&self, state: &State, value: &Value) -> bool {
+        match value {
+            Value::Suspended(suspended) => suspended.kind != SuspendedKind::Coroutine,
+            Value::Object(address) => match state.cell(*address) {
+                Some(Cell::Instance { class, .. }) => {
+                    let names = ["__iter__", "__getitem__", "__next__", "__len__", "__contains__", "keys"];
+                    !self.is_closed(*class) || names.iter().any(|name| self.find_member(*class, name).is_some())
+                }
+                Some(Cell::List(_) | Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_)) | None => false,
+            },
+            Value::OneOf(all) => all.iter().any(|each| self.runs_when_iterated(state, each)),
+            _ => false,
+        }
+    }
+
+    pub(super) fn length(&mut self, state: &State, value: &Value) -> Option<Value> {
+        let count = |n: usize| i64::try_from(n).ok().map(Value::Int);
+        match value {
+            Value::Tuple(items) => count(items.len()),
+            Value::Object(address) => match state.cell(*address)? {
+                Cell::List(items) => count(items.len()),
+                Cell::Table(entries) => count(entries.len()),
+                Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_) => None,
+            },
+            Value::Unseen(unseen) if unseen.kind == UnseenKind::Collection => {
+                Some(self.unseen(Origin::Outside, "len", UnseenKind::Length(unseen.id)))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn collected(
+        &mut self,
+        state: &State,
+        chain: &str,
+        first: Option<&Value>,
+        arguments: &Arguments,
+        spot: Spot,
+    ) -> Option<Evaled> {
+        let mut state = state.clone();
+        let has_key = arguments.named("key").is_some();
+        let items = match first {
+            None if !arguments.open => Some(Vec::new()),
+            Some(value) => self.known_items(&state, value),
+            None => None,
+        };
+        if let (Some(items), false) = (items, has_key || chain == "builtins.enumerate") {
+            let value = if chain == "builtins.tuple" {
+                Value::Tuple(Rc::new(items))
+            } else {
+                let address = self.address();
+                state.put(address, Cell::List(items));
+                Value::Object(address)
+            };
+            return Some(vec![(state, Ok(value))]);
+        }
+        if first.is_some_and(|value| self.runs_when_iterated(&state, value)) {
+            return Some(self.call_lost(state, "a generator of the tree is driven here", spot));
+        }
+        if has_key {
+            return None;
+        }
+        let filled = first.and_then(|value| self.truth(&state, value)).filter(|filled| *filled);
+        let is_collection = match first {
+            Some(Value::Unseen(unseen)) => unseen.kind == UnseenKind::Collection,
+            Some(Value::Object(_) | Value::Tuple(_)) => true,
+            _ => false,
+        };
+        let value = self.collection("collected");
+        if let (Some(_), true, Value::Unseen(unseen)) = (filled, is_collection, &value) {
+            state.learn(unseen.id, Aspect::Filled, true);
+        }
+        let mut out = Vec::new();
+        self.may_raise(&state, &mut out);
+        out.push((state, Ok(value)));
+        Some(out)
+    }
+
+    /// The elements of a collection, where they are all known.
+    pub(super) fn known_items(&self, state: &State, value: &Value) -> Option<Vec<Value>> {
+        match value {
+            Value::Tuple(items) => Some(items.to_vec()),
+            Value::Object(address) => match state.cell(*address)? {
+                Cell::List(items) => Some(items.clone()),
+                Cell::Table(entries) => Some(entries.iter().map(|(key, _)| key.clone()).collect()),
+                Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_) => None,
+            },
+            Value::Class(class) => self.class(*class).enumeration.as_ref().map(|members| {
+                let own = members.iter().filter(|(name, _, first)| name == first);
+                own.map(|(name, ..)| Value::Member(*class, name.clone())).collect()
+            }),
+            _ => None,
+        }
+    }
+
+    /// A method of a value of a built-in kind.
+    pub(super) fn builtin_method(
+        &mut self,
+        mut state: State,
+        receiver: &Value,
+        method: &Rc<Unseen>,
+        arguments: Arguments,
+        spot: Spot,
+    ) -> Evaled {
+        let name: Name = method.chain.rsplit('.').next().unwrap_or("").into();
+        if arguments.values().any(|value| self.runs_when_iterated(&state, value)) {
+            return self.call_lost(state, "a generator of the tree is driven here", spot);
+        }
+        if let Value::Object(address) = receiver {
+            let cell = state.cell(*address).cloned();
+            match cell {
+                Some(Cell::List(items)) => return self.list_method(state, *address, items, &name, arguments),
+                Some(Cell::Table(entries)) => {
+                    return self.table_method(state, *address, &entries, &name, arguments);
+                }
+                Some(Cell::Instance { .. }) if method.chain.starts_with("builtins.object.") => {}
+                Some(Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_)) | None => {
+                    let value = self.data(&name);
+                    let states = self.hand_over(state, &arguments, spot);
+                    return states.into_iter().map(|state| (state, Ok(value.clone()))).collect();
+                }
+            }
+        }
+        let value = match (receiver, &*name) {
+            (Value::Text(text), "lower") => Value::Text(text.to_lowercase().into()),
+            (Value::Text(text), "upper") => Value::Text(text.to_uppercase().into()),
+            (Value::Text(text), "strip") => Value::Text(text.trim().into()),
+            (Value::Text(text), "replace") => match arguments.positions.as_slice() {
+                [Value::Text(from), Value::Text(to)] if !arguments.open && arguments.names.is_empty() => {
+                    Value::Text(text.replace(&**from, to).into())
+                }
+                _ => self.scalar(&name),
+            },
+            (Value::Text(text), "format") => {
+                let head = text.split('{').next().unwrap_or("");
+                Value::TextFrom(head.into())
+            }
+            (Value::Text(_) | Value::TextFrom(_), _) => self.scalar(&name),
+            (Value::None, "__init__" | "__init_subclass__" | "__post_init__" | "__enter__" | "__exit__") => Value::None,
+            (Value::Function(closure), _) => {
+                let closure: Rc<Closure> = closure.clone();
+                let reason = format!("{name} of function {} is not followed", closure.name);
+                return self.call_lost(state, &reason, spot);
+            }
+            (Value::Suspended(_) | Value::Partial(_) | Value::Bound(_) | Value::Super(..), _) => {
+                return self.call_lost(state, &format!("{name}() is not followed"), spot);
+            }
+            _ => self.data(&name),
+        };
+        self.forget_all(&mut state, &arguments);
+        let mut out = Vec::new();
+        self.may_raise(&state, &mut out);
+        out.push((state, Ok(value)));
+        out
+    }
+
+    pub(super) fn list_method(
+        &mut self,
+        mut state: State,
+        address: u32,
+        mut items: Vec<Value>,
+        name: &str,
+        arguments: Arguments,
+    ) -> Evaled {
+        const KNOWN: usize = 16;
+        let mut out = Vec::new();
+        let value = match (name, arguments.positions.first()) {
+            ("append" | "add", Some(value)) if items.len() < KNOWN => {
+                items.push(value.clone());
+                state.put(address, Cell::List(items));
+                Value::None
+            }
+            ("extend", Some(more)) => {
+                match self.known_items(&state, more).filter(|more| items.len() + more.len() <= KNOWN) {
+                    Some(more) => {
+                        items.extend(more);
+                        state.put(address, Cell::List(items));
+                    }
+                    None => state.put(address, Cell::Seen(BTreeMap::new())),
+                }
+                Value::None
+            }
+            ("copy", _) => {
+                let copy = self.address();
+                state.put(copy, Cell::List(items));
+                Value::Object(copy)
+            }
+            ("index" | "count", _) => self.scalar(name),
+            ("pop", _) => {
+                state.put(address, Cell::Seen(BTreeMap::new()));
+                let other = self.data("pop");
+                Value::one_of(items, || other)
+            }
+            _ => {
+                state.put(address, Cell::Seen(BTreeMap::new()));
+                Value::None
+            }
+        };
+        self.may_raise(&state, &mut out);
+        out.push((state, Ok(value)));
+        out
+    }
+
+    pub(super) fn table_method(
+        &mut self,
+        mut state: State,
+        address: u32,
+        entries: &[(Value, Value)],
+        name: &str,
+        arguments: Arguments,
+    ) -> Evaled {
+        let mut out = Vec::new();
+        let as_list = |me: &mut Self, state: &mut State, items: Vec<Value>| {
+            let list = me.address();
+            state.put(list, Cell::List(items));
+            Value::Object(list)
+        };
+        let value = match (name, arguments.positions.first()) {
+            ("get", Some(key)) => {
+                let default = arguments.positions.get(1).cloned().unwrap_or(Value::None);
+                let (found, open) = self.lookup(&state, entries, key);
+                let rest = open.then_some(default);
+                Value::one_of(found.into_iter().chain(rest).collect::<Vec<_>>(), || self.data("get"))
+            }
+            ("items", None) => {
+                let items = entries.iter().map(|(key, value)| Value::Tuple(Rc::new(vec![key.clone(), value.clone()])));
+                as_list(self, &mut state, items.collect())
+            }
+            ("values", None) => as_list(self, &mut state, entries.iter().map(|(_, value)| value.clone()).collect()),
+            ("keys", None) => as_list(self, &mut state, entries.iter().map(|(key, _)| key.clone()).collect()),
+            ("copy", None) => {
+                let copy = self.address();
+                state.put(copy, Cell::Table(entries.to_vec()));
+                Value::Object(copy)
+            }
+            ("pop" | "setdefault", _) => {
+                state.put(address, Cell::Seen(BTreeMap::new()));
+                let other = self.data(name);
+                let all = entries.iter().map(|(_, value)| value.clone()).chain([other.clone()]);
+                Value::one_of(all.collect::<Vec<_>>(), || other)
+            }
+            _ => {
+                state.put(address, Cell::Seen(BTreeMap::new()));
+                Value::None
+            }
+        };
+        self.may_raise(&state, &mut out);
+        out.push((state.clone(), Ok(Value::None)));
+        out.pop();
+        for each in value.alternatives() {
+            out.push((state.clone(), Ok(each)));
+        }
+        out
+    }
+
+    /// The values that a key finds, and whether it may find none of them. The last equal key wins.
+    pub(super) fn lookup(&self, state: &State, entries: &[(Value, Value)], key: &Value) -> (Vec<Value>, bool) {
+        let mut found = Vec::new();
+        for (each, value) in entries.iter().rev() {
+            match self.compare(state, crate::probes::code_path::model::Comparison::Equal, each, key) {
+                Some(true) => {
+                    found.push(value.clone());
+                    return (found, false);
+                }
+                Some(false) => {}
+                None => found.push(value.clone()),
+            }
+        }
+        (found, true)
+    }
+
+    /// Forgets the elements of a collection; false when the value is none.
+    pub(super) fn changed_in_place(&mut self, state: &mut State, value: &Value) -> bool {
+        match value {
+            Value::Object(address) => {
+                let is_collection =
+                    matches!(state.cell(*address), Some(Cell::List(_) | Cell::Table(_) | Cell::Seen(_)));
+                if is_collection {
+                    state.put(*address, Cell::Seen(BTreeMap::new()));
+                }
+                is_collection
+            }
+            Value::Unseen(unseen) if unseen.kind == UnseenKind::Collection => {
+                state.forget(unseen.id);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn sequence(&mut self, state: State, kind: SequenceKind, elements: &[Element]) -> Evaled {
+        let exprs: Vec<_> = elements.iter().map(|element| &element.value).collect();
+        let evaluated = self.evaluate_all(state, &exprs);
+        self.then(evaluated, |me, mut state, values| {
+            let mut items = Vec::new();
+            for (element, value) in elements.iter().zip(values) {
+                match element.spread {
+                    false => items.push(value),
+                    true if me.runs_when_iterated(&state, &value) => {
+                        let spot = me.spot(element.value.at);
+                        me.unseen_code(&mut state, "what is spread here runs code that is not followed", spot);
+                        return vec![(state, Ok(me.collection("display")))];
+                    }
+                    true => match me.known_items(&state, &value) {
+                        Some(more) => items.extend(more),
+                        None => {
+                            let filled = items.len() + 1 < elements.len();
+                            let collection = me.collection("display");
+                            if let (true, Value::Unseen(unseen)) = (filled, &collection) {
+                                state.learn(unseen.id, Aspect::Filled, true);
+                            }
+                            return vec![(state, Ok(collection))];
+                        }
+                    },
+                }
+            }
+            let value = match kind {
+                SequenceKind::Tuple => Value::Tuple(Rc::new(items)),
+                SequenceKind::List | SequenceKind::Set => {
+                    let address = me.address();
+                    state.put(address, Cell::List(items));
+                    Value::Object(address)
+                }
+            };
+            vec![(state, Ok(value))]
+        })
+    }
+
+    pub(super) fn table(&mut self, state: State, entries: &[(Option<Expr>, Expr)]) -> Evaled {
+        let exprs: Vec<_> = entries.iter().flat_map(|(key, value)| key.iter().chain([value])).collect();
+        let evaluated = self.evaluate_all(state, &exprs);
+        self.then(evaluated, |me, mut state, values| {
+            let mut values = values.into_iter();
+            let mut all: Vec<(Value, Value)> = Vec::new();
+            for (key, _) in entries {
+                let mut next = || values.next().unwrap_or(Value::None);
+                match key {
+                    Some(_) => {
+                        let key = next();
+                        all.push((key, next()));
+                    }
+                    None => match next() {
+                        Value::Object(address) => match state.cell(address) {
+                            Some(Cell::Table(more)) => all.extend(more.iter().cloned()),
+                            Some(Cell::List(_) | Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_)) | None => {
+                                return vec![(state, Ok(me.collection("dict")))];
+                            }
+                        },
+                        _ => return vec![(state, Ok(me.collection("dict")))],
+                    },
+                }
+            }
+            let mut last: Vec<(Value, Value)> = Vec::new();
+            for (key, value) in all {
+                last.retain(|(each, _)| *each != key);
+                last.push((key, value));
+            }
+            let address = me.address();
+            state.put(address, Cell::Table(last));
+            vec![(state, Ok(Value::Object(address)))]
+        })
+    }
+
+    /// `object[index]`
+    pub(super) fn item(&mut self, state: State, object: &Value, index: &Value, spot: Spot) -> Evaled {
+        if let Value::OneOf(all) = object {
+            return all.iter().flat_map(|each| self.item(state.clone(), each, index, spot)).collect();
+        }
+        let mut out: Evaled = Vec::new();
+        let value = match object {
+            Value::Tuple(items) => self.position(items, index),
+            Value::Object(address) => match state.cell(*address).cloned() {
+                Some(Cell::List(items)) => self.position(&items, index),
+                Some(Cell::Table(entries)) => {
+                    let (found, open) = self.lookup(&state, &entries, index);
+                    if let (false, [_]) = (open, &found[..]) {
+                        self.decided(spot, format!("{index:?}"));
+                    }
+                    if open {
+                        out.push((state.clone(), Err(Exc::Builtin("KeyError".into()))));
+                    }
+                    if found.is_empty() {
+                        return out;
+                    }
+                    Value::one_of(found, || self.data("item"))
+                }
+                Some(Cell::Instance { class, .. }) => match self.find_member(class, "__getitem__") {
+                    Some((_, Value::Function(closure))) => {
+                        let arguments =
+                            crate::probes::code_path::value::Arguments::of(vec![object.clone(), index.clone()]);
+                        return self.invoke(state, &closure, arguments, Some(spot));
+                    }
+                    _ => return self.call_lost(state, "an element is read in a way that is not seen", spot),
+                },
+                Some(Cell::Scope { .. } | Cell::Seen(_)) | None => self.data("item"),
+            },
+            Value::Class(class) => match (&self.class(*class).enumeration, index) {
+                (Some(members), Value::Text(name)) => {
+                    let found = members.iter().find(|(each, ..)| each == name);
+                    match found {
+                        Some((_, _, first)) => Value::Member(*class, first.clone()),
+                        None => {
+                            out.push((state, Err(Exc::Builtin("KeyError".into()))));
+                            return out;
+                        }
+                    }
+                }
+                (Some(members), _) => {
+                    let all: Vec<_> =
+                        members.iter().map(|(_, _, first)| Value::Member(*class, first.clone())).collect();
+                    Value::one_of(all, || self.data("member"))
+                }
+                // A generic class with its parameters is the class.
+                (None, _) => object.clone(),
+            },
+            Value::Unseen(unseen) => {
+                let origin = match (&unseen.origin, &unseen.kind) {
+                    (Origin::Outside, UnseenKind::Collection) => Origin::Data,
+                    (origin, _) => origin.clone(),
+                };
+                let kind = if unseen.kind == UnseenKind::Scalar { UnseenKind::Scalar } else { UnseenKind::Plain };
+                let chain = unseen.chain.to_string();
+                self.unseen(origin, &chain, kind)
+            }
+            Value::Text(_) | Value::TextFrom(_) => self.scalar("text"),
+            _ => self.data("item"),
+        };
+        self.may_raise(&state, &mut out);
+        out.extend(value.alternatives().into_iter().map(|each| (state.clone(), Ok(each))));
+        out
+    }
+
+    pub(super) fn position(&mut self, items: &[Value], index: &Value) -> Value {
+        let known = match index {
+            Value::Int(index) => usize::try_from(*index).ok().and_then(|index| items.get(index).cloned()),
+            // False and True are 0 and 1 as positions: a dispatch on a condition.
+            Value::Bool(second) => items.get(usize::from(*second)).cloned(),
+            _ => None,
+        };
+        let other = self.data("item");
+        known.unwrap_or_else(|| Value::one_of(items.iter().cloned().chain([other.clone()]), || other))
+    }
+}

@@ -1,0 +1,167 @@
+//! Comprehensions and generators.
+
+use std::collections::BTreeMap;
+
+use super::{Driver, Evaled, Exc, Flow, Frame, Interp, State};
+use crate::probes::code_path::model::Comprehension;
+use crate::probes::code_path::state::{Aspect, Carried};
+use crate::probes::code_path::value::{Cell, Spot, Value};
+
+impl Interp<'_> {
+    pub(super) fn comprehension(&mut self, state: State, comprehension: &Comprehension, spot: Spot) -> Evaled {
+        // A lazy one runs when it is iterated; it is run here, or not at all, and both are followed.
+        let unrun = comprehension.lazy.then(|| state.clone());
+        let before = self.met_so_far();
+        let frame = self.frame().clone();
+        let scope = self.address();
+        let outer = if frame.body_of.is_some() { None } else { frame.scope };
+        let mut state = state;
+        state.effect.doubt |= comprehension.lazy;
+        state.put(scope, Cell::Scope { names: BTreeMap::new(), outer });
+        self.frames.push(Frame {
+            scope: Some(scope),
+            function: None,
+            body_of: None,
+            called_at: None,
+            driver: Driver::None,
+            ..frame
+        });
+        let ran = self.comprehension_loops(state, comprehension, 0, spot);
+        self.frames.pop();
+        let mut out: Evaled = Vec::new();
+        for (mut state, flow) in ran {
+            if !comprehension.lazy {
+                state.drop_cell(scope);
+            }
+            match flow {
+                Flow::Raise(exc) => out.push((state, Err(exc))),
+                Flow::Next | Flow::Return(_) | Flow::Break | Flow::Continue => {
+                    let filled = comprehension.loops.len() == 1 && comprehension.loops[0].conditions.is_empty();
+                    let value = if comprehension.lazy { self.data("generator") } else { self.collection("list") };
+                    if let (true, Value::Unseen(unseen), Some(true)) =
+                        (filled, &value, state.fact(scope, Aspect::Filled))
+                    {
+                        let id = unseen.id;
+                        state.learn(id, Aspect::Filled, true);
+                    }
+                    out.push((state, Ok(value)));
+                }
+            }
+        }
+        if let Some(mut state) = unrun {
+            // Whether, and how often, it is driven is not followed: that matters where it does something.
+            let mut expected = state.effect.clone();
+            expected.doubt = true;
+            let harmless = before == self.met_so_far() && out.iter().all(|(each, _)| each.effect == expected);
+            if harmless {
+                out.iter_mut().for_each(|(each, _)| each.effect = state.effect.clone());
+            } else {
+                self.doubt(&mut state, "how this generator is driven is not followed", spot);
+            }
+            let value = self.data("generator");
+            out.push((state, Ok(value)));
+        }
+        self.settle(out)
+    }
+
+    pub(super) fn comprehension_loops(
+        &mut self,
+        state: State,
+        comprehension: &Comprehension,
+        depth: usize,
+        spot: Spot,
+    ) -> Vec<(State, Flow)> {
+        let Some(each) = comprehension.loops.get(depth) else {
+            let elements: Vec<_> = comprehension.element.iter().collect();
+            let values = self.evaluate_all(state, &elements);
+            return self.then_flow(values, |_, state, _| vec![(state, Flow::Next)]);
+        };
+        let iterables = self.evaluate(state, &each.iterable);
+        self.then_flow(iterables, |me, mut state, iterable| {
+            if depth == 0
+                && me.truth(&state, &iterable) == Some(true)
+                && let Some(scope) = me.frame().scope
+            {
+                state.learn(scope, Aspect::Filled, true);
+            }
+            me.iterate(state, &iterable, &each.target, spot, &mut |me, state| {
+                let mut states = vec![(state, Flow::Next)];
+                for condition in &each.conditions {
+                    let mut next = Vec::new();
+                    for (state, flow) in states {
+                        if flow != Flow::Next {
+                            next.push((state, flow));
+                            continue;
+                        }
+                        let tests = me.test(state, condition);
+                        next.extend(me.then_flow(tests, |_, state, truth| {
+                            vec![(state, if truth { Flow::Next } else { Flow::Continue })]
+                        }));
+                    }
+                    states = next;
+                }
+                let mut out = Vec::new();
+                for (state, flow) in states {
+                    match flow {
+                        Flow::Next => out.extend(me.comprehension_loops(state, comprehension, depth + 1, spot)),
+                        other => out.push((state, other)),
+                    }
+                }
+                out
+            })
+        })
+    }
+
+    /// A value is given to whoever drives this generator.
+    pub(super) fn yielded(&mut self, mut state: State, value: Value, spot: Spot) -> Evaled {
+        match self.frame().driver.clone() {
+            Driver::None => {
+                let reason = "a generator is driven in a way that is not seen";
+                self.unseen_code(&mut state, reason, spot);
+                let value = self.lost(reason, spot);
+                vec![(state.clone(), Err(Exc::Any)), (state, Ok(value))]
+            }
+            Driver::Exhaust => {
+                let sent = self.data("sent");
+                vec![(state, Ok(sent))]
+            }
+            Driver::Context(hold) => {
+                let held = self.held_body(state, &hold, value);
+                held.into_iter()
+                    .map(|(mut state, flow)| {
+                        let (carried, result) = match flow {
+                            Flow::Next => (Carried::End, Ok(Value::None)),
+                            Flow::Return(value) => (Carried::Return(value), Ok(Value::None)),
+                            Flow::Break => (Carried::Break, Ok(Value::None)),
+                            Flow::Continue => (Carried::Continue, Ok(Value::None)),
+                            Flow::Raise(exc) => (Carried::End, Err(exc)),
+                        };
+                        state.carried.push(carried);
+                        (state, result)
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    pub(super) fn yielded_from(&mut self, mut state: State, value: &Value, spot: Spot) -> Evaled {
+        match (value, &self.frame().driver) {
+            (Value::Suspended(suspended), Driver::Exhaust) => {
+                let suspended = suspended.clone();
+                self.resume(state, &suspended)
+            }
+            (Value::Tuple(_) | Value::Object(_) | Value::Unseen(_), Driver::Exhaust) => {
+                let sent = self.data("sent");
+                let mut out = Vec::new();
+                self.may_raise(&state, &mut out);
+                out.push((state, Ok(sent)));
+                out
+            }
+            _ => {
+                self.unseen_code(&mut state, "a generator is driven in a way that is not seen", spot);
+                let value = self.lost("yield from", spot);
+                vec![(state, Ok(value))]
+            }
+        }
+    }
+}

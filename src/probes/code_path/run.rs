@@ -1,0 +1,318 @@
+//! One run of one phase: the entry is found, called with any arguments of the declared types and the mode
+//! where the carrier says, and driven to its end.
+
+use std::rc::Rc;
+
+use super::config::{CodePathConfig, Drive, Literal, ModeKind, PhaseConfig};
+use super::interp::{Evaled, Interp, Log, Switch};
+use super::model::{Function, Name, ParameterKind, Stmt, StmtKind};
+use super::phase::split;
+use super::state::{Home, State};
+use super::value::{Arguments, Cell, ClassId, Closure, ClosureKind, ModuleId, Spot, Suspended, Value};
+
+/// What the paths of a run did.
+pub struct Run {
+    /// How they ended.
+    pub outcomes: Evaled,
+    /// What was met on them.
+    pub log: Log,
+    /// Why they were not followed to their end, if they were not.
+    pub exhausted: Option<String>,
+}
+
+/// Why a run could not be begun, and where.
+pub type Failure = (String, Option<Spot>);
+
+/// An entry as found.
+pub struct Entry {
+    /// Where it is written.
+    pub spot: Spot,
+    callable: Value,
+    written: Rc<Function>,
+    class: Option<ClassId>,
+    kind: ClosureKind,
+}
+
+/// Finds the entry of a phase.
+///
+/// # Errors
+/// Why it cannot be followed.
+pub fn find_entry(interp: &mut Interp<'_>, phase: &PhaseConfig) -> Result<Entry, Failure> {
+    let missing = |what: String| (what, None);
+    let (module_name, qualified) = phase.entry.split_once(':').unwrap_or((&phase.entry, ""));
+    let Some(module) = interp.tree.module(module_name) else {
+        return Err(missing(format!("the entry's module {module_name} is not in the tree")));
+    };
+    if let Err(failure) = interp.tree.file(module).parsed() {
+        let spot = Spot { module, at: failure.at };
+        return Err((format!("the entry's module is not understood: {}", failure.reason), Some(spot)));
+    }
+    interp.begin();
+    interp.load_all(module);
+    if let Some(reason) = interp.exhausted.take() {
+        return Err((format!("the imports of {module_name} were not followed to their end: {reason}"), None));
+    }
+    let mut parts = qualified.split('.');
+    let first: Name = parts.next().unwrap_or("").into();
+    let not_there = || (format!("{} has no {qualified}", module_name), Some(Spot { module, at: 0 }));
+    let mut value = interp.base.global(Home::Module(module), &first).cloned().ok_or_else(not_there)?;
+    let mut class = None;
+    for part in parts {
+        let Value::Class(id) = value else {
+            return Err((format!("{qualified} does not lead through a class"), Some(Spot { module, at: 0 })));
+        };
+        class = Some(id);
+        value = member(interp, id, part).ok_or_else(not_there)?;
+    }
+    let not_followed = || (format!("{qualified} is no function that can be followed"), Some(Spot { module, at: 0 }));
+    let closure = first_closure(interp, &value).ok_or_else(not_followed)?;
+    let last: &str = qualified.rsplit('.').next().unwrap_or(qualified);
+    let (written, home) = written(interp, module, class, last).unwrap_or((closure.function.clone(), closure.module));
+    let spot = Spot { module: home, at: written.at };
+    Ok(Entry { spot, callable: value, written, class, kind: closure.kind })
+}
+
+fn member(interp: &Interp<'_>, class: ClassId, name: &str) -> Option<Value> {
+    interp.class(class).line.iter().find_map(|id| interp.class(*id).members.get(name).cloned())
+}
+
+/// The function that an entry is, or that it wraps at once.
+fn first_closure(interp: &Interp<'_>, value: &Value) -> Option<Rc<Closure>> {
+    let _ = interp;
+    match value {
+        Value::Function(closure) => Some(closure.clone()),
+        Value::Bound(pair) => first_closure(interp, &pair.1),
+        _ => None,
+    }
+}
+
+/// The function as it is written under the entry's name: its parameters are what callers see.
+fn written(
+    interp: &Interp<'_>,
+    module: ModuleId,
+    class: Option<ClassId>,
+    name: &str,
+) -> Option<(Rc<Function>, ModuleId)> {
+    let find = |body: &[Stmt]| {
+        body.iter().rev().find_map(|stmt| match &stmt.kind {
+            StmtKind::Function(function) if &*function.name == name => Some(function.clone()),
+            _ => None,
+        })
+    };
+    match class {
+        Some(class) => interp.class(class).line.iter().find_map(|id| {
+            let info = interp.class(*id);
+            find(&info.definition.body).map(|function| (function, info.module))
+        }),
+        None => {
+            let parsed = interp.tree.file(module).parsed().as_ref().ok()?;
+            find(&parsed.body).map(|function| (function, module))
+        }
+    }
+}
+
+/// The mode as a value.
+pub fn mode_value(interp: &mut Interp<'_>, config: &CodePathConfig, literal: &Literal) -> Result<Value, Failure> {
+    match (config.mode.kind, literal) {
+        (ModeKind::String, Literal::Text(text)) => Ok(Value::Text(text.as_str().into())),
+        (ModeKind::Bool, Literal::Bool(value)) => Ok(Value::Bool(*value)),
+        (ModeKind::Enum, Literal::Text(member_name)) => {
+            let missing = |what: &str| (format!("the mode {}.{member_name}: {what}", config.mode.name), None);
+            let parts: Vec<&str> = config.mode.name.split('.').collect();
+            let found = (1..parts.len())
+                .rev()
+                .find_map(|n| interp.tree.module(&parts[..n].join(".")).map(|module| (module, parts[n..].to_vec())));
+            let (module, rest) = found.ok_or_else(|| missing("its module is not in the tree"))?;
+            interp.load(module);
+            let first: Name = rest[0].into();
+            let mut value = interp.base.global(Home::Module(module), &first).cloned();
+            for part in &rest[1..] {
+                value = match value {
+                    Some(Value::Class(id)) => member(interp, id, part),
+                    _ => None,
+                };
+            }
+            let Some(Value::Class(class)) = value else { return Err(missing("there is no such class")) };
+            let members = interp.class(class).enumeration.clone().unwrap_or_default();
+            let found = members.iter().find(|(name, ..)| **name == **member_name);
+            found
+                .map(|(_, _, first)| Value::Member(class, first.clone()))
+                .ok_or_else(|| missing("the enumeration has no such member"))
+        }
+        (ModeKind::String | ModeKind::Enum, Literal::Bool(_)) | (ModeKind::Bool, Literal::Text(_)) => {
+            Err(("the mode's value does not fit its kind".to_owned(), None))
+        }
+    }
+}
+
+/// Follows every path of one run.
+pub fn follow(
+    interp: &mut Interp<'_>,
+    config: &CodePathConfig,
+    phase: &PhaseConfig,
+    entry: &Entry,
+    mode: &Value,
+    switches: Vec<Switch>,
+) -> Result<Run, Failure> {
+    interp.begin();
+    interp.switches = switches;
+    let variable = match config.mode.kind {
+        ModeKind::String | ModeKind::Bool => split(interp.tree, &config.mode.name),
+        ModeKind::Enum => None,
+    };
+    if let Some((module, _)) = &variable {
+        interp.load(*module);
+    }
+    interp.mode_variable = variable.map(|(module, name)| ((module, name.as_str().into()), mode.clone()));
+    if phase.carrier.is_empty() && interp.mode_variable.is_none() {
+        return Err(("no carrier says where the mode enters".to_owned(), Some(entry.spot)));
+    }
+    let state = interp.base.clone().without_effect();
+    let starts = interp.starts(state, entry.class, entry.kind, &entry.written, entry.spot.module);
+    let mut outcomes: Evaled = Vec::new();
+    let mut carried = phase.carrier.is_empty();
+    for (mut state, mut arguments) in starts {
+        let set = phase.carrier.is_empty() || carry(interp, &mut state, &entry.written, &mut arguments, phase, mode);
+        if !set {
+            continue;
+        }
+        carried = true;
+        let called = interp.call(state, &entry.callable, arguments, entry.spot);
+        for (state, result) in called {
+            match result {
+                Ok(value) => outcomes.extend(drive(interp, state, value, phase.drive, entry.spot)),
+                Err(exc) => outcomes.push((state, Err(exc))),
+            }
+        }
+    }
+    if !carried {
+        return Err((format!("the entry has no {} that could carry the mode", phase.carrier), Some(entry.spot)));
+    }
+    let log = std::mem::take(&mut interp.log);
+    Ok(Run { outcomes, log, exhausted: interp.exhausted.take() })
+}
+
+/// Puts the mode where the carrier says. False when these arguments cannot carry it.
+fn carry(
+    interp: &mut Interp<'_>,
+    state: &mut State,
+    written: &Function,
+    arguments: &mut Arguments,
+    phase: &PhaseConfig,
+    mode: &Value,
+) -> bool {
+    let parts: Vec<&str> = phase.carrier.split('.').collect();
+    let root = parts[0];
+    let position = written
+        .parameters
+        .iter()
+        .filter(|parameter| matches!(parameter.kind, ParameterKind::Position | ParameterKind::Either))
+        .position(|parameter| &*parameter.name == root);
+    let slot = match position {
+        Some(index) => arguments.positions.get_mut(index),
+        None => arguments.names.iter_mut().find(|(name, _)| &**name == root).map(|(_, value)| value),
+    };
+    let Some(slot) = slot else { return false };
+    if parts.len() == 1 {
+        *slot = mode.clone();
+        return true;
+    }
+    let mut value = slot.clone();
+    for part in &parts[1..parts.len() - 1] {
+        let name: Name = (*part).into();
+        let Some(next) = interp.part(state, &value, &name) else { return false };
+        value = next;
+    }
+    let last: Name = parts[parts.len() - 1].into();
+    interp.pin(state, &value, &last, mode)
+}
+
+/// Drives what the entry gave to its end.
+fn drive(interp: &mut Interp<'_>, mut state: State, value: Value, drive: Drive, spot: Spot) -> Evaled {
+    let suspended: Option<Rc<Suspended>> = match &value {
+        Value::Suspended(suspended) => Some(suspended.clone()),
+        _ => None,
+    };
+    match (drive, suspended) {
+        (Drive::Call, _) => vec![(state, Ok(value))],
+        (Drive::Await | Drive::Exhaust, Some(suspended)) => interp.resume(state, &suspended),
+        (Drive::Await | Drive::Exhaust, None) => {
+            interp.not_driven(&mut state, spot);
+            vec![(state, Ok(value))]
+        }
+    }
+}
+
+impl Interp<'_> {
+    /// The ways in which an entry may be called: one for each alternative of its arguments, the receiver first.
+    fn starts(
+        &mut self,
+        mut state: State,
+        class: Option<ClassId>,
+        kind: ClosureKind,
+        written: &Rc<Function>,
+        module: ModuleId,
+    ) -> Vec<(State, Arguments)> {
+        let receiver = match (class, kind) {
+            (Some(class), ClosureKind::Plain | ClosureKind::Context | ClosureKind::Cached | ClosureKind::Property) => {
+                Some(self.receiver(&mut state, class))
+            }
+            (Some(class), ClosureKind::OfClass) => Some(Value::Class(class)),
+            (Some(_), ClosureKind::Static) | (None, _) => None,
+        };
+        let given = self.entry_arguments(&mut state, written, module, receiver);
+        let mut all = vec![Arguments { open: given.open, ..Arguments::default() }];
+        for value in &given.positions {
+            let each = value.alternatives();
+            all = all
+                .iter()
+                .flat_map(|arguments| {
+                    each.iter().map(|value| {
+                        let mut arguments = arguments.clone();
+                        arguments.positions.push(value.clone());
+                        arguments
+                    })
+                })
+                .collect();
+            if all.len() > 32 {
+                // Too many to tell apart here: the alternatives stay together from this argument on.
+                all.truncate(1);
+                let kept = all[0].positions.len();
+                all[0].positions = given.positions[..kept].to_vec();
+            }
+        }
+        for arguments in &mut all {
+            arguments.names.clone_from(&given.names);
+        }
+        all.into_iter().map(|arguments| (state.clone(), arguments)).collect()
+    }
+
+    /// An attribute on the way to the mode.
+    fn part(&mut self, state: &mut State, value: &Value, name: &Name) -> Option<Value> {
+        let spot = Spot { module: ModuleId(0), at: 0 };
+        let found = self.quietly(|me| me.read_attribute(state.clone(), value, name, spot));
+        let (next, value) = found.into_iter().find_map(|(state, result)| result.ok().map(|value| (state, value)))?;
+        *state = next;
+        Some(value)
+    }
+
+    /// Fixes an attribute.
+    fn pin(&mut self, state: &mut State, value: &Value, name: &Name, mode: &Value) -> bool {
+        match value {
+            Value::Object(address) => {
+                if !matches!(state.cell(*address), Some(Cell::Instance { .. })) {
+                    return false;
+                }
+                self.fill_instance(state, *address);
+                self.pinned.insert((*address, name.clone()));
+                self.put_field(state, *address, name, mode.clone());
+                true
+            }
+            Value::Unseen(unseen) => {
+                self.put_seen(state, unseen.id, name, mode.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+}

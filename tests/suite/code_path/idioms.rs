@@ -1,0 +1,481 @@
+//! A table of idioms, each in right and wrong forms, with the three answers.
+
+use super::*;
+
+/// A name, the rest of `app/phase.py`, and the three answers.
+pub(super) type Case = (&'static str, &'static str, [&'static str; 3]);
+
+pub(super) const CASES: &[Case] = &[
+    (
+        "early-return",
+        "def run(ctx: Ctx):\n    if ctx.mode is Mode.DRYRUN:\n        return ctx.discoverer.simulate_cut(ctx.rows)\n    gate.require()\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "if-else",
+        "def run(ctx: Ctx):\n    if ctx.mode == Mode.LIVE:\n        gate.require()\n        out = ctx.adapter.write(ctx.rows)\n    else:\n        out = ctx.discoverer.simulate_cut(ctx.rows)\n    return out\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "elif",
+        "def run(ctx: Ctx):\n    if ctx.mode == Mode.DRYRUN:\n        return ctx.discoverer.simulate_cut(ctx.rows)\n    elif ctx.mode == Mode.LIVE:\n        gate.require()\n        return ctx.adapter.write(ctx.rows)\n    raise ValueError(ctx.mode)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "member-in-tuple",
+        "def run(ctx: Ctx):\n    gate.require()\n    if ctx.mode in (Mode.LIVE,):\n        return ctx.adapter.write(ctx.rows)\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "not-in",
+        "def run(ctx: Ctx):\n    gate.require()\n    if ctx.mode not in {Mode.DRYRUN}:\n        return ctx.adapter.write(ctx.rows)\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "match",
+        "def run(ctx: Ctx):\n    match ctx.mode:\n        case Mode.LIVE:\n            gate.require()\n            return ctx.adapter.write(ctx.rows)\n        case Mode.DRYRUN | None:\n            return ctx.discoverer.simulate_cut(ctx.rows)\n        case _:\n            raise ValueError\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "match-wrong-member",
+        "def run(ctx: Ctx):\n    gate.require()\n    match ctx.mode:\n        case Mode.DRYRUN:\n            return ctx.adapter.write(ctx.rows)\n        case other:\n            return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["never", "true", "true"],
+    ),
+    (
+        "conditional-expression",
+        "def run(ctx: Ctx):\n    gate.require()\n    step = ctx.adapter.write if ctx.mode is Mode.LIVE else ctx.discoverer.simulate_cut\n    return step(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "boolean-operators",
+        "def run(ctx: Ctx):\n    live = ctx.mode is Mode.LIVE and not ctx.mode is Mode.DRYRUN\n    if not live:\n        return ctx.discoverer.simulate_cut(ctx.rows)\n    gate.enabled() or gate.require()\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "boolean-with-data",
+        "def run(ctx: Ctx):\n    gate.require()\n    if ctx.mode is Mode.LIVE and ctx.rows:\n        return ctx.adapter.write(ctx.rows)\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["sometimes", "true", "true"],
+    ),
+    (
+        "dispatch",
+        "def live(ctx: Ctx):\n    gate.require()\n    return ctx.adapter.write(ctx.rows)\n\ndef dry(ctx: Ctx):\n    return ctx.discoverer.simulate_cut(ctx.rows)\n\nTABLE = {Mode.LIVE: live, Mode.DRYRUN: dry}\n\ndef run(ctx: Ctx):\n    return TABLE[ctx.mode](ctx)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "dispatch-get-falls-back",
+        "def dry(ctx: Ctx):\n    return ctx.discoverer.simulate_cut(ctx.rows)\n\ndef run(ctx: Ctx):\n    gate.require()\n    return {Mode.DRYRUN: dry}.get(ctx.mode, dry)(ctx)\n",
+        ["never", "true", "true"],
+    ),
+    (
+        "falls-through",
+        "def run(ctx: Ctx):\n    if ctx.mode is Mode.LIVE:\n        gate.require()\n        ctx.adapter.write(ctx.rows)\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["always", "true", "true"],
+    ),
+    (
+        "live-branch-is-pass",
+        "def run(ctx: Ctx):\n    gate.require()\n    if ctx.mode is Mode.LIVE:\n        pass\n    else:\n        return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "log-only",
+        "import logging\nlogger = logging.getLogger(__name__)\n\ndef run(ctx: Ctx):\n    if ctx.mode is Mode.LIVE:\n        gate.require()\n        logger.info('writing %s', ctx.rows)\n        return {'written': len(ctx.rows)}\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "not-implemented",
+        "def run(ctx: Ctx):\n    gate.require()\n    if ctx.mode is Mode.LIVE:\n        raise NotImplementedError\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "no-guard",
+        "def run(ctx: Ctx):\n    if ctx.mode is Mode.LIVE:\n        return ctx.adapter.write(ctx.rows)\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["always", "false", "false"],
+    ),
+    (
+        "guard-after-the-write",
+        "def run(ctx: Ctx):\n    out = ctx.adapter.write(ctx.rows)\n    gate.require()\n    return out\n",
+        ["always", "false", "false"],
+    ),
+    (
+        "guard-by-assert",
+        "def run(ctx: Ctx):\n    assert gate.__execution_enabled__\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "false"],
+    ),
+    (
+        "guard-returns-quietly",
+        "def run(ctx: Ctx):\n    if not gate.enabled():\n        return None\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "false"],
+    ),
+    (
+        "guard-swallowed",
+        "def run(ctx: Ctx):\n    try:\n        gate.require()\n    except gate.Refused:\n        pass\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "false"],
+    ),
+    (
+        "guard-exits",
+        "import sys\n\ndef run(ctx: Ctx):\n    if not gate.enabled():\n        sys.exit(3)\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "guard-by-name",
+        "from app.gate import require\n\ndef run(ctx: Ctx):\n    require()\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "switch-by-value",
+        "from app.gate import __execution_enabled__ as ENABLED\n\ndef run(ctx: Ctx):\n    if not ENABLED:\n        raise RuntimeError('off')\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "false"],
+    ),
+    (
+        "switch-read-late",
+        "def run(ctx: Ctx):\n    from app.gate import __execution_enabled__ as enabled\n    if not enabled:\n        raise RuntimeError('off')\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "switch-as-default",
+        "def run(ctx: Ctx):\n    return inner(ctx)\n\ndef inner(ctx: Ctx, enabled=gate.__execution_enabled__):\n    if not enabled:\n        raise RuntimeError('off')\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "false"],
+    ),
+    (
+        "swallowed",
+        "def run(ctx: Ctx):\n    gate.require()\n    try:\n        return ctx.adapter.write(ctx.rows)\n    except Exception as error:\n        print(error)\n        return None\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "falls-back-on-error",
+        "def run(ctx: Ctx):\n    gate.require()\n    try:\n        return ctx.adapter.write(ctx.rows)\n    except Exception:\n        return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["sometimes", "true", "true"],
+    ),
+    (
+        "raised-again",
+        "def run(ctx: Ctx):\n    gate.require()\n    try:\n        return ctx.adapter.write(ctx.rows)\n    except Exception as error:\n        print(error)\n        raise\n    finally:\n        print('done')\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "finally-returns",
+        "def run(ctx: Ctx):\n    gate.require()\n    try:\n        ctx.adapter.write(ctx.rows)\n    finally:\n        return None\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "raise-from",
+        "def run(ctx: Ctx):\n    gate.require()\n    try:\n        n = ctx.adapter.write(ctx.rows)\n    except (ValueError, OSError) as error:\n        raise RuntimeError('failed') from error\n    return n\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "suppressed",
+        "import contextlib\n\ndef run(ctx: Ctx):\n    gate.require()\n    with contextlib.suppress(Exception):\n        ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "no-commit",
+        "def run(ctx: Ctx):\n    gate.require()\n    cur = ctx.conn.cursor()\n    cur.execute('INSERT INTO t VALUES (1)')\n    return 1\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "rollback",
+        "def run(ctx: Ctx):\n    gate.require()\n    cur = ctx.conn.cursor()\n    cur.execute('INSERT INTO t VALUES (1)')\n    ctx.conn.rollback()\n    return 1\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "rollback-then-commit",
+        "def run(ctx: Ctx):\n    gate.require()\n    cur = ctx.conn.cursor()\n    cur.execute('INSERT INTO t VALUES (1)')\n    ctx.conn.rollback()\n    ctx.conn.commit()\n    return 1\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "commit-first",
+        "def run(ctx: Ctx):\n    gate.require()\n    ctx.conn.commit()\n    ctx.conn.execute('INSERT INTO t VALUES (1)')\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "read-only-statement",
+        "def run(ctx: Ctx):\n    gate.require()\n    ctx.adapter.peek()\n    ctx.conn.commit()\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "commit-when-rows",
+        "def run(ctx: Ctx):\n    gate.require()\n    ctx.conn.execute('UPDATE t SET n = 1')\n    if ctx.rows:\n        ctx.conn.commit()\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "connection-as-context",
+        "import psycopg\n\ndef run(ctx: Ctx):\n    gate.require()\n    with psycopg.connect('service=cutter') as conn:\n        conn.execute('UPDATE t SET n = 1')\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "early-quiet-return",
+        "def run(ctx: Ctx):\n    gate.require()\n    if not ctx.rows:\n        return {'rows': 0}\n    return ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "loop-zero-times",
+        "def run(ctx: Ctx):\n    gate.require()\n    for row in ctx.rows:\n        ctx.conn.execute('INSERT INTO t VALUES (%s)', (row,))\n    ctx.conn.commit()\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "loop-checked",
+        "def run(ctx: Ctx):\n    gate.require()\n    if not ctx.rows:\n        raise ValueError('nothing to cut')\n    for row in ctx.rows:\n        ctx.conn.execute('INSERT INTO t VALUES (%s)', (row,))\n    ctx.conn.commit()\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "loop-checked-by-length",
+        "def run(ctx: Ctx):\n    gate.require()\n    if len(ctx.rows) == 0:\n        raise ValueError('nothing to cut')\n    ctx.conn.cursor().executemany('INSERT INTO t VALUES (%s)', ctx.rows)\n    ctx.conn.commit()\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "loop-checked-then-popped",
+        "def run(ctx: Ctx):\n    gate.require()\n    if not ctx.rows:\n        raise ValueError('nothing to cut')\n    ctx.rows.pop()\n    for row in ctx.rows:\n        ctx.conn.execute('INSERT INTO t VALUES (%s)', (row,))\n    ctx.conn.commit()\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "executemany-of-nothing",
+        "def run(ctx: Ctx):\n    gate.require()\n    ctx.conn.cursor().executemany('INSERT INTO t VALUES (%s)', ctx.rows)\n    ctx.conn.commit()\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "loop-continue",
+        "def run(ctx: Ctx):\n    gate.require()\n    wrote = False\n    for row in ['a', 'b']:\n        if row == 'b':\n            continue\n        ctx.adapter.write(ctx.rows)\n        wrote = True\n    if not wrote:\n        raise ValueError\n    return wrote\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "retry-gives-up-quietly",
+        "def run(ctx: Ctx):\n    gate.require()\n    attempt = 0\n    while attempt < 3:\n        try:\n            return ctx.adapter.write(ctx.rows)\n        except Exception:\n            attempt += 1\n    return None\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "while-true",
+        "def run(ctx: Ctx):\n    gate.require()\n    while True:\n        try:\n            return ctx.adapter.write(ctx.rows)\n        except ValueError:\n            continue\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "assert-message-simulates",
+        "def run(ctx: Ctx):\n    gate.require()\n    assert len(ctx.rows) > 1, ctx.discoverer.simulate_cut(ctx.rows)\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "true", "true"],
+    ),
+    (
+        "many-paths-one-class",
+        "def run(ctx: Ctx):\n    gate.require()\n    a = 1 if len(ctx.rows) > 0 else 2\n    b = 1 if len(ctx.rows) > 1 else 2\n    c = 1 if len(ctx.rows) > 2 else 2\n    d = 1 if len(ctx.rows) > 3 else 2\n    writer = Adapter(ctx.conn)\n    e = 1 if len(ctx.rows) > 4 else 2\n    f = 1 if len(ctx.rows) > 5 else 2\n    return writer.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "many-paths-two-classes",
+        "def run(ctx: Ctx):\n    gate.require()\n    a = 1 if len(ctx.rows) > 0 else 2\n    b = 1 if len(ctx.rows) > 1 else 2\n    c = 1 if len(ctx.rows) > 2 else 2\n    d = 1 if len(ctx.rows) > 3 else 2\n    writer = (Adapter if len(ctx.rows) > 1 else NullAdapter)(ctx.conn)\n    e = 1 if len(ctx.rows) > 4 else 2\n    f = 1 if len(ctx.rows) > 5 else 2\n    return writer.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "null-adapter",
+        "def run(ctx: Ctx):\n    gate.require()\n    return NullAdapter(ctx.conn).write(ctx.rows)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "null-adapter-as-default",
+        "def run(ctx: Ctx, adapter=None):\n    gate.require()\n    adapter = adapter or NullAdapter(ctx.conn)\n    return adapter.write(ctx.rows)\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "annotated-base-has-null-subclass",
+        "def run(ctx: Ctx, adapter: Adapter):\n    gate.require()\n    return adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "optional-adapter",
+        "from app.context import Writer\n\ndef run(ctx: Ctx, adapter: Writer | None = None):\n    gate.require()\n    if adapter is None:\n        adapter = Writer(ctx.conn)\n    return adapter.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "super-writes",
+        "class Loud(Adapter):\n    def write(self, rows):\n        print('writing')\n        return super().write(rows)\n\ndef run(ctx: Ctx):\n    gate.require()\n    return Loud(ctx.conn).write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "override-forgets-super",
+        "class Loud(Adapter):\n    def write(self, rows):\n        print('writing')\n        super().peek()\n\ndef run(ctx: Ctx):\n    gate.require()\n    return Loud(ctx.conn).write(ctx.rows)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "getattr-constant",
+        "def run(ctx: Ctx):\n    gate.require()\n    return getattr(ctx.adapter, 'write')(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "getattr-computed",
+        "def run(ctx: Ctx):\n    gate.require()\n    return getattr(ctx.adapter, 'wr' + str(ctx.mode.value))(ctx.rows)\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "exec",
+        "def run(ctx: Ctx):\n    gate.require()\n    exec('ctx.adapter.write(ctx.rows)')\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "recursion",
+        "def again(ctx: Ctx, n):\n    if n:\n        return again(ctx, n - 1)\n    return ctx.adapter.write(ctx.rows)\n\ndef run(ctx: Ctx):\n    gate.require()\n    return again(ctx, 3)\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "missing-module",
+        "try:\n    from app.plugins import writer\nexcept ImportError:\n    writer = None\n\ndef run(ctx: Ctx):\n    gate.require()\n    if writer is None:\n        raise RuntimeError\n    return writer(ctx)\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "decorator-as-guard",
+        "import functools\n\ndef guarded(f):\n    @functools.wraps(f)\n    def inner(*args, **kwargs):\n        gate.require()\n        return f(*args, **kwargs)\n    return inner\n\n@guarded\ndef run(ctx: Ctx):\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "decorator-forgets-to-call",
+        "def traced(f):\n    def inner(*args, **kwargs):\n        gate.require()\n        print(f.__name__)\n    return inner\n\n@traced\ndef run(ctx: Ctx):\n    return ctx.adapter.write(ctx.rows)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "closure-and-partial",
+        "import functools\n\ndef run(ctx: Ctx):\n    def step(rows, times):\n        return ctx.adapter.write(rows)\n    gate.require()\n    job = functools.partial(step, times=2)\n    return job(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "nested-never-called",
+        "def run(ctx: Ctx):\n    gate.require()\n    def step():\n        return ctx.adapter.write(ctx.rows)\n    return step\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "manager-commits",
+        "import contextlib\n\n@contextlib.contextmanager\ndef transaction(conn):\n    try:\n        yield conn.cursor()\n        conn.commit()\n    except Exception:\n        conn.rollback()\n        raise\n\ndef run(ctx: Ctx):\n    gate.require()\n    with transaction(ctx.conn) as cur:\n        cur.execute('INSERT INTO t VALUES (1)')\n        return 1\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "manager-swallows",
+        "import contextlib\n\n@contextlib.contextmanager\ndef transaction(conn):\n    try:\n        yield conn.cursor()\n        conn.commit()\n    except Exception:\n        conn.rollback()\n\ndef run(ctx: Ctx):\n    gate.require()\n    with transaction(ctx.conn) as cur:\n        cur.execute('INSERT INTO t VALUES (1)')\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "manager-class-swallows",
+        "class Quiet:\n    def __enter__(self):\n        return self\n    def __exit__(self, kind, error, trace):\n        return kind is not None\n\ndef run(ctx: Ctx):\n    gate.require()\n    with Quiet():\n        ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "simulator-behind-thread",
+        "import threading\n\ndef run(ctx: Ctx):\n    gate.require()\n    threading.Thread(target=lambda: ctx.discoverer.simulate_cut(ctx.rows)).start()\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "unknown", "true"],
+    ),
+    (
+        "dead-code",
+        "def run(ctx: Ctx):\n    gate.require()\n    if False:\n        ctx.discoverer.simulate_cut(ctx.rows)\n    ctx.adapter.write(ctx.rows)\n    return 1\n    ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "write-only-in-a-string",
+        "def run(ctx: Ctx):\n    \"\"\"ctx.adapter.write(ctx.rows) is called when Mode.LIVE.\"\"\"\n    gate.require()\n    # ctx.adapter.write(ctx.rows)\n    return 'ctx.adapter.write(ctx.rows)'\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "sequence-of-steps",
+        "class Steps:\n    def __init__(self, ctx: Ctx):\n        self.ctx = ctx\n        self.steps = [self.check, self.write]\n    def check(self):\n        gate.require()\n    def write(self):\n        return self.ctx.adapter.write(self.ctx.rows)\n    def run(self):\n        for step in self.steps:\n            step()\n\ndef run(ctx: Ctx):\n    Steps(ctx).run()\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "mode-overwritten",
+        "def run(ctx: Ctx):\n    gate.require()\n    ctx.mode = Mode.DRYRUN\n    if ctx.mode is Mode.LIVE:\n        return ctx.adapter.write(ctx.rows)\n    return ctx.discoverer.simulate_cut(ctx.rows)\n",
+        ["never", "true", "true"],
+    ),
+    (
+        "adapter-swapped",
+        "def run(ctx: Ctx):\n    gate.require()\n    ctx.adapter = NullAdapter(ctx.conn)\n    return ctx.adapter.write(ctx.rows)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "done-before-in-a-set",
+        "_done = set()\n\ndef run(ctx: Ctx):\n    gate.require()\n    if 'key' in _done:\n        return None\n    _done.add('key')\n    return ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "done-before-in-a-default",
+        "def run(ctx: Ctx):\n    gate.require()\n    return once(ctx)\n\ndef once(ctx: Ctx, seen={}):\n    if seen.get('key'):\n        return None\n    seen['key'] = True\n    return ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "done-before-in-a-global",
+        "_done = False\n\ndef run(ctx: Ctx):\n    global _done\n    gate.require()\n    if _done:\n        return None\n    _done = True\n    return ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "done-before-in-a-closure",
+        "def once(f):\n    done = False\n    def inner(ctx):\n        nonlocal done\n        if done:\n            return None\n        done = True\n        return f(ctx)\n    return inner\n\n@once\ndef step(ctx: Ctx):\n    return ctx.adapter.write(ctx.rows)\n\ndef run(ctx: Ctx):\n    gate.require()\n    return step(ctx)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "done-before-in-an-object",
+        "class State:\n    def __init__(self):\n        self.done = False\n    def finish(self):\n        self.done = True\n\nSTATE = State()\n\ndef run(ctx: Ctx):\n    gate.require()\n    if STATE.done:\n        return None\n    STATE.finish()\n    return ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "done-before-in-a-class",
+        "class State:\n    done = False\n\ndef run(ctx: Ctx):\n    gate.require()\n    if State.done:\n        return None\n    State.done = True\n    return ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "remembered-call",
+        "import functools\n\n@functools.lru_cache(maxsize=None)\ndef step(key):\n    CTX[0].adapter.write(CTX[0].rows)\n\nCTX = [None]\n\ndef run(ctx: Ctx):\n    gate.require()\n    CTX[0] = ctx\n    step('key')\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "walrus-in-comprehension",
+        "def run(ctx: Ctx):\n    gate.require()\n    if any([(last := row) for row in ctx.rows]):\n        return last\n    return ctx.adapter.write(ctx.rows)\n",
+        ["sometimes", "false", "true"],
+    ),
+    (
+        "another-process-succeeds",
+        "def run(ctx: Ctx):\n    gate.require()\n    subprocess.run(['true']).check_returncode()\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "argument-named-like-a-library",
+        "class Shell:\n    def run(self, words, check):\n        return None\n\ndef run(ctx: Ctx, subprocess=Shell()):\n    gate.require()\n    return subprocess.run(['pg_dump'], check=True)\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "generator-never-driven",
+        "def steps(ctx: Ctx):\n    yield ctx.adapter.write(ctx.rows)\n\ndef run(ctx: Ctx):\n    gate.require()\n    steps(ctx)\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "generator-driven-by-join",
+        "def steps(ctx: Ctx):\n    ctx.adapter.write(ctx.rows)\n    yield 'x'\n\ndef run(ctx: Ctx):\n    gate.require()\n    return ''.join(steps(ctx))\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "other-connection-commits",
+        "import psycopg\n\ndef run(ctx: Ctx):\n    gate.require()\n    first = psycopg.connect('a')\n    second = psycopg.connect('b')\n    first.execute('INSERT INTO t VALUES (1)')\n    second.commit()\n",
+        ["never", "false", "true"],
+    ),
+    (
+        "error-inside-the-transaction",
+        "def run(ctx: Ctx):\n    gate.require()\n    ctx.conn.execute('INSERT INTO t VALUES (1)')\n    try:\n        ctx.conn.execute('INSERT INTO u VALUES (1)')\n    except Exception:\n        pass\n    ctx.conn.commit()\n",
+        ["unknown", "false", "true"],
+    ),
+    (
+        "class-replaced-elsewhere",
+        "class Target(Adapter):\n    pass\n\ndef install():\n    Target.write = lambda self, rows: None\n\ndef run(ctx: Ctx):\n    gate.require()\n    return Target(ctx.conn).write(ctx.rows)\n",
+        ["unknown", "unknown", "true"],
+    ),
+    (
+        "mangled-names",
+        "class Base:\n    def __init__(self, conn):\n        self.__target = Adapter(conn)\n    def write(self, rows):\n        return self.__target.write(rows)\n\nclass Derived(Base):\n    def __init__(self, conn):\n        super().__init__(conn)\n        self.__target = NullAdapter(conn)\n\ndef run(ctx: Ctx):\n    gate.require()\n    return Derived(ctx.conn).write(ctx.rows)\n",
+        ["always", "false", "true"],
+    ),
+    (
+        "import-that-simulates",
+        "def run(ctx: Ctx):\n    gate.require()\n    from app import loud\n    return ctx.adapter.write(ctx.rows)\n",
+        ["always", "unknown", "true"],
+    ),
+];
+
+#[test]
+fn answers_for_each_idiom() {
+    let mut wrong = String::new();
+    for (name, body, expected) in CASES {
+        let phase = one_phase(body);
+        if answers(&phase) != *expected {
+            let _ = writeln!(wrong, "{name}: {:?}, not {expected:?}; {}", answers(&phase), reasons(&phase));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
