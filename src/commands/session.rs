@@ -8,7 +8,7 @@ use std::time::Instant as Monotonic;
 use super::CommandError;
 use crate::evidence::{EVIDENCE_FORMAT, Evidence, Instant, ProbeId, Process};
 use crate::gates::{self, Gate, Loaded};
-use crate::probes::{Collection, Question, Secrets, collect};
+use crate::probes::{Collection, Place, Question, Secrets, collect};
 
 /// Loads a package and shows its warnings on standard error.
 ///
@@ -24,6 +24,17 @@ pub fn load(path: &Path) -> Result<Loaded, CommandError> {
         return Err(CommandError::Usage(message));
     }
     Ok(loaded)
+}
+
+/// A place with its folders relative to the working directory where they lie below it, as a person who stands
+/// there, or a code host that checks out there, names them.
+pub fn shown(place: &Place) -> Place {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
+    let relative = |path: &Path| {
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        here.as_ref().and_then(|here| real.strip_prefix(here).ok()).map_or(real.clone(), Path::to_owned)
+    };
+    Place { package_dir: relative(&place.package_dir), root: place.root.as_deref().map(relative) }
 }
 
 /// Replaces standard input by `/dev/null`, so that nothing can be asked of a person.
