@@ -33,6 +33,32 @@ pub fn outputs(given: &[String]) -> Result<Vec<Output>, CommandError> {
     Ok(outputs)
 }
 
+impl Output {
+    /// The format's name.
+    pub fn name(&self) -> &'static str {
+        self.format.name
+    }
+
+    /// Some gates without a result in this format.
+    ///
+    /// # Errors
+    /// A format that shows a result.
+    pub fn some(&self, judged: &Judged<'_>) -> Result<String, CommandError> {
+        Ok(some(self)?(judged))
+    }
+
+    /// Writes a text where this output goes.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn put(&self, text: &str) -> Result<(), CommandError> {
+        match &self.file {
+            Some(path) => to_file(path, text.as_bytes()),
+            None => to_stdout(text),
+        }
+    }
+}
+
 fn output(text: &str) -> Result<Output, CommandError> {
     let (name, file) = match text.split_once('=') {
         Some((_, "")) => return Err(CommandError::Usage(format!("--format {text}: name a file after `=`"))),

@@ -44,13 +44,13 @@ fn close_stdin() -> bool {
 }
 
 /// The name of the user that runs this process.
-fn user() -> String {
+pub fn user() -> String {
     let uid = rustix::process::geteuid().as_raw();
     uzers::get_user_by_uid(uid).map_or_else(|| uid.to_string(), |user| user.name().to_string_lossy().into_owned())
 }
 
 /// The instant of the audit, in whole seconds: what reports show is what rules compared.
-fn now() -> Instant {
+pub fn now() -> Instant {
     let now = chrono::Utc::now();
     chrono::DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
 }

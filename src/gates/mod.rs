@@ -21,7 +21,7 @@ pub use attestation::{Basis, Forbidden, Proof};
 pub use evaluate::{evaluate, explain};
 pub use finding::{CheckFinding, CheckOutcome, Finding, GapState, Tier, state_of};
 pub use load::{Loaded, check, load};
-pub use location::{Location, Waypoint};
+pub use location::{Location, Waypoint, locations};
 
 use crate::package::{Places, ProbeUse};
 use expr::{Expr, Text};

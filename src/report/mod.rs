@@ -14,7 +14,7 @@ mod render;
 mod replay;
 mod set;
 
-pub use dossier::{Dossier, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
+pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
 pub use facts::{facts, plain};
 pub use lock::PackageLock;
 pub use publish::{Claim, LEDGER, LedgerLine, PublishError, read_ledger};
