@@ -16,6 +16,7 @@ mod facts;
 mod interp;
 mod merge;
 mod model;
+mod occurrences;
 mod patterns;
 mod phase;
 mod python;
@@ -25,6 +26,7 @@ mod state;
 mod survey;
 mod tree;
 mod value;
+mod words;
 
 use std::time::{Duration, Instant};
 
