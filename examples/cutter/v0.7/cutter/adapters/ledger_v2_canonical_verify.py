@@ -1,7 +1,7 @@
 """Verifies a recorded cut from the rows themselves, and enacts it."""
 
 import hashlib
-from typing import List
+from typing import List, Optional, Tuple
 
 from cutter.adapters.dialect import Connection, spell, utc_now
 from cutter.errors import IntegrityError
@@ -19,6 +19,9 @@ INSERT_RESULT = (
 )
 ENACT = "UPDATE information_unit SET state = 'enacted' WHERE change_set_id = %s AND state = 'draft'"
 
+#: A unit's id, its body, and the digest that stands beside the body.
+Row = Tuple[str, str, str]
+
 
 class LedgerV2Verify:
     """The checking side of the ledger."""
@@ -28,7 +31,6 @@ class LedgerV2Verify:
 
     def verify(self, change_set_id: str, planned: List[Unit]) -> int:
         """Reads every body again, compares it with the plan and with the manifest, and records the outcome."""
-        expected = sorted((unit.unit_id, unit.sha256) for unit in planned)
         # What was not committed is no longer seen.
         self.connection.rollback()
         cursor = self.connection.cursor()
@@ -37,13 +39,11 @@ class LedgerV2Verify:
             rows = cursor.fetchall()
             cursor.execute(spell(self.connection, SELECT_MANIFEST), (change_set_id,))
             sealed = cursor.fetchone()
-            found = sorted((unit_id, digest(body)) for unit_id, body, _ in rows)
-            pinned = all(digest(body) == sha256 for _, body, sha256 in rows)
-            manifest = manifest_digest(found)
-            equal = bool(found) and found == expected and pinned and sealed is not None and sealed[0] == manifest
-            outcome = "PASS" if equal else "FAIL"
+            manifest = manifest_digest((unit_id, digest(body)) for unit_id, body, _ in rows)
+            departure = compare(rows, planned, manifest, sealed)
+            outcome = "FAIL" if departure else "PASS"
             cursor.execute(
-                spell(self.connection, INSERT_RESULT), (change_set_id, outcome, len(found), manifest, utc_now())
+                spell(self.connection, INSERT_RESULT), (change_set_id, outcome, len(rows), manifest, utc_now())
             )
             self.connection.commit()
         except BaseException:
@@ -51,9 +51,9 @@ class LedgerV2Verify:
             raise
         finally:
             cursor.close()
-        if not equal:
-            raise IntegrityError(f"{change_set_id}: what was written is not what was planned and sealed")
-        return len(found)
+        if departure:
+            raise IntegrityError(f"{change_set_id}: what was written is not what was planned and sealed: {departure}")
+        return len(rows)
 
     def enact(self, change_set_id: str, expected: int) -> int:
         """Moves the drafts of a change set to enacted: as many as were verified, or none."""
@@ -70,6 +70,22 @@ class LedgerV2Verify:
         finally:
             cursor.close()
         return moved
+
+
+def compare(rows: List[Row], planned: List[Unit], manifest: str, sealed: Optional[Tuple[str]]) -> str:
+    """In what the rows depart from the plan and from the manifest; nothing when they are equal."""
+    if not planned:
+        return "nothing was planned"
+    wanted = {unit.unit_id: unit.sha256 for unit in planned}
+    found = {unit_id: digest(body) for unit_id, body, _ in rows}
+    if sorted(found) != sorted(wanted) or len(rows) != len(wanted):
+        return f"other units than planned ({len(rows)} found, {len(wanted)} planned)"
+    for unit_id, _, pinned in rows:
+        if found[unit_id] != wanted[unit_id] or found[unit_id] != pinned:
+            return f"the body of {unit_id}"
+    if sealed is None or sealed[0] != manifest:
+        return "the manifest"
+    return ""
 
 
 def digest(body: str) -> str:
