@@ -3,6 +3,7 @@
 import os
 import re
 from typing import Optional, Union
+from urllib.parse import urlsplit
 
 from cutter.adapters.backup_pgdump_gpg import PgDumpGpgBackup
 from cutter.adapters.backup_sqlite_gpg import SqliteGpgBackup
@@ -23,8 +24,9 @@ def backup_of(
         raise BackupError("GNUPGHOME is not set: there is no keyring to encrypt the dump from")
     if is_embedded(connection):
         return SqliteGpgBackup(connection, fingerprint, gnupg_home)
-    # The name or URL of the database; a password belongs into PGPASSFILE.
-    database = os.environ.get("PGDATABASE")
-    if not database:
-        raise BackupError("PGDATABASE is not set: there is no database to dump")
-    return PgDumpGpgBackup(database, fingerprint, gnupg_home)
+    url = os.environ.get("CUTTER_DATABASE_URL")
+    if not url:
+        raise BackupError("CUTTER_DATABASE_URL is not set: there is no database to dump")
+    if urlsplit(url).password:
+        raise BackupError("CUTTER_DATABASE_URL holds a password, which others could see: put it into PGPASSFILE")
+    return PgDumpGpgBackup(url, fingerprint, gnupg_home)

@@ -1,6 +1,5 @@
 """The dump of a PostgreSQL database: ``pg_dump`` piped into ``gpg``, so that no plain text ever reaches the disk."""
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -9,10 +8,10 @@ from cutter.sealed import SealedDump, seal
 
 
 class PgDumpGpgBackup:
-    """Dumps one database, encrypted to one pinned key."""
+    """Dumps the database behind a URL without a password, encrypted to one pinned key."""
 
-    def __init__(self, database: str, fingerprint: str, gnupg_home: str) -> None:
-        self.database = database
+    def __init__(self, url: str, fingerprint: str, gnupg_home: str) -> None:
+        self.url = url
         self.fingerprint = fingerprint
         self.gnupg_home = gnupg_home
 
@@ -20,9 +19,7 @@ class PgDumpGpgBackup:
         """Writes the dump to that path. ``pg_restore`` takes what ``gpg --decrypt`` gives back."""
         path = Path(name)
         partial = path.with_name(path.name + ".partial")
-        # In the environment, where other users cannot read it.
-        environment = dict(os.environ, PGDATABASE=self.database)
-        dump = subprocess.Popen(["pg_dump", "--format=custom"], stdout=subprocess.PIPE, env=environment)
+        dump = subprocess.Popen(["pg_dump", "--format=custom", "--dbname", self.url], stdout=subprocess.PIPE)
         encrypt = subprocess.Popen(
             [
                 "gpg", "--homedir", self.gnupg_home, "--batch", "--quiet", "--yes", "--trust-model", "always",
