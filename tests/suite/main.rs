@@ -28,3 +28,4 @@ mod reference;
 mod sql;
 mod stock_gates;
 mod tree_manifest;
+mod tutorial;
