@@ -14,6 +14,7 @@ mod cutter;
 mod idioms;
 mod inputs;
 mod meaning;
+mod mutants;
 mod witness;
 
 /// The modules around `app/phase.py` in the table below.

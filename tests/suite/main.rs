@@ -30,3 +30,4 @@ mod sarif;
 mod sql;
 mod stock_gates;
 mod tree_manifest;
+mod tutorial;

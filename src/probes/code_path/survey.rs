@@ -53,8 +53,8 @@ pub fn labels(tree: &Tree) -> Vec<Label> {
     let mut labels = Vec::new();
     for (index, file) in tree.files.iter().enumerate() {
         let Ok(text) = &file.text else { continue };
-        let wanted =
-            LABELS.iter().any(|name| file.scan.bound.contains(*name)) || (file.is_package && spoken.is_match(text));
+        let wanted = LABELS.iter().any(|name| file.may_hold(name) && file.scan().bound.contains(*name))
+            || (file.is_package && spoken.is_match(text));
         if file.is_test || !wanted {
             continue;
         }
@@ -152,7 +152,7 @@ fn likely<'t>(tree: &'t Tree, globs: &[Glob]) -> Vec<(ModuleId, &'t SourceFile, 
     for (index, file) in tree.files.iter().enumerate() {
         // A glob ends in the last part of a name, unless it ends in a star: a cheap look before parsing.
         let likely = globs.iter().any(|glob| match glob.last_part() {
-            Some(name) => file.scan.defined.contains(name),
+            Some(name) => file.may_hold(name) && file.scan().defined.contains(name),
             None => glob.may_match_in(&file.module),
         });
         if file.is_test || !likely {

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{Driver, Evaled, Flow, Frame, Interp, State};
 use crate::probes::code_path::model::{Module, Name, Stmt, StmtKind};
+use crate::probes::code_path::scan::REWIRING;
 use crate::probes::code_path::state::Home;
 use crate::probes::code_path::tree::Resolution;
 use crate::probes::code_path::value::{ModuleId, Origin, Spot, UnseenKind, Value};
@@ -58,6 +59,26 @@ impl Interp<'_> {
         match self.modules.get(&module) {
             Some(Loading::Done(facts)) => facts.imports.clone(),
             Some(Loading::Begun | Loading::Failed(..)) | None => Vec::new(),
+        }
+    }
+
+    /// Begins a run: what the modules that the entry leads to rewired behind names, as they were imported or in
+    /// functions that may have run before, leaves open what is called.
+    pub fn taint_by_imports(&mut self, state: &mut State, entry: ModuleId) {
+        let (mut work, mut seen) = (vec![entry], std::collections::BTreeSet::new());
+        while let Some(module) = work.pop() {
+            if !seen.insert(module) {
+                continue;
+            }
+            work.extend(self.imports_of(module));
+            if let Some((reason, spot)) = self.import_taints.get(&module).cloned() {
+                self.taint(state, &reason, spot);
+            }
+            let rewired = self.tree.file(module).scan().assigned.iter().find(|name| REWIRING.contains(&name.as_str()));
+            if let Some(name) = rewired {
+                let reason = format!("{name} is assigned: what is called may be something else");
+                self.taint(state, &reason, Spot { module, at: 0 });
+            }
         }
     }
 

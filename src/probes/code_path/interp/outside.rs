@@ -121,6 +121,9 @@ impl Interp<'_> {
         if matches!(name, "connect" | "Connection" | "connection" | "raw_connection") {
             self.connected(&mut state, id, &arguments);
         }
+        if connection.is_none() {
+            self.made_of(&mut state, id, callee.owner, &chain, &arguments);
+        }
         let passes = PASSING.iter().any(|library| chain.starts_with(library)) && !chain.starts_with("builtins.scalar.");
         let given = arguments.values().any(|value| self.is_of_tree(&state, value, passes, 0));
         let may_be_of_tree = given || arguments.open && passes || collection.is_some();

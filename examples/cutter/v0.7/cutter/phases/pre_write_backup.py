@@ -1,10 +1,10 @@
 """Phase 1: a full, encrypted dump before the first row changes."""
 
-from cutter.adapters.backup_embedded_gpg import EmbeddedDumpGpgBackup
+from cutter.adapters.backup import backup_of
 from cutter.context import RunContext
 from cutter.errors import CutterError
 from cutter.mode import Mode
-from cutter.phases.base import Phase
+from cutter.phases.base import Phase, PhaseResult
 from cutter.switch import require_execution_enabled
 
 
@@ -13,11 +13,14 @@ class PreWriteBackupPhase(Phase):
 
     name = "pre_write_backup"
 
-    def run(self, ctx: RunContext):
+    def run(self, ctx: RunContext) -> PhaseResult:
         if ctx.mode is Mode.LIVE:
             require_execution_enabled(ctx.run_id)
-            backup = EmbeddedDumpGpgBackup(ctx.connection, ctx.backup_fingerprint, ctx.gnupg_home)
-            return self.passed({"bytes": backup.write(ctx.backup_path), "encrypted_to": backup.fingerprint})
+            backup = backup_of(ctx.connection, ctx.backup_fingerprint, ctx.gnupg_home)
+            ctx.dump = backup.write(ctx.backup_path)
+            return self.passed(
+                {"bytes": ctx.dump.size, "encrypted_to": ctx.dump.encrypted_to, "sha256": ctx.dump.sha256}
+            )
         if ctx.mode is Mode.DRYRUN:
             ctx.note(self.name, "no dump is made in a dry run")
             return self.passed(self.discoverer.simulate_pre_write_backup(ctx))

@@ -4,7 +4,8 @@ from cutter.adapters.ledger_v2_canonical_verify import LedgerV2Verify
 from cutter.context import RunContext
 from cutter.errors import CutterError
 from cutter.mode import Mode
-from cutter.phases.base import Phase
+from cutter.phases.base import Phase, PhaseResult
+from cutter.sealed import require_sealed
 from cutter.switch import require_execution_enabled
 
 
@@ -13,10 +14,11 @@ class LifecycleEnactPhase(Phase):
 
     name = "lifecycle_enact"
 
-    def run(self, ctx: RunContext):
+    def run(self, ctx: RunContext) -> PhaseResult:
         if ctx.mode is Mode.LIVE:
             require_execution_enabled(ctx.run_id)
-            moved = LedgerV2Verify(ctx.connection).enact(ctx.change_set_id)
+            require_sealed(ctx.dump, ctx.run_id)
+            moved = LedgerV2Verify(ctx.connection).enact(ctx.change_set_id, len(ctx.units))
             return self.passed({"enacted": moved})
         if ctx.mode is Mode.DRYRUN:
             ctx.note(self.name, "no unit changes its state in a dry run")

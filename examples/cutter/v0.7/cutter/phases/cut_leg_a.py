@@ -4,7 +4,8 @@ from cutter.adapters.prod_iu_adapter_canonical import ProdInformationUnitAdapter
 from cutter.context import RunContext
 from cutter.errors import CutterError
 from cutter.mode import Mode
-from cutter.phases.base import Phase
+from cutter.phases.base import Phase, PhaseResult
+from cutter.sealed import require_sealed
 from cutter.switch import require_execution_enabled
 
 
@@ -13,11 +14,10 @@ class CutLegAPhase(Phase):
 
     name = "cut_leg_a"
 
-    def run(self, ctx: RunContext):
+    def run(self, ctx: RunContext) -> PhaseResult:
         if ctx.mode is Mode.LIVE:
             require_execution_enabled(ctx.run_id)
-            if not ctx.units:
-                raise CutterError(f"run {ctx.run_id}: there is no unit to write")
+            require_sealed(ctx.dump, ctx.run_id)
             written = ProdInformationUnitAdapter(ctx.connection).write_units(ctx.change_set_id, ctx.units)
             return self.passed({"information_unit": written, "unit_version": written})
         if ctx.mode is Mode.DRYRUN:

@@ -3,15 +3,16 @@
 import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 from cutter.config import Config
 from cutter.mode import Mode
 from cutter.registry import Registry, Target
+from cutter.sealed import SealedDump
 from cutter.units import Unit
 
 
-def now():
+def now() -> datetime:
     """This instant, to the second, in UTC."""
     return datetime.now(timezone.utc).replace(microsecond=0)
 
@@ -27,15 +28,18 @@ class RunContext:
     target: Target
     units: List[Unit]
     change_set_id: str
+    #: What only a live run has: a connection that writes, a key and a place for the dump, and the review.
     connection: Optional[sqlite3.Connection] = None
     backup_fingerprint: Optional[str] = None
     gnupg_home: Optional[str] = None
     backup_path: Optional[str] = None
     review_decision_id: Optional[str] = None
+    #: The dump of this run, once it was made.
+    dump: Optional[SealedDump] = None
     started: datetime = field(default_factory=now)
     notes: List[str] = field(default_factory=list)
-    planned: dict = field(default_factory=dict)
+    planned: Dict[str, Any] = field(default_factory=dict)
 
-    def note(self, phase, text):
+    def note(self, phase: str, text: str) -> None:
         """Keeps one line for the operator."""
         self.notes.append(f"{phase}: {text}")

@@ -1,10 +1,10 @@
-"""Phase 4: what was written is read back and compared."""
+"""Phase 4: what was written is read back from the database and compared."""
 
 from cutter.adapters.ledger_v2_canonical_verify import LedgerV2Verify
 from cutter.context import RunContext
 from cutter.errors import CutterError
 from cutter.mode import Mode
-from cutter.phases.base import Phase
+from cutter.phases.base import Phase, PhaseResult
 from cutter.switch import require_execution_enabled
 
 
@@ -13,11 +13,11 @@ class WriteVerifyPhase(Phase):
 
     name = "write_verify"
 
-    def run(self, ctx: RunContext):
+    def run(self, ctx: RunContext) -> PhaseResult:
         if ctx.mode is Mode.LIVE:
             require_execution_enabled(ctx.run_id)
-            LedgerV2Verify(ctx.connection).verify(ctx.change_set_id)
-            return self.passed({"verify_result": 1})
+            compared = LedgerV2Verify(ctx.connection).verify(ctx.change_set_id, ctx.units)
+            return self.passed({"verify_result": 1, "units_compared": compared})
         if ctx.mode is Mode.DRYRUN:
             ctx.note(self.name, "the plan is computed a second time and compared")
             return self.passed(self.discoverer.simulate_write_verify(ctx))
