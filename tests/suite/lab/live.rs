@@ -301,12 +301,24 @@ fn a_phase_that_cannot_be_sure_fails_and_enacts_nothing() {
         (
             "write_verify",
             sql("UPDATE unit_version SET body = body || 'x' WHERE unit_id = 'ICX-GLOSS/1'"),
-            "what was written is not what was planned and sealed: the body of ICX-GLOSS/1 | written",
+            "what was written is not what was planned and sealed: units ICX-GLOSS/1 | written",
+        ),
+        (
+            "write_verify",
+            sql("UPDATE unit_version SET body_sha256 = '' || hex(zeroblob(32)) WHERE unit_id = 'ICX-GLOSS/1'"),
+            "planned and sealed: the digests beside ICX-GLOSS/1 | written",
+        ),
+        (
+            "write_verify",
+            sql(
+                "INSERT INTO unit_version SELECT unit_id, 2, body, body_sha256, created_utc FROM unit_version WHERE unit_id = 'ICX-GLOSS/1'",
+            ),
+            "planned and sealed: 13 rows for 12 units | written",
         ),
         (
             "write_verify",
             sql("DELETE FROM unit_version WHERE unit_id = 'ICX-GLOSS/1'"),
-            "other units than planned (11 found, 12 planned) | written",
+            "planned and sealed: units ICX-GLOSS/1 | written",
         ),
         (
             "write_verify",
