@@ -280,6 +280,8 @@ fn a_phase_that_cannot_be_sure_fails_and_enacts_nothing() {
     let sql = |statement: &str| {
         format!("c = sqlite3.connect('governance.db'); c.execute(\"{statement}\"); c.commit(); c.close()")
     };
+    let ready = Ready::new();
+    ready.shell("cp governance.db untouched.db");
     for (phase, interference, said) in [
         (
             "pre_write_backup",
@@ -334,7 +336,7 @@ fn a_phase_that_cannot_be_sure_fails_and_enacts_nothing() {
         ),
         ("lifecycle_enact", "os.unlink(ctx.backup_path)".to_owned(), "lifecycle_enact BackupError run r-1: the dump"),
     ] {
-        let ready = Ready::new();
+        ready.shell("cp untouched.db governance.db && rm -f host/var/lib/cutter/runs/*");
         let setup = format!("def it():\n    {interference}\ninterfere['{phase}'] = it");
         let output = ready.python(&["-c", STEP_BY_STEP, &setup]);
         assert!(
