@@ -318,6 +318,11 @@ fn a_phase_that_cannot_be_sure_fails_and_enacts_nothing() {
             "planned and sealed: 13 rows for 12 units | written",
         ),
         (
+            "leg_b_record",
+            "ctx.review_decision_id = ''".to_owned(),
+            "leg_b_record IntegrityError CCS-0003: no review decision is named | nothing written",
+        ),
+        (
             "write_verify",
             sql("DELETE FROM unit_version WHERE unit_id = 'ICX-GLOSS/1'"),
             "planned and sealed: units ICX-GLOSS/1 | written",

@@ -63,7 +63,7 @@ class LedgerV2Verify:
         cursor = self.connection.cursor()
         try:
             cursor.execute(spell(self.connection, ENACT), (change_set_id,))
-            moved = cursor.rowcount
+            moved: int = cursor.rowcount
             if moved != expected:
                 raise IntegrityError(f"{change_set_id}: {moved} drafts would be enacted, {expected} were verified")
             self.connection.commit()
