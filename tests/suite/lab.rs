@@ -174,7 +174,8 @@ fn the_registry_holds_the_constitution_and_no_other_target() {
 
 #[test]
 fn the_knowledge_base_has_every_look_alike_and_no_approval_of_this_run() {
-    let kb = shared().dir.join("kb");
+    let built = shared();
+    let kb = built.dir.join("kb");
     let documents: BTreeMap<_, _> = contents(&kb)
         .into_iter()
         .map(|(path, bytes)| (path.strip_prefix(&kb).unwrap().to_owned(), String::from_utf8(bytes).unwrap()))

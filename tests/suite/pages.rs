@@ -11,7 +11,7 @@ use cutgate::report::format::FORMATS;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 /// Folders of the repository that pages and comments may name.
-const FOLDERS: &[&str] = &[".ci/", "docs/", "gates/", "lab/", "scripts/", "src/", "templates/", "tests/"];
+const FOLDERS: &[&str] = &[".ci/", "docs/", "examples/", "gates/", "lab/", "scripts/", "src/", "templates/", "tests/"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

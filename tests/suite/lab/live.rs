@@ -280,6 +280,8 @@ fn a_phase_that_cannot_be_sure_fails_and_enacts_nothing() {
     let sql = |statement: &str| {
         format!("c = sqlite3.connect('governance.db'); c.execute(\"{statement}\"); c.commit(); c.close()")
     };
+    let ready = Ready::new();
+    ready.shell("cp governance.db untouched.db");
     for (phase, interference, said) in [
         (
             "pre_write_backup",
@@ -301,12 +303,29 @@ fn a_phase_that_cannot_be_sure_fails_and_enacts_nothing() {
         (
             "write_verify",
             sql("UPDATE unit_version SET body = body || 'x' WHERE unit_id = 'ICX-GLOSS/1'"),
-            "what was written is not what was planned and sealed: the body of ICX-GLOSS/1 | written",
+            "what was written is not what was planned and sealed: units ICX-GLOSS/1 | written",
+        ),
+        (
+            "write_verify",
+            sql("UPDATE unit_version SET body_sha256 = '' || hex(zeroblob(32)) WHERE unit_id = 'ICX-GLOSS/1'"),
+            "planned and sealed: the digests beside ICX-GLOSS/1 | written",
+        ),
+        (
+            "write_verify",
+            sql(
+                "INSERT INTO unit_version SELECT unit_id, 2, body, body_sha256, created_utc FROM unit_version WHERE unit_id = 'ICX-GLOSS/1'",
+            ),
+            "planned and sealed: 13 rows for 12 units | written",
+        ),
+        (
+            "leg_b_record",
+            "ctx.review_decision_id = ''".to_owned(),
+            "leg_b_record IntegrityError CCS-0003: no review decision is named | nothing written",
         ),
         (
             "write_verify",
             sql("DELETE FROM unit_version WHERE unit_id = 'ICX-GLOSS/1'"),
-            "other units than planned (11 found, 12 planned) | written",
+            "planned and sealed: units ICX-GLOSS/1 | written",
         ),
         (
             "write_verify",
@@ -322,7 +341,7 @@ fn a_phase_that_cannot_be_sure_fails_and_enacts_nothing() {
         ),
         ("lifecycle_enact", "os.unlink(ctx.backup_path)".to_owned(), "lifecycle_enact BackupError run r-1: the dump"),
     ] {
-        let ready = Ready::new();
+        ready.shell("cp untouched.db governance.db && rm -f host/var/lib/cutter/runs/*");
         let setup = format!("def it():\n    {interference}\ninterfere['{phase}'] = it");
         let output = ready.python(&["-c", STEP_BY_STEP, &setup]);
         assert!(

@@ -5,7 +5,7 @@ use cutgate::gates::GapState;
 
 /// Deploys the release with the live branches: the step that the gap itself names.
 fn wire(lab: &Lab) {
-    let next = lab.audit().gap("GAP-9").next.clone();
+    let next = lab.finding("GAP-9").next;
     lab.shell(&next);
 }
 
@@ -57,8 +57,7 @@ fn gap_9_tells_half_a_wiring_from_a_whole_one() {
         let lab = Lab::new();
         wire(&lab);
         lab.shell(&change);
-        let audit = lab.audit();
-        let finding = audit.gap("GAP-9");
+        let finding = lab.finding("GAP-9");
         let found = format!("{change}: {} {}", finding.state.word(), finding.reason);
         assert!(finding.state == state && finding.reason.contains(said), "{found}");
     }

@@ -26,7 +26,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Parses, runs, and returns the exit status."""
     arguments = parser().parse_args(argv)
     try:
-        return arguments.command(arguments)
+        exit_status: int = arguments.command(arguments)
+        return exit_status
     except (CutterError, OSError, sqlite3.Error) as error:
         print(f"cutter: {error}", file=sys.stderr)
         return getattr(error, "exit_status", 1)
@@ -72,7 +73,7 @@ def live_run(arguments: argparse.Namespace) -> int:
     settings = config.load(arguments.root)
     runs, locks = required(settings, arguments)
     live = {
-        "backup_fingerprint": os.environ.get("BACKUP_GPG_FPR"),
+        "backup_fingerprint": os.environ["BACKUP_GPG_FPR"],
         "gnupg_home": os.environ.get("GNUPGHOME", "/var/lib/cutter/gnupg"),
         "backup_path": str(runs / f"{run_id}.dump.gpg"),
         "review_decision_id": arguments.review_decision_id,

@@ -30,10 +30,10 @@ class RunContext:
     change_set_id: str
     #: What only a live run has: a connection that writes, a key and a place for the dump, and the review.
     connection: Optional[sqlite3.Connection] = None
-    backup_fingerprint: Optional[str] = None
-    gnupg_home: Optional[str] = None
-    backup_path: Optional[str] = None
-    review_decision_id: Optional[str] = None
+    backup_fingerprint: str = ""
+    gnupg_home: str = ""
+    backup_path: str = ""
+    review_decision_id: str = ""
     #: The dump of this run, once it was made.
     dump: Optional[SealedDump] = None
     started: datetime = field(default_factory=now)

@@ -77,7 +77,8 @@ class Registry:
         found = hashlib.sha256(row[0].encode("utf-8")).hexdigest()
         if found != target.content_sha256:
             raise IntegrityError(f"{target.id}: the content has sha256 {found}, registered is {target.content_sha256}")
-        return row[0]
+        content: str = row[0]
+        return content
 
     def counts(self) -> Dict[str, int]:
         """Rows of every table of the surface."""

@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Optional, Union
+from typing import Union
 from urllib.parse import urlsplit
 
 from cutter.adapters.backup_pgdump_gpg import PgDumpGpgBackup
@@ -15,10 +15,10 @@ FINGERPRINT = re.compile(r"[0-9A-F]{40}([0-9A-F]{24})?")
 
 
 def backup_of(
-    connection: Connection, fingerprint: Optional[str], gnupg_home: Optional[str]
+    connection: Connection, fingerprint: str, gnupg_home: str
 ) -> Union[SqliteGpgBackup, PgDumpGpgBackup]:
     """What dumps the database behind this connection, encrypted to that key."""
-    if not fingerprint or not FINGERPRINT.fullmatch(fingerprint):
+    if not FINGERPRINT.fullmatch(fingerprint):
         raise BackupError("BACKUP_GPG_FPR is not a whole fingerprint: there is no key to encrypt the dump to")
     if not gnupg_home:
         raise BackupError("GNUPGHOME is not set: there is no keyring to encrypt the dump from")

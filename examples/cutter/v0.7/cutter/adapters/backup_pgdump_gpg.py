@@ -27,7 +27,8 @@ class PgDumpGpgBackup:
             ],
             stdin=dump.stdout,
         )
-        dump.stdout.close()
+        if dump.stdout is not None:
+            dump.stdout.close()
         encrypted, dumped = encrypt.wait(), dump.wait()
         if encrypted != 0 or dumped != 0:
             partial.unlink(missing_ok=True)

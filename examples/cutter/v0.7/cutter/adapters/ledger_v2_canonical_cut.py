@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cutter.adapters.dialect import Connection, spell, utc_now
+from cutter.errors import IntegrityError
 from cutter.registry import Target
 
 INSERT_CHANGE_SET = (
@@ -52,6 +53,8 @@ class LedgerV2Cut:
 
         A change set that was opened for the target beforehand is taken; otherwise one is opened here.
         """
+        if not entry.review_decision_id:
+            raise IntegrityError(f"{entry.change_set_id}: no review decision is named")
         at = utc_now()
         key = entry.change_set_id
         cursor = self.connection.cursor()

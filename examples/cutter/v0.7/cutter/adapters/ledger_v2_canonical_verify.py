@@ -1,7 +1,7 @@
 """Verifies a recorded cut from the rows themselves, and enacts it."""
 
 import hashlib
-from typing import List, Optional, Tuple
+from typing import List, Set, Tuple
 
 from cutter.adapters.dialect import Connection, spell, utc_now
 from cutter.errors import IntegrityError
@@ -39,8 +39,11 @@ class LedgerV2Verify:
             rows = cursor.fetchall()
             cursor.execute(spell(self.connection, SELECT_MANIFEST), (change_set_id,))
             sealed = cursor.fetchone()
-            manifest = manifest_digest((unit_id, digest(body)) for unit_id, body, _ in rows)
-            departure = compare(rows, planned, manifest, sealed)
+            found = {(unit_id, digest(body)) for unit_id, body, _ in rows}
+            manifest = manifest_digest(found)
+            departure = compare(rows, found, planned)
+            if not departure and (sealed is None or sealed[0] != manifest):
+                departure = "the manifest"
             outcome = "FAIL" if departure else "PASS"
             cursor.execute(
                 spell(self.connection, INSERT_RESULT), (change_set_id, outcome, len(rows), manifest, utc_now())
@@ -60,7 +63,7 @@ class LedgerV2Verify:
         cursor = self.connection.cursor()
         try:
             cursor.execute(spell(self.connection, ENACT), (change_set_id,))
-            moved = cursor.rowcount
+            moved: int = cursor.rowcount
             if moved != expected:
                 raise IntegrityError(f"{change_set_id}: {moved} drafts would be enacted, {expected} were verified")
             self.connection.commit()
@@ -72,19 +75,18 @@ class LedgerV2Verify:
         return moved
 
 
-def compare(rows: List[Row], planned: List[Unit], manifest: str, sealed: Optional[Tuple[str]]) -> str:
-    """In what the rows depart from the plan and from the manifest; nothing when they are equal."""
-    if not planned:
+def compare(rows: List[Row], found: Set[Tuple[str, str]], planned: List[Unit]) -> str:
+    """In what the rows depart from the plan; nothing when they are equal. ``found`` has the bodies' digests by unit."""
+    wanted = {(unit.unit_id, unit.sha256) for unit in planned}
+    stated = {(unit_id, sha256) for unit_id, _, sha256 in rows}
+    if not wanted:
         return "nothing was planned"
-    wanted = {unit.unit_id: unit.sha256 for unit in planned}
-    found = {unit_id: digest(body) for unit_id, body, _ in rows}
-    if sorted(found) != sorted(wanted) or len(rows) != len(wanted):
-        return f"other units than planned ({len(rows)} found, {len(wanted)} planned)"
-    for unit_id, _, pinned in rows:
-        if found[unit_id] != wanted[unit_id] or found[unit_id] != pinned:
-            return f"the body of {unit_id}"
-    if sealed is None or sealed[0] != manifest:
-        return "the manifest"
+    if found != wanted:
+        return f"units {', '.join(sorted({unit_id for unit_id, _ in found ^ wanted}))}"
+    if len(rows) != len(wanted):
+        return f"{len(rows)} rows for {len(wanted)} units"
+    if stated != found:
+        return f"the digests beside {', '.join(sorted({unit_id for unit_id, _ in stated ^ found}))}"
     return ""
 
 
