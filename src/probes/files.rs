@@ -273,6 +273,33 @@ impl Door {
         Ok(bytes)
     }
 
+    /// As [`Door::read_unnoted`], for a file that was `seen` in a listing. The last link is not followed.
+    ///
+    /// # Errors
+    /// As [`Door::read`]; `unreadable` also when another file lies there than the one that was seen.
+    pub fn read_seen(&self, logical: &str, seen: &Attributes, max: u64) -> Result<Vec<u8>, Missing> {
+        let tried = format!("read {logical}");
+        let fd = self.open(logical, OFlags::RDONLY | OFlags::NOFOLLOW).map_err(|error| {
+            let gone = error.kind() == std::io::ErrorKind::NotFound;
+            if gone { self.swapped(&tried) } else { self.io_missing(&tried, logical, &error) }
+        })?;
+        let mut bytes = Vec::new();
+        self.stream(fd, logical, max, |attributes, chunk| {
+            if attributes.identity != seen.identity {
+                return Err(self.swapped(&tried));
+            }
+            bytes.extend_from_slice(chunk);
+            Ok(())
+        })?;
+        Ok(bytes)
+    }
+
+    /// What was seen in a listing is not there any more, or something else is.
+    fn swapped(&self, tried: &str) -> Missing {
+        let next = "run the audit again when nobody writes to it";
+        self.missing(MissingState::Unreadable, tried, "it was taken away or replaced since it was listed", next)
+    }
+
     /// The SHA-256 of a regular file that was `seen` before, in chunks. The last link is not followed, and
     /// nothing is noted: the caller notes the whole that the file is a part of.
     ///
@@ -285,8 +312,7 @@ impl Door {
         let mut hasher = Sha256::new();
         self.stream(fd, logical, u64::MAX, |attributes, chunk| {
             if attributes.identity != seen.identity {
-                let next = "run the audit again when nobody writes to it";
-                return Err(self.missing(MissingState::Unreadable, &tried, "another file took its place", next));
+                return Err(self.swapped(&tried));
             }
             hasher.update(chunk);
             Ok(())
@@ -379,15 +405,36 @@ impl Door {
     /// # Errors
     /// As [`Door::list`].
     pub fn list_unnoted(&self, logical: &str) -> Result<Vec<Entry>, Missing> {
+        self.list_if(logical, None)
+    }
+
+    /// As [`Door::list_unnoted`], for a folder that was `seen` in a listing.
+    ///
+    /// # Errors
+    /// As [`Door::list`]; `unreadable` also when another folder lies there than the one that was seen.
+    pub fn list_seen(&self, logical: &str, seen: &Attributes) -> Result<Vec<Entry>, Missing> {
+        self.list_if(logical, Some(seen))
+    }
+
+    fn list_if(&self, logical: &str, seen: Option<&Attributes>) -> Result<Vec<Entry>, Missing> {
         let tried = format!("list {logical}");
         let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
         let fd = self.open(logical, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|error| {
+            if seen.is_some() && error.kind() == std::io::ErrorKind::NotFound {
+                return self.swapped(&tried);
+            }
             if error.kind() == std::io::ErrorKind::NotADirectory {
                 let next = format!("look at it: ls -ld {logical}");
                 return self.missing(MissingState::Unreadable, &tried, "it is not a directory", next);
             }
             failed(error)
         })?;
+        if let Some(seen) = seen {
+            let stat = rustix::fs::fstat(&fd).map_err(|error| failed(error.into()))?;
+            if Attributes::of(&stat).identity != seen.identity {
+                return Err(self.swapped(&tried));
+            }
+        }
         let mut entries = Vec::new();
         for entry in Dir::read_from(&fd).map_err(|error| failed(error.into()))? {
             let entry = entry.map_err(|error| failed(error.into()))?;

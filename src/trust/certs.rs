@@ -85,6 +85,38 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Cert>, RingError> {
     }
 }
 
+/// The fingerprints of certificates that a keybox has lost: those that its copy from before the last change holds,
+/// and that it neither holds nor marks as deleted. `None` where nothing is lost; an empty list where blobs at its
+/// end are lost and no certificate that the copy knows, for gpg writes the copy before each change and the
+/// keybox still equals it.
+///
+/// GnuPG counts nothing in a keybox, so a file that was cut between two blobs is whole in itself; the copy
+/// `pubring.kbx~` (`rename_tmp_file` in GnuPG's `kbx/keybox-update.c`) is the one witness.
+///
+/// # Errors
+/// When one of both cannot be read.
+pub fn lost_since(copy: &[u8], keybox: &[u8]) -> Result<Option<Vec<Fingerprint>>, RingError> {
+    let (copy, keybox) = (keybox::read(copy)?, keybox::read(keybox)?);
+    let kept: std::collections::BTreeSet<&[u8]> = keybox.blobs.iter().map(|blob| blob.body()).collect();
+    let mut lost = Vec::new();
+    // A blob that is there to the byte needs no parsing; deleting changes nothing but its type.
+    let gone = copy.blobs.iter().filter(|blob| blob.live && !kept.contains(blob.body()));
+    let gone: Vec<_> = gone.filter_map(|blob| blob.keyblock).collect();
+    if !gone.is_empty() {
+        let known = keybox.blobs.iter().filter_map(|blob| blob.keyblock);
+        let known = known.map(|(offset, block)| parse(block, offset)).collect::<Result<Vec<_>, _>>()?;
+        let known: std::collections::BTreeSet<_> = known.iter().flatten().map(Cert::fingerprint).collect();
+        for (offset, block) in gone {
+            let certs = parse(block, offset)?;
+            lost.extend(certs.iter().map(Cert::fingerprint).filter(|print| !known.contains(print)));
+        }
+    }
+    let unchanged = copy.blobs.len() == keybox.blobs.len()
+        && copy.blobs.iter().zip(&keybox.blobs).all(|(a, b)| a.body() == b.body());
+    let lost: Vec<_> = lost.iter().map(Fingerprint::of).collect();
+    Ok((unchanged || !lost.is_empty()).then_some(lost))
+}
+
 /// The certificates of a keybox that was read.
 ///
 /// # Errors
@@ -140,12 +172,14 @@ fn parse(bytes: &[u8], base: usize) -> Result<Vec<Cert>, RingError> {
             (Packet::Unknown(unknown), tag) => {
                 return Err(fail(at, format!("a {tag} packet that cannot be read: {}", sentence(unknown.error()))));
             }
+            // gpg encrypts to no key that it knows only from a keyring of secret keys.
+            (_, Tag::SecretKey | Tag::SecretSubkey) => {
+                return Err(fail(at, "a secret key where public keys should be".to_owned()));
+            }
             (
                 _,
                 Tag::PublicKey
                 | Tag::PublicSubkey
-                | Tag::SecretKey
-                | Tag::SecretSubkey
                 | Tag::UserID
                 | Tag::UserAttribute
                 | Tag::Signature
@@ -158,13 +192,13 @@ fn parse(bytes: &[u8], base: usize) -> Result<Vec<Cert>, RingError> {
     if packets.is_empty() && base > 0 {
         return Err(fail(0, "no packets".to_owned()));
     }
-    let primaries = packets.iter().filter(|packet| matches!(packet.tag(), Tag::PublicKey | Tag::SecretKey)).count();
+    let primaries = packets.iter().filter(|packet| packet.tag() == Tag::PublicKey).count();
     let certs: Result<Vec<Cert>, _> = CertParser::from(packets).collect();
     let certs = certs.map_err(|error| fail(0, sentence(&error)))?;
     if certs.len() != primaries {
         return Err(fail(0, format!("{primaries} primary keys make {} certificates", certs.len())));
     }
-    Ok(certs.into_iter().map(Cert::strip_secret_key_material).collect())
+    Ok(certs)
 }
 
 /// Where the packet at `at` ends (RFC 9580, section 4.2). Lengths that only data packets may have are refused.

@@ -90,7 +90,9 @@ pub(super) fn collected(
     let hole = hole(tree, &broken, door);
     let if_whole = |fact: Fact| unless_blocked(hole.as_ref().map_or(fact, |missing| missing.clone().into()));
     // What is broken was read: it has a digest, and is one document.
-    let if_read = |fact: Fact| if tree.unreadable.is_empty() { unless_blocked(fact) } else { if_whole(fact) };
+    let inside = tree.logical("");
+    let all_read = !tree.unreadable.iter().any(|it| it.path.starts_with(&inside));
+    let if_read = |fact: Fact| if all_read { unless_blocked(fact) } else { if_whole(fact) };
     let with_hole = |items: Vec<Fact>| Fact::list(items.into_iter().chain(hole.clone().map(Fact::from)));
     Fact::record([
         ("present", Fact::Bool(true)),
