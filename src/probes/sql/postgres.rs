@@ -362,6 +362,17 @@ fn advice(code: &SqlState, asked: &Asked<'_>) -> (MissingState, String) {
             MissingState::TimedOut,
             "see who holds the lock: SELECT pid, pg_blocking_pids(pid) FROM pg_stat_activity".to_owned(),
         ),
+        "57P03" => (
+            MissingState::Error,
+            "wait until the server has started or stopped, see pg_isready and its log, and run the audit again".to_owned(),
+        ),
+        "57P01" | "57P02" | "57P05" => {
+            (MissingState::Error, "see in the server's log who ended the session, and run the audit again".to_owned())
+        }
+        "53300" => (
+            MissingState::Error,
+            "see who holds the connections: SELECT usename, count(*) FROM pg_stat_activity GROUP BY 1".to_owned(),
+        ),
         "42P01" | "42703" | "3F000" | "42883" => (
             MissingState::Error,
             format!("compare the query with what {role} sees; a name that is not visible may well exist"),
