@@ -102,6 +102,11 @@ fn once(
         let items = value.as_array().unwrap_or_default().iter().map(|item| code(item, false));
         Value::safe_string(&items.collect::<Vec<_>>().join(", "))
     });
+    // A list that is known in part without its holes; what could not be read is told beside it.
+    tera.register_filter("read", |value: Value, _: Kwargs, _: &State| {
+        let items = value.as_array().unwrap_or_default().iter();
+        Value::from(items.filter(|item| missing_word(item).is_none()).cloned().collect::<Vec<_>>())
+    });
     // The engine's own filters that declare a value to be safe would pass both renderings alike.
     for filter in ["safe", "escape", "escape_html", "escape_xml", "newlines_to_br"] {
         tera.register_filter(filter, move |_: Value, _: Kwargs, _: &State| -> tera::TeraResult<Value> {

@@ -125,8 +125,19 @@ fn phase<'f>(fact: &'f Fact, name: &str) -> &'f Fact {
     list(fact, "phases").iter().find(|phase| text(phase, "name") == name).expect("the phase")
 }
 
+/// The three answers about a phase; "unknown" for one that is missing because it could not be decided.
 fn answers(phase: &Fact) -> [&str; 3] {
-    [text(phase, "live_write"), text(phase, "simulator_reachable"), text(phase, "guarded")]
+    ["live_write", "simulator_reachable", "guarded"].map(|name| answer(phase, name))
+}
+
+fn answer<'f>(fact: &'f Fact, path: &str) -> &'f str {
+    match fact.at(path) {
+        Some(Fact::Missing(missing)) => {
+            assert_eq!(missing.state, MissingState::Unreadable, "{missing}");
+            "unknown"
+        }
+        Some(_) | None => text(fact, path),
+    }
 }
 
 fn reasons(phase: &Fact) -> String {
