@@ -73,7 +73,8 @@ impl Tree {
                 }
                 let rel = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
                 if tree.take(door, &rel, &entry) {
-                    match door.list_unnoted(&tree.logical(&rel)) {
+                    let seen = entry.attributes.as_ref().map_err(Clone::clone);
+                    match seen.and_then(|seen| door.list_seen(&tree.logical(&rel), seen)) {
                         Ok(listed) => folders.push((rel, listed)),
                         Err(missing) => tree.hidden_part(&rel, missing),
                     }
