@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::mpsc;
 use std::time::Instant as Monotonic;
 
 use super::CommandError;
@@ -19,11 +20,19 @@ pub fn load(path: &Path) -> Result<Loaded, CommandError> {
     if !loaded.warnings.diagnostics.is_empty() {
         anstream::eprintln!("{}", loaded.warnings.render(true).trim_end());
     }
-    if let Some(root) = loaded.place.root.as_ref().filter(|root| !root.is_dir()) {
+    if let Some(root) = loaded.place.root.as_ref().filter(|root| is_known_not_a_folder(root, &loaded)) {
         let message = format!("the root prefix {} is not a directory; correct `root` in [paths]", root.display());
         return Err(CommandError::Usage(message));
     }
     Ok(loaded)
+}
+
+/// Whether the root prefix is known to be no folder. Where it does not answer in time, the probes find that out and say so.
+fn is_known_not_a_folder(root: &Path, loaded: &Loaded) -> bool {
+    let (sender, receiver) = mpsc::channel();
+    let root = root.to_owned();
+    let looks = std::thread::Builder::new().spawn(move || sender.send(root.is_dir()));
+    looks.is_ok() && receiver.recv_timeout(loaded.package.limits.read) == Ok(false)
 }
 
 /// Replaces standard input by `/dev/null`, so that nothing can be asked of a person.

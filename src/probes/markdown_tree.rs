@@ -103,7 +103,7 @@ impl Tree {
     /// As [`Door::read_seen`].
     pub fn read(&self, door: &Door, rel: &str, max: u64) -> Result<Vec<u8>, Missing> {
         let seen = self.seen.get(rel).expect("invariant: only files that were listed are read");
-        door.read_seen(&self.logical(rel), seen, max)
+        door.read_seen(&self.logical(rel), max, seen, false)
     }
 
     /// Whether a regular file lies at a path.
@@ -135,7 +135,11 @@ impl Tree {
     }
 
     /// A part of the tree that may hold documents and could not be looked at.
-    fn hidden_part(&mut self, rel: &str, missing: Missing) {
+    fn hidden_part(&mut self, rel: &str, mut missing: Missing) {
+        // It was listed: taken away meanwhile, it is no known absence.
+        if missing.state.is_absent() {
+            missing.state = MissingState::Unreadable;
+        }
         self.add_unreadable(rel, reason(&missing));
         self.block(missing);
     }

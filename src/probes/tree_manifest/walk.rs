@@ -58,12 +58,12 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Lists the tree; `own` is the manifest's place in it, which is left aside.
-    pub(super) fn descend(&mut self, tree: &str, ignore: &Ignore, own: Option<&str>, door: &Door) {
+    /// Lists the tree, whose folder was seen as `root`; `own` is the manifest's place in it, which is left aside.
+    pub(super) fn descend(&mut self, tree: &str, root: &Attributes, ignore: &Ignore, own: Option<&str>, door: &Door) {
         let mut entries = 0_usize;
-        let mut folders = vec![String::new()];
-        while let Some(folder) = folders.pop() {
-            let listed = match door.list_unnoted(&join(tree, &folder)) {
+        let mut folders = vec![(String::new(), *root)];
+        while let Some((folder, seen)) = folders.pop() {
+            let listed = match door.list_seen(&join(tree, &folder), &seen) {
                 Ok(listed) => listed,
                 Err(reason) => {
                     self.not_seen(if folder.is_empty() { "." } else { &folder }, reason, door);
@@ -94,7 +94,7 @@ impl Walk {
         ignore: &Ignore,
         own: Option<&str>,
         door: &Door,
-    ) -> Option<String> {
+    ) -> Option<(String, Attributes)> {
         let path = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
         let attributes = match entry.attributes {
             Ok(attributes) => attributes,
@@ -120,7 +120,7 @@ impl Walk {
             FileKind::File => self.files.push((path, attributes)),
             FileKind::Directory => {
                 self.folders.push(path.clone());
-                return Some(path);
+                return Some((path, attributes));
             }
             FileKind::Link => self.link(tree, path, door),
             FileKind::Fifo | FileKind::Socket | FileKind::Device => self.special.push((path, attributes.kind)),

@@ -30,10 +30,12 @@
 //!
 //! `UPDATE_GOLDEN=1 scripts/test --test suite states::` writes the page; a section is written by its own test only.
 
+mod config;
 mod judge;
 mod mount;
 mod page;
 mod provisioning;
+mod race;
 mod room;
 
 use std::time::Duration;

@@ -9,7 +9,15 @@ use cutgate::report::escape::{code, markdown};
 use super::{Asked, Judged, Room, State, fact_at, shown};
 
 /// The sections of the page, in their order.
-pub const SECTIONS: &[&str] = &["provisioning"];
+pub const SECTIONS: &[&str] = &[
+    "config: the file",
+    "config: its content",
+    "config: a file that changes",
+    "provisioning: folders",
+    "provisioning: other things",
+    "provisioning: space",
+    "provisioning: locks",
+];
 
 /// What stands before the sections.
 const PREAMBLE: &str = "\

@@ -90,6 +90,26 @@ impl Room {
         self.keep(Mount::tmpfs(self.host(relative), options));
     }
 
+    /// Makes a mounted file system read-only.
+    pub fn read_only(&self, relative: &str) {
+        let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(self.host(relative)).status();
+        assert!(remounted.expect("mount is missing: apt-get install mount").success());
+    }
+
+    /// Puts an access control list (acl(5)) beside mode 0777: user::rwx, user:7001:---, group::rwx, mask::rwx, other::rwx.
+    pub fn access_control_list(&self, relative: &str) {
+        let entries: [(u16, u16, u32); 5] =
+            [(1, 7, u32::MAX), (2, 0, 7001), (4, 7, u32::MAX), (0x10, 7, u32::MAX), (0x20, 7, u32::MAX)];
+        let mut list = 2_u32.to_le_bytes().to_vec();
+        for (tag, permissions, id) in entries {
+            list.extend(tag.to_le_bytes());
+            list.extend(permissions.to_le_bytes());
+            list.extend(id.to_le_bytes());
+        }
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(self.host(relative), "system.posix_acl_access", &list, flags).expect("setxattr");
+    }
+
     /// Mounts a file system that never answers over a folder on the host, which is made, until the state was judged.
     pub fn dead_mount(&self, relative: &str) {
         self.keep(Mount::dead(self.host(relative)));
