@@ -100,10 +100,10 @@ impl Tree {
     /// must be the one that was listed.
     ///
     /// # Errors
-    /// As [`Door::read_seen`].
+    /// As [`Door::read_listed`].
     pub fn read(&self, door: &Door, rel: &str, max: u64) -> Result<Vec<u8>, Missing> {
         let seen = self.seen.get(rel).expect("invariant: only files that were listed are read");
-        door.read_seen(&self.logical(rel), max, seen, false)
+        door.read_listed(&self.logical(rel), max, seen)
     }
 
     /// Whether a regular file lies at a path.

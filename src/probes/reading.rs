@@ -52,6 +52,14 @@ impl Door {
         Ok(bytes)
     }
 
+    /// As [`Door::read_unnoted`], of a file that was `seen` in a listing.
+    ///
+    /// # Errors
+    /// As [`Door::read_seen`].
+    pub fn read_listed(&self, logical: &str, max: u64, seen: &Attributes) -> Result<Vec<u8>, Missing> {
+        self.read_bytes(logical, max, |attributes| self.same(logical, seen, attributes))
+    }
+
     /// The SHA-256 of a regular file that was `seen` before, in chunks. The last link is not followed, and
     /// nothing is noted: the caller notes the whole that the file is a part of.
     ///

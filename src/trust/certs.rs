@@ -178,12 +178,7 @@ fn parse(bytes: &[u8], base: usize) -> Result<Vec<Cert>, RingError> {
             }
             (
                 _,
-                Tag::PublicKey
-                | Tag::PublicSubkey
-                | Tag::UserID
-                | Tag::UserAttribute
-                | Tag::Signature
-                | Tag::Trust,
+                Tag::PublicKey | Tag::PublicSubkey | Tag::UserID | Tag::UserAttribute | Tag::Signature | Tag::Trust,
             ) => packets.push(packet),
             (_, tag) => return Err(fail(at, format!("a {tag} packet does not belong into a keyring"))),
         }

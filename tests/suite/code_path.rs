@@ -17,7 +17,7 @@ mod meaning;
 mod witness;
 
 /// The modules around `app/phase.py` in the table below.
-const FRAME: &[(&str, &str)] = &[
+pub const FRAME: &[(&str, &str)] = &[
     ("app/__init__.py", ""),
     ("app/mode.py", "import enum\n\nclass Mode(enum.Enum):\n    DRYRUN = 'dryrun'\n    LIVE = 'live'\n"),
     (
@@ -77,7 +77,7 @@ class Ctx:
 ];
 
 /// What `app/phase.py` begins with in the table below.
-const HEAD: &str = "import subprocess\nfrom app import gate\nfrom app.mode import Mode\nfrom app.context import Ctx\nfrom app.adapter import Adapter, NullAdapter\n\n";
+pub const HEAD: &str = "import subprocess\nfrom app import gate\nfrom app.mode import Mode\nfrom app.context import Ctx\nfrom app.adapter import Adapter, NullAdapter\n\n";
 
 fn write_tree(root: &Path, files: &[(&str, &str)]) {
     for (path, text) in files {
@@ -87,7 +87,7 @@ fn write_tree(root: &Path, files: &[(&str, &str)]) {
     }
 }
 
-fn config(entry: &str, carrier: &str) -> Value {
+pub fn config(entry: &str, carrier: &str) -> Value {
     json!({
         "mode": {"kind": "enum", "name": "app.mode.Mode", "live": "LIVE", "dry": "DRYRUN"},
         "kill_switch": [{"kind": "constant", "name": "app.gate.__execution_enabled__"}],

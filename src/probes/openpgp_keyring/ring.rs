@@ -170,13 +170,16 @@ fn ring_of(
         Some(RingForm::Armored) => trust::from_armor(&bytes),
         None => Err(RingError::UnknownForm),
     };
-    let whole = certs.map(|certs| (certs, if kind == Some(RingForm::Keybox) { loss(door, path, &bytes) } else { Ok(None) }));
+    let whole =
+        certs.map(|certs| (certs, if kind == Some(RingForm::Keybox) { loss(door, path, &bytes) } else { Ok(None) }));
     match whole {
         Ok((certs, Ok(note))) => {
             ignored.extend(note);
             Ok(Ring { form, bytes: Some(bytes), certs, ignored, shadowed: Ok(Vec::new()) })
         }
-        Ok((_, Err(missing))) => Err(NoRing { form: Some(form), bytes: Some(bytes), ..NoRing::at(Some(true), missing) }),
+        Ok((_, Err(missing))) => {
+            Err(NoRing { form: Some(form), bytes: Some(bytes), ..NoRing::at(Some(true), missing) })
+        }
         Err(error) => {
             let missing = corrupt(door, path, &error);
             Err(NoRing { form: Some(form), bytes: Some(bytes), ..NoRing::at(Some(true), missing) })
@@ -203,7 +206,10 @@ fn loss(door: &Door, path: &str, bytes: &[u8]) -> Result<Option<String>, Missing
         Ok(Some(lost)) => {
             let prints: Vec<_> = lost.iter().take(3).map(Fingerprint::to_string).collect();
             let more = if lost.len() > 3 { format!(" and {} more", lost.len() - 3) } else { String::new() };
-            format!("it has lost {}{more}, which its copy from before the last change holds: {copy_path}", prints.join(", "))
+            format!(
+                "it has lost {}{more}, which its copy from before the last change holds: {copy_path}",
+                prints.join(", ")
+            )
         }
     };
     let next = format!(
@@ -313,7 +319,9 @@ fn refuse_elsewhere(door: &Door, home: &str, entries: &[Entry]) -> Result<(), Mi
     for (folder, entries) in files {
         // gpg prefers gpg.conf-2.2 and the like to gpg.conf; what any of them says is reason enough.
         let options = entries.iter().map(|entry| entry.name.as_str());
-        for name in options.filter(|name| *name == "common.conf" || *name == "gpg.conf" || name.starts_with("gpg.conf-")) {
+        for name in
+            options.filter(|name| *name == "common.conf" || *name == "gpg.conf" || name.starts_with("gpg.conf-"))
+        {
             let path = format!("{folder}/{name}");
             let text = door.read(&path, 1 << 20)?;
             let text = String::from_utf8_lossy(&text);

@@ -364,7 +364,8 @@ fn advice(code: &SqlState, asked: &Asked<'_>) -> (MissingState, String) {
         ),
         "57P03" => (
             MissingState::Error,
-            "wait until the server has started or stopped, see pg_isready and its log, and run the audit again".to_owned(),
+            "wait until the server has started or stopped, see pg_isready and its log, and run the audit again"
+                .to_owned(),
         ),
         "57P01" | "57P02" | "57P05" => {
             (MissingState::Error, "see in the server's log who ended the session, and run the audit again".to_owned())

@@ -179,7 +179,8 @@ fn statement_problems(sql: &str) -> Vec<(String, &'static str)> {
     for (at, token) in tokens.iter().enumerate() {
         let (Token::Word(name) | Token::Name(name)) = token else { continue };
         if FILTERED.contains(&name.as_str()) {
-            let message = format!("{name} shows a role only what it may see; what it may not see would pass for absent");
+            let message =
+                format!("{name} shows a role only what it may see; what it may not see would pass for absent");
             problems.push((message, FILTERED_WHY));
         }
         let Token::Word(word) = token else { continue };

@@ -241,8 +241,7 @@ impl Database<'_> {
         let check = "PRAGMA integrity_check(1)";
         self.limit(connection);
         self.door.note_statement(self.server, check);
-        let found: String =
-            connection.query_one(check, [], |row| row.get(0)).map_err(|error| self.failed(&error))?;
+        let found: String = connection.query_one(check, [], |row| row.get(0)).map_err(|error| self.failed(&error))?;
         if found == "ok" {
             return Ok(());
         }
@@ -312,17 +311,22 @@ fn failure(error: &rusqlite::Error, asked: &Asked<'_>) -> Missing {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             (MissingState::TimedOut, format!("see who holds the lock: fuser -v {file}; then run the audit again"))
         }
-        Some(ErrorCode::OperationInterrupted) => (MissingState::TimedOut, "make the query cheaper, or raise `timeout`".to_owned()),
+        Some(ErrorCode::OperationInterrupted) => {
+            (MissingState::TimedOut, "make the query cheaper, or raise `timeout`".to_owned())
+        }
         Some(ErrorCode::AuthorizationForStatementDenied) => {
             (MissingState::Denied, "only select from the database's own tables".to_owned())
         }
-        Some(ErrorCode::PermissionDenied) => (MissingState::Denied, format!("give {} the right to read {file} and what lies beside it", asked.role)),
+        Some(ErrorCode::PermissionDenied) => {
+            (MissingState::Denied, format!("give {} the right to read {file} and what lies beside it", asked.role))
+        }
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             (MissingState::Unreadable, format!("check it: sqlite3 {file} 'PRAGMA integrity_check'"))
         }
-        Some(ErrorCode::ReadOnly) => {
-            (MissingState::Error, format!("a crash left work to be undone: open {file} once with the program that owns it"))
-        }
+        Some(ErrorCode::ReadOnly) => (
+            MissingState::Error,
+            format!("a crash left work to be undone: open {file} once with the program that owns it"),
+        ),
         Some(_) | None => (MissingState::Error, format!("compare the query with the schema: sqlite3 {file} .schema")),
     };
     asked.missing(state, said, next)

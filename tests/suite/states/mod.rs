@@ -30,13 +30,19 @@
 //!
 //! `UPDATE_GOLDEN=1 scripts/test --test suite states::` writes the page; a section is written by its own test only.
 
+mod code_path;
 mod config;
+mod documents;
 mod judge;
+mod knowledge_base;
 mod mount;
+mod openpgp_keyring;
 mod page;
 mod provisioning;
 mod race;
+mod records;
 mod room;
+mod sql;
 
 use std::time::Duration;
 

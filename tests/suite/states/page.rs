@@ -17,6 +17,17 @@ pub const SECTIONS: &[&str] = &[
     "provisioning: other things",
     "provisioning: space",
     "provisioning: locks",
+    "code-path",
+    "drill-record",
+    "dry-run-record",
+    "knowledge-base: documents",
+    "knowledge-base: look-alikes",
+    "openpgp-keyring: the home",
+    "openpgp-keyring: the key",
+    "openpgp-keyring: damage",
+    "runbook",
+    "sql: PostgreSQL",
+    "sql: SQLite",
 ];
 
 /// What stands before the sections.

@@ -1,0 +1,232 @@
+//! PostgreSQL: a server of the tests' own.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::{Asked, QUERY, Room, TARGETS, Truth, asked, matrix, state};
+use crate::postgres::Cluster;
+
+const URL: &str = "postgresql:///<database>?host=<socket>&port=<port>&user=<role>";
+
+/// Roles that the rows use; made once for a server.
+const ROLES: &str = "DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'auditor') THEN
+        CREATE ROLE auditor LOGIN; CREATE ROLE crowd LOGIN CONNECTION LIMIT 1; CREATE ROLE closed NOLOGIN;
+    END IF; END $$;";
+
+/// Names for what differs from run to run.
+fn words(room: &Room, cluster: &Cluster, database: &str, role: &str) {
+    room.word("database", database);
+    room.word("socket", cluster.socket().to_str().expect("UTF-8"));
+    room.word("port", cluster.port.to_string());
+    room.word("role", role);
+}
+
+/// A database of the shared server, made by these statements and read by a role.
+fn database(role: &'static str, sql: &str) -> impl Fn(&Room) + use<> {
+    let sql = format!("{ROLES} {sql}");
+    move |room| {
+        let cluster = Cluster::shared();
+        words(room, &cluster, &cluster.database(&sql), role);
+        room.keep(cluster);
+    }
+}
+
+/// The targets, for everybody.
+fn granted(more: &str) -> String {
+    format!("{TARGETS} GRANT SELECT ON target TO PUBLIC; {more}")
+}
+
+/// Waits on another thread until the audit's slow query is seen, then does something.
+struct Meanwhile(Option<JoinHandle<()>>);
+
+impl Meanwhile {
+    fn run(cluster: &Arc<Cluster>, database: &str, work: impl Fn(&Cluster) + Send + 'static) -> Self {
+        let seen = format!(
+            "SELECT pid FROM pg_stat_activity WHERE datname = '{database}' AND application_name LIKE 'cutgate%' \
+             AND state = 'active' AND wait_event = 'PgSleep'"
+        );
+        let cluster = cluster.clone();
+        Self(Some(std::thread::spawn(move || {
+            for _ in 0..500 {
+                if !cluster.sql("postgres", &seen).is_empty() {
+                    return work(&cluster);
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            panic!("the slow query is never seen");
+        })))
+    }
+}
+
+impl Drop for Meanwhile {
+    fn drop(&mut self) {
+        let ended = self.0.take().map(JoinHandle::join);
+        assert!(std::thread::panicking() || matches!(ended, Some(Ok(()))), "what happened meanwhile failed");
+    }
+}
+
+const SLOW: &str = "SELECT name, units FROM target WHERE pg_sleep(8) IS NOT NULL";
+
+fn patient(sql: &str) -> Asked {
+    let mut asked = asked(URL, sql);
+    asked.settings = asked.settings.replace("\"1s\"", "\"20s\"");
+    asked
+}
+
+#[test]
+fn states_of_postgresql() {
+    let row_security = "ALTER TABLE target ENABLE ROW LEVEL SECURITY;";
+    let policy = "CREATE POLICY some ON target FOR SELECT TO auditor USING (name <> 'ICX-NOTE');";
+    let table = asked(URL, QUERY).table([
+        state("the row is there", Truth::Holds, database("auditor", &granted(""))),
+        state(
+            "the row is there with another value",
+            Truth::Fails,
+            database("auditor", &granted("UPDATE target SET units = 8")),
+        ),
+        state("the table is empty", Truth::Fails, database("auditor", &granted("DELETE FROM target"))),
+        state(
+            "the value is NULL",
+            Truth::CannotBeKnown,
+            database("auditor", &granted("UPDATE target SET units = NULL")),
+        ),
+        state(
+            "the column is numeric where a whole number is declared",
+            Truth::CannotBeKnown,
+            database("auditor", &granted("ALTER TABLE target ALTER units TYPE numeric")),
+        ),
+        state("no such table", Truth::CannotBeKnown, database("auditor", "")),
+        state("no such column", Truth::CannotBeKnown, database("auditor", &granted("ALTER TABLE target DROP units"))),
+        state("no right to the table", Truth::CannotBeKnown, database("auditor", TARGETS)),
+        state(
+            "a right to one of the columns only",
+            Truth::CannotBeKnown,
+            database("auditor", &format!("{TARGETS} GRANT SELECT (name) ON target TO auditor")),
+        ),
+        state(
+            "no right to the schema: the table is as if it were not there",
+            Truth::CannotBeKnown,
+            database("auditor", &granted("REVOKE ALL ON SCHEMA public FROM PUBLIC")),
+        ),
+        state(
+            "row security without a policy for the role: every row is hidden",
+            Truth::CannotBeKnown,
+            database("auditor", &granted(row_security)),
+        ),
+        state(
+            "row security with a policy that hides the row",
+            Truth::CannotBeKnown,
+            database("auditor", &granted(&format!("{row_security} {policy}"))),
+        ),
+        state("row security that the role bypasses", Truth::Holds, database("postgres", &granted(row_security))),
+        state("locked by another session", Truth::CannotBeKnown, |room| {
+            let cluster = Cluster::shared();
+            let name = cluster.database(&format!("{ROLES} {}", granted("")));
+            let mut holder = cluster.session(&name);
+            holder.run("BEGIN; LOCK TABLE target IN ACCESS EXCLUSIVE MODE;");
+            words(room, &cluster, &name, "auditor");
+            room.keep(cluster);
+            room.keep(holder);
+        }),
+        state(
+            "more rows than the limit",
+            Truth::CannotBeKnown,
+            database("auditor", &granted("INSERT INTO target SELECT 'x', generate_series(1, 3000)")),
+        )
+        .limits(|limits| limits.entries = 2_500),
+        state(
+            "a row longer than a file may be",
+            Truth::CannotBeKnown,
+            database("auditor", &granted("INSERT INTO target VALUES (repeat('x', 200000), 1)")),
+        )
+        .limits(|limits| limits.file_bytes = 100_000),
+        state("no such database", Truth::CannotBeKnown, |room| {
+            let cluster = Cluster::shared();
+            words(room, &cluster, "nowhere", "postgres");
+            room.keep(cluster);
+        }),
+        state("no right to connect to the database", Truth::CannotBeKnown, |room| {
+            let cluster = Cluster::shared();
+            let name = cluster.database(&format!("{ROLES} {}", granted("")));
+            cluster.sql("postgres", &format!("REVOKE CONNECT ON DATABASE {name} FROM PUBLIC"));
+            words(room, &cluster, &name, "auditor");
+            room.keep(cluster);
+        }),
+        state("no such role", Truth::CannotBeKnown, database("nobody_s_role", &granted(""))),
+        state("a role that may not log in", Truth::CannotBeKnown, database("closed", &granted(""))),
+        state("no password where one is asked for", Truth::CannotBeKnown, database("locked", &granted(""))),
+        state("a wrong password", Truth::CannotBeKnown, database("locked&password=hunter2", &granted(""))),
+        state("no connection left for the role", Truth::CannotBeKnown, |room| {
+            let cluster = Cluster::shared();
+            let name = cluster.database(&format!("{ROLES} {}", granted("")));
+            let mut holder = cluster.session_as(&name, "crowd");
+            holder.run("SELECT 1;");
+            words(room, &cluster, &name, "crowd");
+            room.keep(cluster);
+            room.keep(holder);
+        }),
+        state("the server is starting and replays its log", Truth::CannotBeKnown, |room| {
+            let cluster = Cluster::start();
+            cluster.replay_for_long();
+            words(room, &cluster, "postgres", "postgres");
+            room.keep(cluster);
+        }),
+        state("no server: nothing listens on the socket", Truth::CannotBeKnown, |room| {
+            room.dir("run", 0o755);
+            room.word("database", "g");
+            room.word("socket", room.host("run").to_str().expect("UTF-8"));
+            room.word("port", "5432");
+            room.word("role", "auditor");
+        }),
+    ]);
+    let slow = patient(SLOW).table([
+        state("the session is ended while the query runs", Truth::CannotBeKnown, |room| {
+            let cluster = Cluster::shared();
+            let name = cluster.database(&format!("{ROLES} {}", granted("")));
+            let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+            room.keep(Meanwhile::run(&cluster, &name, move |cluster| drop(cluster.sql("postgres", &end))));
+            words(room, &cluster, &name, "auditor");
+            room.keep(cluster);
+        }),
+        state("the server is stopped while the query runs", Truth::CannotBeKnown, |room| {
+            let cluster = Arc::new(Cluster::start());
+            let name = cluster.database(&format!("{ROLES} {}", granted("")));
+            room.keep(Meanwhile::run(&cluster, &name, Cluster::stop));
+            words(room, &cluster, &name, "auditor");
+            room.keep(cluster);
+        }),
+    ]);
+    let too_slow = asked(URL, SLOW).table([state(
+        "slower than the limit of one second",
+        Truth::CannotBeKnown,
+        database("auditor", &granted("")),
+    )]);
+    let writes = "CREATE TABLE t (a int); CREATE FUNCTION sly() RETURNS int LANGUAGE sql AS \
+                  $$ INSERT INTO t VALUES (7) RETURNING a $$; GRANT INSERT, SELECT ON t TO PUBLIC;";
+    let opens = "CREATE FUNCTION sly() RETURNS int LANGUAGE plpgsql AS \
+                 $$ BEGIN SET TRANSACTION READ WRITE; RETURN 7; END $$;";
+    let sly = asked(URL, "SELECT 'ICX-NOTE' AS name, sly() AS units").table([
+        state("a function that writes", Truth::CannotBeKnown, database("auditor", writes)),
+        state("a function that makes the transaction writable", Truth::CannotBeKnown, database("auditor", opens)),
+    ]);
+    let network = asked("postgresql://auditor@<host>/g", QUERY).table([
+        state("a port where nothing listens", Truth::CannotBeKnown, |room| {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+            room.word("host", listener.local_addr().expect("an address").to_string());
+        }),
+        state("a server that accepts and never answers", Truth::CannotBeKnown, |room| {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+            room.word("host", listener.local_addr().expect("an address").to_string());
+            room.keep(listener);
+        }),
+        state("a host name that nobody knows", Truth::CannotBeKnown, |room| room.word("host", "db.invalid:5432"))
+            .mask(r"failed to lookup address information: [A-Za-z ]+", "failed to lookup address information: …"),
+    ]);
+    let about = "Whether a row is there. Statements that write, that lift the read-only transaction, or that ask a view which \
+                 shows a role only what it may see (information_schema, pg_settings and others), are refused when the gate is \
+                 loaded.";
+    matrix("sql: PostgreSQL", about, vec![table, slow, too_slow, sly, network]);
+}
