@@ -95,7 +95,19 @@ fn trees() {
         state("the module is not UTF-8", Truth::CannotBeKnown, tree_and(|room| room.write(PHASE, b"# caf\xe9\n"))),
         state("the module is empty", Truth::CannotBeKnown, tree_and(|room| room.write(PHASE, ""))),
         state("a module of 100 MB", Truth::CannotBeKnown, tree_and(|room| room.sparse(PHASE, 100 << 20))),
-        state("a FIFO among the modules", Truth::CannotBeKnown, tree_and(|room| room.fifo("opt/cutter/app/fifo.py"))),
+        state(
+            "a FIFO that is no module of the phase",
+            Truth::Holds,
+            tree_and(|room| room.fifo("opt/cutter/app/fifo.py")),
+        ),
+        state(
+            "the phase's module is a FIFO",
+            Truth::CannotBeKnown,
+            tree_and(|room| {
+                std::fs::remove_file(room.host(PHASE)).expect("remove");
+                room.fifo(PHASE);
+            }),
+        ),
         state(
             "what it calls is chosen when it runs",
             Truth::CannotBeKnown,

@@ -208,13 +208,29 @@ const TRIES: usize = 200;
 
 /// Produces every row, checks the laws, and compares the section `name` of the page, which must be one of [`SECTIONS`].
 pub fn matrix(name: &str, about: &str, tables: Vec<Table>) {
+    let mut failed = 0;
     let mut text = format!("## {name}\n\n{about}\n");
     for table in tables {
         text.push_str(&page::head(&table.asked));
         for state in &table.states {
-            text.push_str(&row(&table.asked, state));
+            /*TEMP*/
+            let r = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| row(&table.asked, state)));
+            match r {
+                Ok(r) => {
+                    println!("ROWOK {r}");
+                    text.push_str(&r)
+                }
+                Err(e) => {
+                    let msg = e.downcast_ref::<String>().cloned().unwrap_or_default();
+                    let short: String =
+                        msg.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(1400).collect();
+                    println!("ROWFAIL [{}] {short}", state.words);
+                    failed += 1;
+                }
+            }
         }
     }
+    assert_eq!(failed, 0);
     page::compare(name, &text);
 }
 

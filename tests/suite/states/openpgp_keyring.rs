@@ -25,11 +25,11 @@ static KEYS: LazyLock<BTreeMap<&'static str, Key>> = LazyLock::new(make_keys);
 fn make_keys() -> BTreeMap<&'static str, Key> {
     let home = Home::new();
     let in_2020 = Some("20200101T000000");
-    let subkey = |print: &str, algorithm: &str, expire: &str, clock: &str| {
-        let faked = ["--batch", "--faked-system-time", clock];
-        home.gpg(&[&faked[..], &["--quick-add-key", print, algorithm, "encr", expire]].concat(), b"");
+    let subkey = |print: &str, algorithm: &str, expire: &str, clock: Option<&str>| {
+        let faked = clock.map(|clock| ["--faked-system-time", clock]);
+        let arguments = ["--batch", "--quick-add-key", print, algorithm, "encr", expire];
+        home.gpg(&[faked.as_ref().map_or(&[][..], |faked| &faked[..]), &arguments[..]].concat(), b"");
     };
-    let now = &chrono::Utc::now().format("%Y%m%dT%H%M%S").to_string();
     let signer = |name: &str| home.make(name, "ed25519", "cert,sign", "never", in_2020);
     let mut prints = BTreeMap::new();
     prints.insert("good", home.make_good("good"));
@@ -40,7 +40,7 @@ fn make_keys() -> BTreeMap<&'static str, Key> {
     for (name, expire) in [("subkey expired", "1y"), ("subkey weak", "never")] {
         let print = signer(name);
         let algorithm = if name == "subkey weak" { "rsa1024" } else { "cv25519" };
-        subkey(&print, algorithm, expire, "20200101T000100");
+        subkey(&print, algorithm, expire, Some("20200101T000100"));
         prints.insert(name, print);
     }
     let print = home.make_good("subkey revoked");
@@ -57,11 +57,11 @@ fn make_keys() -> BTreeMap<&'static str, Key> {
     prints.insert("dsa1024", created(&home.gpg(&["--batch", "--status-fd", "1", "--gen-key"], dsa.as_bytes())));
     let sha1 = ["--batch", "--status-fd", "1", "--cert-digest-algo", "SHA1", "--quick-generate-key"];
     let print = created(&home.gpg(&[&sha1[..], &["sha1", "ed25519", "cert,sign", "never"]].concat(), b""));
-    subkey(&print, "cv25519", "never", now);
+    subkey(&print, "cv25519", "never", None);
     prints.insert("sha1", print);
     for (name, curve) in [("brainpool", "brainpoolP256r1"), ("secp256k1", "secp256k1")] {
         let print = home.make(name, curve, "cert,sign", "never", None);
-        subkey(&print, curve, "never", now);
+        subkey(&print, curve, "never", None);
         prints.insert(name, print);
     }
     let key = |print: String| Key { export: home.gpg(&["--batch", "--export", &print], b"").stdout, print };

@@ -24,13 +24,28 @@ fn words(room: &Room, cluster: &Cluster, database: &str, role: &str) {
     room.word("role", role);
 }
 
-/// A database of the shared server, made by these statements and read by a role.
-fn database(role: &'static str, sql: &str) -> impl Fn(&Room) + use<> {
-    let sql = format!("{ROLES} {sql}");
-    move |room| {
+/// One database of the shared server, for one row after the other.
+struct Shared {
+    cluster: Arc<Cluster>,
+    name: String,
+}
+
+impl Shared {
+    fn new() -> Arc<Self> {
         let cluster = Cluster::shared();
-        words(room, &cluster, &cluster.database(&sql), role);
-        room.keep(cluster);
+        let name = cluster.database(ROLES);
+        Arc::new(Self { cluster, name })
+    }
+
+    /// Empties the database and fills it with these statements; the row reads it as a role.
+    fn fill(&self, room: &Room, role: &str, sql: &str) {
+        let name = &self.name;
+        let empty = format!(
+            "SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+             GRANT USAGE ON SCHEMA public TO PUBLIC; GRANT CONNECT ON DATABASE {name} TO PUBLIC;"
+        );
+        self.cluster.sql(name, &format!("{empty} {sql}"));
+        words(room, &self.cluster, name, role);
     }
 }
 
@@ -78,8 +93,21 @@ fn patient(sql: &str) -> Asked {
 
 #[test]
 fn states_of_postgresql() {
+    let shared = Shared::new();
+    let database = |role: &'static str, sql: &str| {
+        let (shared, sql) = (shared.clone(), sql.to_owned());
+        move |room: &Room| shared.fill(room, role, &sql)
+    };
+    // The targets for everybody, and what happens beside.
+    let beside = |role: &'static str, happens: fn(&Room, &Shared)| {
+        let shared = shared.clone();
+        move |room: &Room| {
+            shared.fill(room, role, &granted(""));
+            happens(room, &shared);
+        }
+    };
     let row_security = "ALTER TABLE target ENABLE ROW LEVEL SECURITY;";
-    let policy = "CREATE POLICY some ON target FOR SELECT TO auditor USING (name <> 'ICX-NOTE');";
+    let policy = "CREATE POLICY hides ON target FOR SELECT TO auditor USING (name <> 'ICX-NOTE');";
     let table = asked(URL, QUERY).table([
         state("the row is there", Truth::Holds, database("auditor", &granted(""))),
         state(
@@ -122,15 +150,15 @@ fn states_of_postgresql() {
             database("auditor", &granted(&format!("{row_security} {policy}"))),
         ),
         state("row security that the role bypasses", Truth::Holds, database("postgres", &granted(row_security))),
-        state("locked by another session", Truth::CannotBeKnown, |room| {
-            let cluster = Cluster::shared();
-            let name = cluster.database(&format!("{ROLES} {}", granted("")));
-            let mut holder = cluster.session(&name);
-            holder.run("BEGIN; LOCK TABLE target IN ACCESS EXCLUSIVE MODE;");
-            words(room, &cluster, &name, "auditor");
-            room.keep(cluster);
-            room.keep(holder);
-        }),
+        state(
+            "locked by another session",
+            Truth::CannotBeKnown,
+            beside("auditor", |room, shared| {
+                let mut holder = shared.cluster.session(&shared.name);
+                holder.run("BEGIN; LOCK TABLE target IN ACCESS EXCLUSIVE MODE;");
+                room.keep(holder);
+            }),
+        ),
         state(
             "more rows than the limit",
             Truth::CannotBeKnown,
@@ -143,31 +171,33 @@ fn states_of_postgresql() {
             database("auditor", &granted("INSERT INTO target VALUES (repeat('x', 200000), 1)")),
         )
         .limits(|limits| limits.file_bytes = 100_000),
-        state("no such database", Truth::CannotBeKnown, |room| {
-            let cluster = Cluster::shared();
-            words(room, &cluster, "nowhere", "postgres");
-            room.keep(cluster);
-        }),
-        state("no right to connect to the database", Truth::CannotBeKnown, |room| {
-            let cluster = Cluster::shared();
-            let name = cluster.database(&format!("{ROLES} {}", granted("")));
-            cluster.sql("postgres", &format!("REVOKE CONNECT ON DATABASE {name} FROM PUBLIC"));
-            words(room, &cluster, &name, "auditor");
-            room.keep(cluster);
-        }),
+        state(
+            "no such database",
+            Truth::CannotBeKnown,
+            beside("auditor", |room, _| {
+                room.word("database", "nowhere");
+            }),
+        ),
+        state(
+            "no right to connect to the database",
+            Truth::CannotBeKnown,
+            beside("auditor", |_, shared| {
+                shared.cluster.sql("postgres", &format!("REVOKE CONNECT ON DATABASE {} FROM PUBLIC", shared.name));
+            }),
+        ),
         state("no such role", Truth::CannotBeKnown, database("nobody_s_role", &granted(""))),
         state("a role that may not log in", Truth::CannotBeKnown, database("closed", &granted(""))),
         state("no password where one is asked for", Truth::CannotBeKnown, database("locked", &granted(""))),
         state("a wrong password", Truth::CannotBeKnown, database("locked&password=hunter2", &granted(""))),
-        state("no connection left for the role", Truth::CannotBeKnown, |room| {
-            let cluster = Cluster::shared();
-            let name = cluster.database(&format!("{ROLES} {}", granted("")));
-            let mut holder = cluster.session_as(&name, "crowd");
-            holder.run("SELECT 1;");
-            words(room, &cluster, &name, "crowd");
-            room.keep(cluster);
-            room.keep(holder);
-        }),
+        state(
+            "no connection left for the role",
+            Truth::CannotBeKnown,
+            beside("crowd", |room, shared| {
+                let mut holder = shared.cluster.session_as(&shared.name, "crowd");
+                holder.run("SELECT 1;");
+                room.keep(holder);
+            }),
+        ),
         state("the server is starting and replays its log", Truth::CannotBeKnown, |room| {
             let cluster = Cluster::start();
             cluster.replay_for_long();
@@ -183,14 +213,16 @@ fn states_of_postgresql() {
         }),
     ]);
     let slow = patient(SLOW).table([
-        state("the session is ended while the query runs", Truth::CannotBeKnown, |room| {
-            let cluster = Cluster::shared();
-            let name = cluster.database(&format!("{ROLES} {}", granted("")));
-            let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
-            room.keep(Meanwhile::run(&cluster, &name, move |cluster| drop(cluster.sql("postgres", &end))));
-            words(room, &cluster, &name, "auditor");
-            room.keep(cluster);
-        }),
+        state(
+            "the session is ended while the query runs",
+            Truth::CannotBeKnown,
+            beside("auditor", |room, shared| {
+                let end =
+                    format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'", shared.name);
+                let work = move |cluster: &Cluster| drop(cluster.sql("postgres", &end));
+                room.keep(Meanwhile::run(&shared.cluster, &shared.name, work));
+            }),
+        ),
         state("the server is stopped while the query runs", Truth::CannotBeKnown, |room| {
             let cluster = Arc::new(Cluster::start());
             let name = cluster.database(&format!("{ROLES} {}", granted("")));
