@@ -150,18 +150,16 @@ fn a_file_that_changes_while_it_is_read() {
         file("taken away between the look and the reading", Truth::CannotBeKnown, |room| {
             room.write(FILE, GOOD);
             let (here, there) = (room.host(FILE), room.host("etc/app/away"));
-            room.keep(Race::run(move || {
-                let _ = std::fs::rename(&here, &there).and_then(|()| std::fs::rename(&there, &here));
-            }));
+            room.keep(race::coming_and_going(here, there));
         })
-        .race(),
+        .race("No such file"),
         file("another one is renamed over it, which anyone may write to", Truth::CannotBeKnown, |room| {
             room.write(FILE, GOOD);
             room.write("etc/app/other", GOOD);
             room.mode("etc/app/other", 0o666);
             room.keep(race::exchanging(room.host(FILE), room.host("etc/app/other")));
         })
-        .race(),
+        .race("another file took its place"),
         file("rewritten in place, as long as before", Truth::CannotBeKnown, |room| {
             let long = [GOOD.as_bytes(), &vec![b'\n'; (1 << 20) - GOOD.len()]].concat();
             room.write(FILE, &long);
@@ -172,7 +170,7 @@ fn a_file_that_changes_while_it_is_read() {
                 file.write_all_at(b"\n", long.len() as u64 - 1).expect("write");
             }));
         })
-        .race(),
+        .race("it was changed while it was read"),
         file("growing", Truth::CannotBeKnown, |room| {
             room.write(FILE, [GOOD.as_bytes(), &vec![b'\n'; 1 << 19]].concat());
             let path = room.host(FILE);
@@ -182,7 +180,7 @@ fn a_file_that_changes_while_it_is_read() {
                 file.write_all(b"\n").expect("write");
             }));
         })
-        .race()
+        .race("bytes when opened and")
         .mask(r"it had \d+ bytes when opened and \d+ when read", "it had <n> bytes when opened and <more> when read"),
         file("cut off", Truth::CannotBeKnown, |room| {
             let long = [GOOD.as_bytes(), &vec![b'\n'; 1 << 19]].concat();
@@ -194,7 +192,7 @@ fn a_file_that_changes_while_it_is_read() {
                 file.set_len(1 << 19).expect("truncate");
             }));
         })
-        .race()
+        .race("bytes when opened and")
         .mask(r"it had \d+ bytes when opened and \d+ when read", "it had <n> bytes when opened and <fewer> when read"),
     ]);
     matrix(
@@ -217,7 +215,8 @@ fn a_fifo_is_never_opened() {
         let _ = sender.send(opened.is_ok());
     });
     let state = state("", Truth::CannotBeKnown, |_| ());
-    (0..20).for_each(|_| drop(super::judge::judge(&asked(), &state, &room)));
+    let loaded = super::judge::load(&asked(), &room);
+    (0..20).for_each(|_| drop(super::judge::judge(&loaded, &state)));
     let let_go = receiver.recv_timeout(Duration::from_millis(50));
     assert!(let_go.is_err(), "the writer waits still");
     drop(std::fs::File::open(room.host("etc/app/app.toml")).expect("open"));

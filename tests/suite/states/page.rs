@@ -13,10 +13,17 @@ pub const SECTIONS: &[&str] = &[
     "config: the file",
     "config: its content",
     "config: a file that changes",
+    "host: who it is",
+    "host: programs",
+    "host: readable",
     "provisioning: folders",
     "provisioning: other things",
     "provisioning: space",
     "provisioning: locks",
+    "tree-manifest: the tree",
+    "tree-manifest: other things",
+    "tree-manifest: the manifest",
+    "tree-manifest: a tree that changes",
 ];
 
 /// What stands before the sections.
@@ -26,12 +33,14 @@ const PREAMBLE: &str = "\
 
 Each row is a state that a test makes with the real thing: real files and mounts, real keys, a real database. The test loads a
 package with two gates, one that requires the rule above the table and one that requires its negation, reads the host through
-the probe, and judges. The message is that of the gate that requires the rule, with its next step.
+the probe, and judges. The message is that of the gate that requires the rule; where it is OPEN, these are the gate's own words
+about what was found, and where it is UNKNOWN the next step follows after the arrow.
 
 What is so in a state and what can be learnt of it are two things. Where the truth cannot be learnt both gates are UNKNOWN: a
 rule that asks that something is *not* there does not hold either because nobody could look. Where it can, the true gate is
 CLOSED and the other OPEN. Rows are read as root, or as `nobody` where the state says so: an ordinary user without groups,
-for root is refused nothing. The probe is `p` in the rules.
+for root is refused nothing. The probe is `p` in the rules. A state that a second thread makes while the probe reads is tried
+until it is met.
 ";
 
 /// One at a time: the sections lie in one file.
@@ -76,7 +85,7 @@ pub(super) fn head(asked: &Asked) -> String {
     let rule = asked.rule.split_whitespace().collect::<Vec<_>>().join(" ");
     format!(
         "\nProbe `{}` with {}; rule {}.\n\n\
-         | State | Facts | Rule | Negation | Message and next step |\n|---|---|---|---|---|\n",
+         | State | Facts | Rule | Negation | Message |\n|---|---|---|---|---|\n",
         asked.kind,
         code(&settings, false),
         code(&rule, false),
@@ -97,9 +106,9 @@ pub(super) fn row(asked: &Asked, state: &State, judged: &Judged, room: &Room) ->
     });
     let message = match judged.rule.state {
         GapState::Closed => "—".to_owned(),
-        GapState::Open | GapState::Partial | GapState::Unknown => {
-            markdown(&clean(&format!("{} → {}", judged.rule.reason, judged.rule.next)))
-        }
+        // What a gate says of what it found, and what it advises, are the gate's own words.
+        GapState::Open | GapState::Partial => markdown(&clean(&judged.rule.reason)),
+        GapState::Unknown => markdown(&clean(&format!("{} → {}", judged.rule.reason, judged.rule.next))),
     };
     let who = if state.reader == super::Reader::Nobody { " (read as nobody)" } else { "" };
     format!(

@@ -3,6 +3,7 @@
 use std::os::unix::fs::{chown, symlink};
 use std::time::Duration;
 
+use super::race;
 use super::{Asked, Truth, matrix, state};
 
 const WANTED: &str =
@@ -138,7 +139,7 @@ fn space_and_writing() {
     )
     .rule("p.paths[0].matches && p.paths[0].writable")
     .shows(&["paths.0.matches", "paths.0.writable"])
-    .says("/var/runs: {p.paths[0].why}, writable: {p.paths[0].writable}");
+    .says("/var/runs: as wanted {p.paths[0].matches}, writable {p.paths[0].writable}. {p.paths[0].why}");
     let table = asked.table([
         state("a megabyte is free, anyone may write", Truth::Holds, |room| room.tmpfs("var/runs", "size=2m,mode=0777")),
         state("the file system is full", Truth::Fails, |room| {
@@ -165,6 +166,13 @@ fn space_and_writing() {
             room.write("etc/passwd", "");
         }),
         state("absent", Truth::Fails, |room| room.dir("var", 0o755)),
+        state("a folder and a symlink to another one, exchanged again and again", Truth::CannotBeKnown, |room| {
+            room.dir("var/runs", 0o777);
+            room.dir("srv", 0o777);
+            symlink("/srv", room.host("var/link")).expect("symlink");
+            room.keep(race::exchanging(room.host("var/runs"), room.host("var/link")));
+        })
+        .race("something else took its place"),
     ]);
     matrix("provisioning: space", "Whether the executor finds room there and may write.", vec![table]);
 }

@@ -56,6 +56,13 @@ impl Room {
         self.mode(relative, bits);
     }
 
+    /// Removes a file, or a folder with everything in it.
+    pub fn remove(&self, relative: &str) {
+        let path = self.host(relative);
+        let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        removed.unwrap_or_else(|error| panic!("{relative}: {error}"));
+    }
+
     /// Sets the mode of something on the host.
     pub fn mode(&self, relative: &str, bits: u32) {
         std::fs::set_permissions(self.host(relative), PermissionsExt::from_mode(bits)).expect("chmod");
