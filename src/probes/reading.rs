@@ -138,10 +138,11 @@ impl Door {
         let (fd, opened) = self.open_file(logical, flags, &tried)?;
         let attributes = Attributes::of(&opened);
         accept(&attributes)?;
-        let max = max.min(self.limits().file_bytes);
-        let too_long = |size: u64| {
-            unreadable(format!("it has {size} bytes, more than the limit of {max}"), "shorten it, or raise the limit")
-        };
+        let package = self.limits().file_bytes;
+        let next =
+            if package < max { "shorten it, or raise file_mb in [limits] of cutgate.toml" } else { "shorten it" };
+        let max = max.min(package);
+        let too_long = |size: u64| unreadable(format!("it has {size} bytes, more than the limit of {max}"), next);
         if attributes.size > max {
             return Err(too_long(attributes.size));
         }

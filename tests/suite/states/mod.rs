@@ -33,6 +33,7 @@
 mod config;
 mod host;
 mod judge;
+mod limits;
 mod mount;
 mod page;
 mod provisioning;

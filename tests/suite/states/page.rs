@@ -81,14 +81,13 @@ pub(super) fn compare(name: &str, made: &str) {
 
 /// What is asked, and the head of its table.
 pub(super) fn head(asked: &Asked) -> String {
-    let settings = asked.settings.split_whitespace().collect::<Vec<_>>().join(" ");
-    let rule = asked.rule.split_whitespace().collect::<Vec<_>>().join(" ");
+    let one_line = |text: &str, joint: &str| code(&text.lines().map(str::trim).collect::<Vec<_>>().join(joint), false);
+    let with =
+        if asked.settings.is_empty() { String::new() } else { format!(" with {}", one_line(&asked.settings, "; ")) };
     format!(
-        "\nProbe `{}` with {}; rule {}.\n\n\
-         | State | Facts | Rule | Negation | Message |\n|---|---|---|---|---|\n",
+        "\nProbe `{}`{with}; rule {}.\n\n| State | Facts | Rule | Negation | Message |\n|---|---|---|---|---|\n",
         asked.kind,
-        code(&settings, false),
-        code(&rule, false),
+        one_line(&asked.rule, " "),
     )
 }
 
