@@ -49,6 +49,7 @@ use cutgate::gates::{Finding, GapState};
 use cutgate::probes::Limits;
 
 use judge::{Judged, judge, load};
+pub use mount::Mount;
 pub use room::Room;
 
 /// What is so in a state, as far as the reader can learn it.

@@ -59,6 +59,20 @@ fn folders() {
             room.mode("etc/passwd", 0o000);
         })
         .as_nobody(),
+        state(
+            "the account file has mode 000, and the mode is another one whoever the owner is",
+            Truth::Fails,
+            |room| {
+                room.dir("var/runs", 0o755);
+                room.mode("var/runs", 0o711);
+                room.mode("etc/passwd", 0o000);
+            },
+        )
+        .as_nobody(),
+        state("the wanted group has no account", Truth::Fails, |room| {
+            room.dir("var/runs", 0o755);
+            room.write("etc/group", "");
+        }),
         state("the account file is cut off within a line", Truth::CannotBeKnown, |room| {
             room.dir("var/runs", 0o755);
             room.write("etc/passwd", "cutter:x:");
