@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use super::fuse::Served;
 use super::race::{self, Race};
 use super::{Asked, State, Truth, matrix, state};
 
@@ -97,6 +98,22 @@ fn where_the_file_should_be() {
             symlink("/srv/dead/app.toml", room.host(FILE)).expect("symlink");
         })
         .limits(short),
+        file("on a mount that gives one byte in 50 ms", Truth::CannotBeKnown, |room| {
+            room.served(FILE, Served::Byte(Duration::from_millis(50)));
+        })
+        .limits(short)
+        .mask(r"after \d+ of", "after <few> of"),
+        file("on a disk that cannot read it (EIO)", Truth::CannotBeKnown, |room| room.served(FILE, Served::Error(5))),
+        file("on a mount whose server has forgotten it (ESTALE)", Truth::CannotBeKnown, |room| {
+            room.served(FILE, Served::Error(116));
+        }),
+        file(
+            "on a mount whose server says that it is not there when it is read (ENOENT)",
+            Truth::CannotBeKnown,
+            |room| {
+                room.served(FILE, Served::Error(2));
+            },
+        ),
         file("on a full file system", Truth::Holds, |room| {
             room.tmpfs("etc/app", "size=64k,mode=0755");
             room.write(FILE, GOOD);
@@ -152,7 +169,7 @@ fn a_file_that_changes_while_it_is_read() {
             let (here, there) = (room.host(FILE), room.host("etc/app/away"));
             room.keep(race::coming_and_going(here, there));
         })
-        .race("No such file"),
+        .race("it was there, and then it was gone"),
         file("another one is renamed over it, which anyone may write to", Truth::CannotBeKnown, |room| {
             room.write(FILE, GOOD);
             room.write("etc/app/other", GOOD);
@@ -178,6 +195,7 @@ fn a_file_that_changes_while_it_is_read() {
                 use std::io::Write;
                 let mut file = std::fs::File::options().append(true).open(&path).expect("open");
                 file.write_all(b"\n").expect("write");
+                std::thread::sleep(race::BREATH);
             }));
         })
         .race("bytes when opened and")

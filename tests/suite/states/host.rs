@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cutgate::probes::Limits;
 
+use super::fuse::Served;
 use super::{Asked, Room, State, Truth, matrix, state};
 
 fn short(limits: &mut Limits) {
@@ -149,7 +150,8 @@ fn readable() {
         })
         .as_nobody(),
         at("a symlink that leads nowhere", Truth::Fails, |room| symlink("no", room.host("srv/it")).expect("symlink")),
-        at("a symlink to itself", Truth::Fails, |room| symlink("it", room.host("srv/it")).expect("symlink")),
+        at("on a disk that cannot read it (EIO)", Truth::CannotBeKnown, |room| room.served("srv/it", Served::Error(5))),
+        at("a symlink to itself", Truth::CannotBeKnown, |room| symlink("it", room.host("srv/it")).expect("symlink")),
         at("a FIFO", Truth::Fails, |room| room.fifo("srv/it")),
         at("a socket", Truth::Fails, |room| room.socket("srv/it")),
         at("a device", Truth::Fails, |room| room.device("srv/it")),

@@ -31,6 +31,7 @@
 //! `UPDATE_GOLDEN=1 scripts/test --test suite states::` writes the page; a section is written by its own test only.
 
 mod config;
+mod fuse;
 mod host;
 mod judge;
 mod limits;

@@ -82,7 +82,17 @@ fn folders() {
             room.write("etc/passwd", b"cutter:x:0:0:\xff:/:/bin/false\n");
         }),
     ]);
-    matrix("provisioning: folders", "Whether a folder is there as the executor needs it.", vec![table]);
+    let numbered =
+        Asked::of("provisioning", "paths = [{ path = \"/var/runs\", kind = \"directory\", owner = \"<uid>\" }]");
+    let by_number = numbered.rule("p.paths[0].matches").shows(&["paths.0.matches"]).table([state(
+        "the owner is wanted by number",
+        Truth::Holds,
+        |room| {
+            room.dir("var/runs", 0o755);
+            room.word("uid", rustix::process::geteuid().as_raw().to_string());
+        },
+    )]);
+    matrix("provisioning: folders", "Whether a folder is there as the executor needs it.", vec![table, by_number]);
 }
 
 #[test]

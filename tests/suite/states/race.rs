@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How long what was done is left alone: as long as a probe takes from one look to the next.
-const BREATH: Duration = Duration::from_micros(100);
+pub const BREATH: Duration = Duration::from_micros(100);
 
 /// A thread that does something again and again until it is dropped.
 pub struct Race {

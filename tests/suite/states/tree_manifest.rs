@@ -7,8 +7,9 @@ use std::time::Duration;
 use cutgate::evidence::sha256_hex;
 use cutgate::probes::Limits;
 
+use super::fuse::Served;
 use super::race::{self, Race};
-use super::{Asked, Room, State, Truth, matrix, state};
+use super::{Asked, Mount, Room, State, Truth, matrix, state};
 
 fn asked() -> Asked {
     Asked::of("tree-manifest", "tree = \"/opt/app\"\nmanifest = \"/opt/MANIFEST\"")
@@ -102,6 +103,14 @@ fn trees() {
         })
         .limits(short),
         tree("such a mount lies in it", Truth::CannotBeKnown, |room| room.dead_mount("opt/app/data")).limits(short),
+        tree("a file of it lies on a disk that cannot read it (EIO)", Truth::CannotBeKnown, |room| {
+            room.keep(Mount::serving(room.host("opt/app/data"), Served::Error(5)));
+        }),
+        tree("a file of it comes at one byte in 50 ms", Truth::CannotBeKnown, |room| {
+            room.keep(Mount::serving(room.host("opt/app/data"), Served::Byte(Duration::from_millis(50))));
+        })
+        .limits(short)
+        .mask(r"after \d+ of", "after <few> of"),
         tree("on a read-only file system that is full", Truth::Holds, |room| {
             room.tmpfs("opt/app", "size=64k,mode=0755");
             room.write("opt/app/main.py", "main\n");
@@ -207,7 +216,7 @@ fn a_tree_that_changes_while_it_is_read() {
             let (here, there) = (room.host(MAIN), room.host("opt/away"));
             room.keep(race::coming_and_going(here, there));
         })
-        .race("it was listed, and then it was gone"),
+        .race("it was there, and then it was gone"),
         tree("a file is exchanged for another between listing and reading", Truth::CannotBeKnown, |room| {
             room.write("opt/other", "other\n");
             room.keep(race::exchanging(room.host(MAIN), room.host("opt/other")));
