@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Instant as Monotonic;
 
 use super::CommandError;
 use crate::evidence::{EVIDENCE_FORMAT, Evidence, Instant, ProbeId, Process};
 use crate::gates::{self, Gate, Loaded};
-use crate::probes::{Collection, Question, Secrets, collect};
+use crate::probes::{Collection, Place, Question, Secrets, collect};
 
 /// Loads a package and shows its warnings on standard error.
 ///
@@ -35,6 +35,22 @@ fn is_known_not_a_folder(root: &Path, loaded: &Loaded) -> bool {
     looks.is_ok() && receiver.recv_timeout(loaded.package.limits.read) == Ok(false)
 }
 
+/// A place with its folders relative to the working directory where they lie below it, as a person who stands
+/// there, or a code host that checks out there, names them. The root prefix is not looked at, for it may not answer.
+pub fn shown(place: &Place) -> Place {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
+    let relative = |path: PathBuf| match here.as_ref().and_then(|here| path.strip_prefix(here).ok()) {
+        Some(below) => below.to_owned(),
+        None => path,
+    };
+    let package = place.package_dir.canonicalize().unwrap_or_else(|_| place.package_dir.clone());
+    let root = place.root.as_ref().map(|root| match root.strip_prefix(&place.package_dir) {
+        Ok(inside) => package.join(inside),
+        Err(_) => std::path::absolute(root).unwrap_or_else(|_| root.clone()),
+    });
+    Place { root: root.map(relative), package_dir: relative(package) }
+}
+
 /// Replaces standard input by `/dev/null`, so that nothing can be asked of a person.
 fn close_stdin() -> bool {
     let null = std::fs::File::open("/dev/null");
@@ -42,13 +58,13 @@ fn close_stdin() -> bool {
 }
 
 /// The name of the user that runs this process.
-fn user() -> String {
+pub fn user() -> String {
     let uid = rustix::process::geteuid().as_raw();
     uzers::get_user_by_uid(uid).map_or_else(|| uid.to_string(), |user| user.name().to_string_lossy().into_owned())
 }
 
 /// The instant of the audit, in whole seconds: what reports show is what rules compared.
-fn now() -> Instant {
+pub fn now() -> Instant {
     let now = chrono::Utc::now();
     chrono::DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
 }

@@ -9,6 +9,7 @@
 
 mod audit;
 mod code_path;
+mod code_path_command;
 mod collection;
 mod config;
 mod documents;
@@ -25,6 +26,7 @@ mod postgres;
 mod provisioning;
 mod records;
 mod reference;
+mod sarif;
 mod sql;
 #[allow(dead_code, reason = "each family of states uses a part of it")]
 mod states;

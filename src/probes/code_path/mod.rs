@@ -18,6 +18,7 @@ mod merge;
 mod model;
 mod patterns;
 mod phase;
+mod problems;
 mod python;
 mod run;
 mod scan;
@@ -138,5 +139,5 @@ fn analyse(door: &Door, root: &str, config: &CodePathConfig, order: &[&str]) -> 
         .into_iter()
         .map(|(name, phase)| (name.as_str(), phase, phase::judge(&mut interp, config, phase, &switches)))
         .collect();
-    Ok(facts::facts(&tree, &interp, config, &patterns, &switches, &findings, door))
+    Ok(facts::facts(&tree, root, &interp, config, &patterns, &switches, &findings, door))
 }
