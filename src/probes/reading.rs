@@ -41,9 +41,11 @@ impl Door {
     /// rest of a small file could try values of the secret against a published digest.
     ///
     /// # Errors
-    /// As [`Door::read`]; `unreadable` also when another file lies there by now, or its owner or mode changed.
+    /// As [`Door::read`], but never `absent`; `unreadable` also when another file lies there by now, or its owner or mode
+    /// changed.
     pub fn read_seen(&self, logical: &str, max: u64, seen: &Attributes, secret: bool) -> Result<Vec<u8>, Missing> {
-        let bytes = self.read_bytes(logical, max, |attributes| self.same(logical, seen, attributes))?;
+        let bytes = self.read_bytes(logical, max, |attributes| self.same(logical, seen, attributes));
+        let bytes = bytes.map_err(|reason| self.vanished(reason))?;
         if secret {
             self.note_attributes(logical);
         } else {
@@ -68,7 +70,8 @@ impl Door {
     pub fn digest_unnoted(&self, logical: &str, seen: &Attributes) -> Result<Digest256, Missing> {
         let mut hasher = Sha256::new();
         let same = |attributes: &Attributes| self.same(logical, seen, attributes);
-        self.stream(logical, OFlags::NOFOLLOW, u64::MAX, same, |chunk| hasher.update(chunk))?;
+        let read = self.stream(logical, OFlags::NOFOLLOW, u64::MAX, same, |chunk| hasher.update(chunk));
+        read.map_err(|reason| self.vanished(reason))?;
         let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Digest256::try_from(hex).expect("invariant: SHA-256 has 64 hex digits"))
     }
@@ -79,6 +82,14 @@ impl Door {
         let (fd, _) = self.open_file(logical, OFlags::empty(), &tried)?;
         let read = std::fs::File::from(fd).read(&mut [0]);
         read.map(|_| ()).map_err(|error| self.io_missing(&tried, logical, &error))
+    }
+
+    /// What was seen and is gone is not known to be absent: it was moved while it was read.
+    pub fn vanished(&self, reason: Missing) -> Missing {
+        if !reason.state.is_absent() {
+            return reason;
+        }
+        self.missing(MissingState::Error, reason.tried, "it was there, and then it was gone", QUIET)
     }
 
     fn same(&self, logical: &str, seen: &Attributes, opened: &Attributes) -> Result<(), Missing> {
@@ -146,10 +157,11 @@ impl Door {
         let (fd, opened) = self.open_file(logical, flags, &tried)?;
         let attributes = Attributes::of(&opened);
         accept(&attributes)?;
-        let max = max.min(self.limits().file_bytes);
-        let too_long = |size: u64| {
-            unreadable(format!("it has {size} bytes, more than the limit of {max}"), "shorten it, or raise the limit")
-        };
+        let package = self.limits().file_bytes;
+        let next =
+            if package < max { "shorten it, or raise file_mb in [limits] of cutgate.toml" } else { "shorten it" };
+        let max = max.min(package);
+        let too_long = |size: u64| unreadable(format!("it has {size} bytes, more than the limit of {max}"), next);
         if attributes.size > max {
             return Err(too_long(attributes.size));
         }
@@ -162,7 +174,7 @@ impl Door {
                 let said = format!("its time was over after {size} of {} bytes", attributes.size);
                 return Err(self.missing(MissingState::TimedOut, &tried, said, next));
             }
-            let n = file.read(&mut chunk).map_err(failed)?;
+            let n = file.read(&mut chunk).map_err(|error| self.vanished(failed(error)))?;
             if n == 0 {
                 break;
             }

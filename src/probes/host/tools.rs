@@ -34,14 +34,15 @@ pub(super) fn look(door: &Door, name: &str, search_path: &str, limit: Duration) 
     door.note_attributes(format!("{name} in {search_path}"));
     let located = {
         let _access = door.begin(&tried);
-        which::which_in(name, Some(search_path), "/").map_err(|_| hidden_folder(name, search_path))
+        let located = which::which_in(name, Some(search_path), "/");
+        located.map_err(|_| (hidden_folder(name, search_path), not_executable(name, search_path)))
     };
     let (found, path, version) = match located {
         Ok(path) => {
             let version = version(door, &path, search_path, limit);
             (Ok(true), path.to_string_lossy().into_owned().into(), version.into())
         }
-        Err(hidden) => match hidden {
+        Err((hidden, not_executable)) => match hidden {
             Some(folder) => {
                 let said = format!("{folder} may not be searched");
                 let next = format!("give {} the right to search {folder}, or leave it out", door.by());
@@ -49,8 +50,13 @@ pub(super) fn look(door: &Door, name: &str, search_path: &str, limit: Duration) 
                 (Err(missing.clone()), Fact::from(missing.clone()), missing.into())
             }
             None => {
-                let next = format!("install {name}");
-                let missing = door.missing(MissingState::Absent, tried, "not found", next);
+                let missing = match not_executable {
+                    Some(path) => {
+                        let next = format!("let {} execute it: ls -l {path}", door.by());
+                        door.missing(MissingState::Denied, tried, format!("{path} may not be executed"), next)
+                    }
+                    None => door.missing(MissingState::Absent, tried, "not found", format!("install {name}")),
+                };
                 (Ok(false), Fact::from(missing.clone()), missing.into())
             }
         },
@@ -70,6 +76,12 @@ fn hidden_folder(name: &str, search_path: &str) -> Option<String> {
     let folder = folders.into_iter().find(hidden)?;
     let parent = Path::new(name).parent().filter(|_| name.starts_with('/'));
     Some(parent.map_or_else(|| folder.to_owned(), |parent| parent.display().to_string()))
+}
+
+/// A regular file of that name that this user may not execute.
+fn not_executable(name: &str, search_path: &str) -> Option<String> {
+    let mut paths = search_path.split(':').map(|folder| Path::new(folder).join(name));
+    paths.find(|path| path.is_file()).map(|path| path.display().to_string())
 }
 
 /// The first line that `PROGRAM --version` prints on its output.

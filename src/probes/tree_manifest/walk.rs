@@ -129,7 +129,7 @@ impl Walk {
     }
 
     fn link(&mut self, tree: &str, path: String, door: &Door) {
-        let target = door.link_target(&join(tree, &path)).map_err(|reason| still(reason, door));
+        let target = door.link_target(&join(tree, &path)).map_err(|reason| door.vanished(reason));
         let target = target.map(|target| (target.to_string_lossy().into_owned(), leads_out(&path, &target)));
         if let Err(reason) = &target {
             self.unreadable.insert(path.clone(), reason.clone());
@@ -139,7 +139,7 @@ impl Walk {
 
     /// A path of which not even the kind is known, or whose inside was not seen.
     fn not_seen(&mut self, path: &str, reason: Missing, door: &Door) {
-        let reason = still(reason, door);
+        let reason = door.vanished(reason);
         self.unseen.get_or_insert_with(|| reason.clone());
         self.unreadable.insert(path.to_owned(), reason);
     }
@@ -159,20 +159,11 @@ impl Walk {
         for ((path, _), digest) in files.iter().zip(digests) {
             match digest {
                 Ok(digest) => drop(hashes.insert(path.clone(), digest)),
-                Err(reason) => drop(self.unreadable.insert(path.clone(), still(reason, door))),
+                Err(reason) => drop(self.unreadable.insert(path.clone(), door.vanished(reason))),
             }
         }
         Ok(hashes)
     }
-}
-
-/// A path that was listed and then gone is not known to be absent: the tree moved while it was read.
-fn still(reason: Missing, door: &Door) -> Missing {
-    if !reason.state.is_absent() {
-        return reason;
-    }
-    let next = "run the audit again when nobody writes to the tree";
-    door.missing(MissingState::Error, reason.tried, "it was listed, and then it was gone", next)
 }
 
 fn join(tree: &str, path: &str) -> String {

@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use super::fuse::Served;
 use super::race::{self, Race};
 use super::{Asked, State, Truth, matrix, state};
 
@@ -97,6 +98,22 @@ fn where_the_file_should_be() {
             symlink("/srv/dead/app.toml", room.host(FILE)).expect("symlink");
         })
         .limits(short),
+        file("on a mount that gives one byte in 50 ms", Truth::CannotBeKnown, |room| {
+            room.served(FILE, Served::Byte(Duration::from_millis(50)));
+        })
+        .limits(short)
+        .mask(r"after \d+ of", "after <few> of"),
+        file("on a disk that cannot read it (EIO)", Truth::CannotBeKnown, |room| room.served(FILE, Served::Error(5))),
+        file("on a mount whose server has forgotten it (ESTALE)", Truth::CannotBeKnown, |room| {
+            room.served(FILE, Served::Error(116));
+        }),
+        file(
+            "on a mount whose server says that it is not there when it is read (ENOENT)",
+            Truth::CannotBeKnown,
+            |room| {
+                room.served(FILE, Served::Error(2));
+            },
+        ),
         file("on a full file system", Truth::Holds, |room| {
             room.tmpfs("etc/app", "size=64k,mode=0755");
             room.write(FILE, GOOD);
@@ -150,18 +167,16 @@ fn a_file_that_changes_while_it_is_read() {
         file("taken away between the look and the reading", Truth::CannotBeKnown, |room| {
             room.write(FILE, GOOD);
             let (here, there) = (room.host(FILE), room.host("etc/app/away"));
-            room.keep(Race::run(move || {
-                let _ = std::fs::rename(&here, &there).and_then(|()| std::fs::rename(&there, &here));
-            }));
+            room.keep(race::coming_and_going(here, there));
         })
-        .race(),
+        .race("it was there, and then it was gone"),
         file("another one is renamed over it, which anyone may write to", Truth::CannotBeKnown, |room| {
             room.write(FILE, GOOD);
             room.write("etc/app/other", GOOD);
             room.mode("etc/app/other", 0o666);
             room.keep(race::exchanging(room.host(FILE), room.host("etc/app/other")));
         })
-        .race(),
+        .race("another file took its place"),
         file("rewritten in place, as long as before", Truth::CannotBeKnown, |room| {
             let long = [GOOD.as_bytes(), &vec![b'\n'; (1 << 20) - GOOD.len()]].concat();
             room.write(FILE, &long);
@@ -172,7 +187,7 @@ fn a_file_that_changes_while_it_is_read() {
                 file.write_all_at(b"\n", long.len() as u64 - 1).expect("write");
             }));
         })
-        .race(),
+        .race("it was changed while it was read"),
         file("growing", Truth::CannotBeKnown, |room| {
             room.write(FILE, [GOOD.as_bytes(), &vec![b'\n'; 1 << 19]].concat());
             let path = room.host(FILE);
@@ -180,9 +195,10 @@ fn a_file_that_changes_while_it_is_read() {
                 use std::io::Write;
                 let mut file = std::fs::File::options().append(true).open(&path).expect("open");
                 file.write_all(b"\n").expect("write");
+                std::thread::sleep(race::BREATH);
             }));
         })
-        .race()
+        .race("bytes when opened and")
         .mask(r"it had \d+ bytes when opened and \d+ when read", "it had <n> bytes when opened and <more> when read"),
         file("cut off", Truth::CannotBeKnown, |room| {
             let long = [GOOD.as_bytes(), &vec![b'\n'; 1 << 19]].concat();
@@ -194,7 +210,7 @@ fn a_file_that_changes_while_it_is_read() {
                 file.set_len(1 << 19).expect("truncate");
             }));
         })
-        .race()
+        .race("bytes when opened and")
         .mask(r"it had \d+ bytes when opened and \d+ when read", "it had <n> bytes when opened and <fewer> when read"),
     ]);
     matrix(
@@ -217,7 +233,8 @@ fn a_fifo_is_never_opened() {
         let _ = sender.send(opened.is_ok());
     });
     let state = state("", Truth::CannotBeKnown, |_| ());
-    (0..20).for_each(|_| drop(super::judge::judge(&asked(), &state, &room)));
+    let loaded = super::judge::load(&asked(), &room);
+    (0..20).for_each(|_| drop(super::judge::judge(&loaded, &state)));
     let let_go = receiver.recv_timeout(Duration::from_millis(50));
     assert!(let_go.is_err(), "the writer waits still");
     drop(std::fs::File::open(room.host("etc/app/app.toml")).expect("open"));

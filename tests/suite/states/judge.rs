@@ -20,9 +20,8 @@ pub(super) struct Judged {
     pub negation: Finding,
 }
 
-/// Loads, collects, evaluates; fails when that takes longer than the limits and [`GRACE`].
-pub(super) fn judge(asked: &Asked, state: &State, room: &Room) -> Judged {
-    let loaded = load(asked, room);
+/// Collects and evaluates; fails when that takes longer than the limits and [`GRACE`].
+pub(super) fn judge(loaded: &Loaded, state: &State) -> Judged {
     let mut limits = loaded.package.limits;
     (state.limits)(&mut limits);
     let now = chrono::Utc::now();
@@ -107,7 +106,7 @@ proof = "output-scan"
 "#;
 
 /// The package of a room, written and loaded.
-fn load(asked: &Asked, room: &Room) -> Loaded {
+pub(super) fn load(asked: &Asked, room: &Room) -> Loaded {
     let root = if asked.rooted { "root = \"host\"" } else { "" };
     room.package_file("cutgate.toml", &PACKAGE.replace("[paths]", &format!("[paths]\n{root}")));
     let gate = |id: &str, gap: &str, rule: &str| {

@@ -3,12 +3,16 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
+
+use super::fuse::Served;
 
 /// A mounted file system; dropping unmounts it.
 pub struct Mount {
     at: PathBuf,
-    /// The server's side of a FUSE mount, from which nothing is ever read.
-    server: Option<File>,
+    /// The server's side of a dead mount, from which nothing is ever read.
+    dead: Option<File>,
+    server: Option<JoinHandle<()>>,
 }
 
 impl Mount {
@@ -16,7 +20,7 @@ impl Mount {
     pub fn tmpfs(at: impl Into<PathBuf>, options: &str) -> Self {
         let at = at.into();
         run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]), &at);
-        Self { at, server: None }
+        Self { at, dead: None, server: None }
     }
 
     /// A FUSE file system whose server never answers, over a folder, which is made: every access waits, as on a network
@@ -24,15 +28,28 @@ impl Mount {
     /// with an error.
     pub fn dead(at: impl Into<PathBuf>) -> Self {
         let at = at.into();
-        let server = File::options().read(true).write(true).open("/dev/fuse");
-        let server = server.expect("/dev/fuse cannot be opened: run the tests as root, where the kernel has FUSE");
-        // The mount belongs to whom the descriptor is passed by; standard input is a descriptor that every program has.
-        let passed = server.try_clone().expect("a second descriptor");
-        let options = "fd=0,rootmode=40000,user_id=0,group_id=0,allow_other";
-        let mut mount = Command::new("mount");
-        run(mount.args(["-i", "-t", "fuse", "-o", options, "dead"]).stdin(Stdio::from(passed)), &at);
-        Self { at, server: Some(server) }
+        Self { dead: Some(fuse(&at)), at, server: None }
     }
+
+    /// A file system with one file, [`super::fuse::NAME`], whose reads end in this way.
+    pub fn serving(at: impl Into<PathBuf>, served: Served) -> Self {
+        let at = at.into();
+        let kernel = fuse(&at);
+        let server = std::thread::spawn(move || super::fuse::serve(kernel, served));
+        Self { at, dead: None, server: Some(server) }
+    }
+}
+
+/// Mounts a FUSE file system over a folder, which is made; returns the server's side.
+fn fuse(at: &Path) -> File {
+    let server = File::options().read(true).write(true).open("/dev/fuse");
+    let server = server.expect("/dev/fuse cannot be opened: run the tests as root, where the kernel has FUSE");
+    // The descriptor is passed as standard input, for that is one whose number every program knows.
+    let passed = server.try_clone().expect("a second descriptor");
+    let options = "fd=0,rootmode=40000,user_id=0,group_id=0,allow_other";
+    let mut mount = Command::new("mount");
+    run(mount.args(["-i", "-t", "fuse", "-o", options, "fuse"]).stdin(Stdio::from(passed)), at);
+    server
 }
 
 fn run(mount: &mut Command, at: &Path) {
@@ -43,8 +60,11 @@ fn run(mount: &mut Command, at: &Path) {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        drop(self.server.take());
+        drop(self.dead.take());
         // A panic here would hide that of the test.
-        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
+        let unmounted = Command::new("umount").arg("-l").arg(&self.at).status().is_ok_and(|status| status.success());
+        if let Some(server) = self.server.take().filter(|_| unmounted) {
+            let _ = server.join();
+        }
     }
 }

@@ -10,24 +10,31 @@ use super::{Asked, Judged, Room, State, fact_at, shown};
 
 /// The sections of the page, in their order.
 pub const SECTIONS: &[&str] = &[
+    "code-path",
     "config: the file",
     "config: its content",
     "config: a file that changes",
-    "provisioning: folders",
-    "provisioning: other things",
-    "provisioning: space",
-    "provisioning: locks",
-    "code-path",
     "drill-record",
     "dry-run-record",
+    "host: who it is",
+    "host: programs",
+    "host: readable",
     "knowledge-base: documents",
     "knowledge-base: look-alikes",
     "openpgp-keyring: the home",
     "openpgp-keyring: the key",
     "openpgp-keyring: damage",
+    "provisioning: folders",
+    "provisioning: other things",
+    "provisioning: space",
+    "provisioning: locks",
     "runbook",
     "sql: PostgreSQL",
     "sql: SQLite",
+    "tree-manifest: the tree",
+    "tree-manifest: other things",
+    "tree-manifest: the manifest",
+    "tree-manifest: a tree that changes",
 ];
 
 /// What stands before the sections.
@@ -37,12 +44,14 @@ const PREAMBLE: &str = "\
 
 Each row is a state that a test makes with the real thing: real files and mounts, real keys, a real database. The test loads a
 package with two gates, one that requires the rule above the table and one that requires its negation, reads the host through
-the probe, and judges. The message is that of the gate that requires the rule, with its next step.
+the probe, and judges. The message is that of the gate that requires the rule; where it is OPEN, these are the gate's own words
+about what was found, and where it is UNKNOWN the next step follows after the arrow.
 
 What is so in a state and what can be learnt of it are two things. Where the truth cannot be learnt both gates are UNKNOWN: a
 rule that asks that something is *not* there does not hold either because nobody could look. Where it can, the true gate is
 CLOSED and the other OPEN. Rows are read as root, or as `nobody` where the state says so: an ordinary user without groups,
-for root is refused nothing. The probe is `p` in the rules.
+for root is refused nothing. The probe is `p` in the rules. A state that a second thread makes while the probe reads is tried
+until it is met.
 ";
 
 /// One at a time: the sections lie in one file.
@@ -83,14 +92,13 @@ pub(super) fn compare(name: &str, made: &str) {
 
 /// What is asked, and the head of its table.
 pub(super) fn head(asked: &Asked) -> String {
-    let settings = asked.settings.split_whitespace().collect::<Vec<_>>().join(" ");
-    let rule = asked.rule.split_whitespace().collect::<Vec<_>>().join(" ");
+    let one_line = |text: &str, joint: &str| code(&text.lines().map(str::trim).collect::<Vec<_>>().join(joint), false);
+    let with =
+        if asked.settings.is_empty() { String::new() } else { format!(" with {}", one_line(&asked.settings, "; ")) };
     format!(
-        "\nProbe `{}` with {}; rule {}.\n\n\
-         | State | Facts | Rule | Negation | Message and next step |\n|---|---|---|---|---|\n",
+        "\nProbe `{}`{with}; rule {}.\n\n| State | Facts | Rule | Negation | Message |\n|---|---|---|---|---|\n",
         asked.kind,
-        code(&settings, false),
-        code(&rule, false),
+        one_line(&asked.rule, " "),
     )
 }
 
@@ -108,9 +116,9 @@ pub(super) fn row(asked: &Asked, state: &State, judged: &Judged, room: &Room) ->
     });
     let message = match judged.rule.state {
         GapState::Closed => "—".to_owned(),
-        GapState::Open | GapState::Partial | GapState::Unknown => {
-            markdown(&clean(&format!("{} → {}", judged.rule.reason, judged.rule.next)))
-        }
+        // What a gate says of what it found, and what it advises, are the gate's own words.
+        GapState::Open | GapState::Partial => markdown(&clean(&judged.rule.reason)),
+        GapState::Unknown => markdown(&clean(&format!("{} → {}", judged.rule.reason, judged.rule.next))),
     };
     let who = if state.reader == super::Reader::Nobody { " (read as nobody)" } else { "" };
     format!(

@@ -3,6 +3,7 @@
 use std::os::unix::fs::{chown, symlink};
 use std::time::Duration;
 
+use super::race;
 use super::{Asked, Truth, matrix, state};
 
 const WANTED: &str =
@@ -58,6 +59,20 @@ fn folders() {
             room.mode("etc/passwd", 0o000);
         })
         .as_nobody(),
+        state(
+            "the account file has mode 000, and the mode is another one whoever the owner is",
+            Truth::Fails,
+            |room| {
+                room.dir("var/runs", 0o755);
+                room.mode("var/runs", 0o711);
+                room.mode("etc/passwd", 0o000);
+            },
+        )
+        .as_nobody(),
+        state("the wanted group has no account", Truth::Fails, |room| {
+            room.dir("var/runs", 0o755);
+            room.write("etc/group", "");
+        }),
         state("the account file is cut off within a line", Truth::CannotBeKnown, |room| {
             room.dir("var/runs", 0o755);
             room.write("etc/passwd", "cutter:x:");
@@ -67,7 +82,17 @@ fn folders() {
             room.write("etc/passwd", b"cutter:x:0:0:\xff:/:/bin/false\n");
         }),
     ]);
-    matrix("provisioning: folders", "Whether a folder is there as the executor needs it.", vec![table]);
+    let numbered =
+        Asked::of("provisioning", "paths = [{ path = \"/var/runs\", kind = \"directory\", owner = \"<uid>\" }]");
+    let by_number = numbered.rule("p.paths[0].matches").shows(&["paths.0.matches"]).table([state(
+        "the owner is wanted by number",
+        Truth::Holds,
+        |room| {
+            room.dir("var/runs", 0o755);
+            room.word("uid", rustix::process::geteuid().as_raw().to_string());
+        },
+    )]);
+    matrix("provisioning: folders", "Whether a folder is there as the executor needs it.", vec![table, by_number]);
 }
 
 #[test]
@@ -138,7 +163,7 @@ fn space_and_writing() {
     )
     .rule("p.paths[0].matches && p.paths[0].writable")
     .shows(&["paths.0.matches", "paths.0.writable"])
-    .says("/var/runs: {p.paths[0].why}, writable: {p.paths[0].writable}");
+    .says("/var/runs: as wanted {p.paths[0].matches}, writable {p.paths[0].writable}. {p.paths[0].why}");
     let table = asked.table([
         state("a megabyte is free, anyone may write", Truth::Holds, |room| room.tmpfs("var/runs", "size=2m,mode=0777")),
         state("the file system is full", Truth::Fails, |room| {
@@ -166,7 +191,23 @@ fn space_and_writing() {
         }),
         state("absent", Truth::Fails, |room| room.dir("var", 0o755)),
     ]);
-    matrix("provisioning: space", "Whether the executor finds room there and may write.", vec![table]);
+    let of_space =
+        Asked::of("provisioning", "paths = [{ path = \"/var/runs\", kind = \"directory\" }]\nmin_free_mb = 1")
+            .rule("p.paths[0].matches")
+            .shows(&["paths.0.matches"])
+            .says("/var/runs: {p.paths[0].why}");
+    let swapped = of_space.table([state(
+        "a folder and a symlink to another one, exchanged again and again",
+        Truth::CannotBeKnown,
+        |room| {
+            room.dir("var/runs", 0o777);
+            room.dir("srv", 0o777);
+            symlink("/srv", room.host("var/link")).expect("symlink");
+            room.keep(race::exchanging(room.host("var/runs"), room.host("var/link")));
+        },
+    )
+    .race("something else took its place")]);
+    matrix("provisioning: space", "Whether the executor finds room there and may write.", vec![table, swapped]);
 }
 
 #[test]

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long what was done is left alone: as long as a probe takes from one look to the next.
+pub const BREATH: Duration = Duration::from_micros(100);
 
 /// A thread that does something again and again until it is dropped.
 pub struct Race {
@@ -35,10 +39,21 @@ impl Drop for Race {
     }
 }
 
+/// Takes what lies at a path to another one and back, again and again.
+pub fn coming_and_going(here: PathBuf, there: PathBuf) -> Race {
+    Race::run(move || {
+        std::fs::rename(&here, &there).expect("it is here");
+        std::thread::sleep(BREATH);
+        std::fs::rename(&there, &here).expect("it is there");
+        std::thread::sleep(BREATH);
+    })
+}
+
 /// Exchanges what lies at two paths, at once, again and again.
 pub fn exchanging(one: PathBuf, other: PathBuf) -> Race {
     Race::run(move || {
         let (at, flags) = (rustix::fs::CWD, rustix::fs::RenameFlags::EXCHANGE);
         rustix::fs::renameat_with(at, &one, at, &other, flags).expect("both are there");
+        std::thread::sleep(BREATH);
     })
 }

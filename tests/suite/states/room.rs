@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::fuse::Served;
 use super::mount::Mount;
 use crate::harness;
 
@@ -54,6 +55,13 @@ impl Room {
     pub fn dir(&self, relative: &str, bits: u32) {
         std::fs::create_dir_all(self.host(relative)).expect("mkdir");
         self.mode(relative, bits);
+    }
+
+    /// Removes a file, or a folder with everything in it.
+    pub fn remove(&self, relative: &str) {
+        let path = self.host(relative);
+        let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        removed.unwrap_or_else(|error| panic!("{relative}: {error}"));
     }
 
     /// Sets the mode of something on the host.
@@ -115,7 +123,15 @@ impl Room {
         self.keep(Mount::dead(self.host(relative)));
     }
 
-    /// Gives `<name>` its value in the settings and the rule; the page shows `<name>` where the value occurs.
+    /// Puts a file on a file system that serves it slowly or with errors, through a symlink, until the state was judged.
+    pub fn served(&self, relative: &str, served: Served) {
+        self.keep(Mount::serving(self.host("mnt"), served));
+        let _ = std::fs::remove_file(self.host(relative));
+        std::os::unix::fs::symlink(format!("/mnt/{}", super::fuse::NAME), self.host(relative)).expect("symlink");
+    }
+
+    /// Gives `<name>` its value in the settings and the rule; the page shows `<name>` where the value occurs,
+    /// unless it is shorter than four bytes.
     pub fn word(&self, name: &str, value: impl Into<String>) {
         self.words.borrow_mut().insert(format!("<{name}>"), value.into());
     }
@@ -138,7 +154,9 @@ impl Room {
     /// A text without what differs from run to run: words by their names, the package folder, instants, digests.
     pub(super) fn normalised(&self, text: &str) -> String {
         let words = self.words.borrow();
-        let text = words.iter().fold(text.to_owned(), |text, (name, value)| text.replace(value.as_str(), name));
+        // A short value is found everywhere by chance.
+        let words = words.iter().filter(|(_, value)| value.len() > 3);
+        let text = words.fold(text.to_owned(), |text, (name, value)| text.replace(value.as_str(), name));
         let text = text.replace(self.dir.path().to_string_lossy().as_ref(), "<package>");
         let masks = [
             (r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?", "<instant>"),
