@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use sequoia_openpgp::Packet;
 use sequoia_openpgp::cert::{Cert, CertParser};
+use sequoia_openpgp::crypto::mpi::PublicKey;
 use sequoia_openpgp::packet::Tag;
 use sequoia_openpgp::parse::Parse as _;
 
@@ -232,7 +233,11 @@ fn merge(certs: Vec<Cert>) -> Result<Vec<Cert>, RingError> {
         let own = cert.keys().flat_map(|key| key.self_signatures().chain(key.self_revocations())).count()
             + cert.userids().flat_map(|id| id.self_signatures()).count();
         if own == 0 {
-            return Err(fail("none of the signatures on it is its own and holds".to_owned()));
+            let said = "none of the signatures on it is its own and holds";
+            return Err(fail(match unknown_kind(&cert) {
+                Some(kind) => format!("{said}: its key is of a kind that is not known here ({kind})"),
+                None => said.to_owned(),
+            }));
         }
         let whole = match merged.remove(&fingerprint) {
             Some(other) => other.merge_public(cert).map_err(|error| fail(sentence(&error)))?,
@@ -241,6 +246,19 @@ fn merge(certs: Vec<Cert>) -> Result<Vec<Cert>, RingError> {
         merged.insert(fingerprint, whole);
     }
     Ok(merged.into_values().collect())
+}
+
+/// The algorithm or curve of a primary key with which no signature can be checked here.
+fn unknown_kind(cert: &Cert) -> Option<String> {
+    let primary = cert.primary_key().key();
+    if !primary.pk_algo().is_supported() {
+        return Some(primary.pk_algo().to_string());
+    }
+    let curve = match primary.mpis() {
+        PublicKey::EdDSA { curve, .. } | PublicKey::ECDSA { curve, .. } | PublicKey::ECDH { curve, .. } => curve,
+        _ => return None,
+    };
+    (!curve.is_supported()).then(|| curve.to_string())
 }
 
 /// An error of sequoia's with its causes, on one line.

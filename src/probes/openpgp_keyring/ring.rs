@@ -219,7 +219,16 @@ fn loss(door: &Door, path: &str, bytes: &[u8]) -> Result<Option<String>, Missing
 }
 
 fn corrupt(door: &Door, path: &str, error: &RingError) -> Missing {
-    let next = format!("restore {path} from a backup, or move it away and import the keys anew: gpg --import");
+    let next = match error {
+        RingError::Cert { fingerprint, .. } => {
+            format!(
+                "see what it is: gpg --list-keys {fingerprint}; or name as home a file of the keys that matter: gpg --export"
+            )
+        }
+        RingError::Keybox(_) | RingError::Packet { .. } | RingError::Armor { .. } | RingError::UnknownForm => {
+            format!("restore {path} from a backup, or move it away and import the keys anew: gpg --import")
+        }
+    };
     door.missing(MissingState::Unreadable, format!("read the keyring {path}"), error.to_string(), next)
 }
 

@@ -116,7 +116,7 @@ fn asked(home: &str) -> Asked {
         .rule(r#"p.certs.exists(c, c.fingerprint == "<key>" && c.valid_at_horizon && c.can_encrypt_at_horizon)"#)
         .shows(&["present", "form", "count"])
         .says(
-            r#"<key> among {p.count}: {p.certs.filter(c, c.fingerprint == "<key>").map(c, c.keys.map(k, k.role + " " + k.algorithm + " " + k.reason).join(", "))}"#,
+            r#"<key> among {p.count}: {p.certs.filter(c, c.fingerprint == "<key>").map(c, c.keys.map(k, k.role + " " + k.algorithm + " " + k.reason).join(", ") + (has(c.expires) ? "; expires " + string(c.expires) : ""))}"#,
         )
 }
 
@@ -274,7 +274,7 @@ fn homes() {
             pinned(room);
             room.sparse(KEYBOX, 4 << 30);
         }),
-        state(format!("a keybox of {MANY} keys, the pinned one last"), Truth::Holds, |room| {
+        state(format!("a keyring of {MANY} keys, the pinned one last"), Truth::Holds, |room| {
             room.word("key", KEYS["good"].print.clone());
             room.write("var/lib/cutter/gnupg/pubring.gpg", [many(), KEYS["good"].export.clone()].concat());
         }),
@@ -305,7 +305,7 @@ fn file(bytes: impl Fn() -> Vec<u8> + 'static) -> impl Fn(&Room) {
 }
 
 /// How many keys the large keyring has beside the pinned one.
-const MANY: usize = 1_000;
+const MANY: usize = 2_000;
 
 /// As many keys, made by sequoia: gpg takes minutes.
 fn many() -> Vec<u8> {

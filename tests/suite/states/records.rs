@@ -126,6 +126,7 @@ fn drills() {
     let closed = |path: &'static str| signed_and(0, move |room| room.mode(path, 0o000));
     let mut asked_proof = asked("drill-record", PROVES);
     asked_proof.shows = vec!["present"];
+    asked_proof.says = r#"{size(p.records)} records: {p.records.map(r, "tree " + r.tree_digest + ", host " + r.host + ", finished " + string(r.finished) + ", level E" + string(r.level) + ", every phase equal: " + string(r.every_phase_equal))}"#.to_owned();
     let proof = asked_proof.table([
         state("a drill of this tree, on this host", Truth::Holds, record(&[])),
         state("of another tree", Truth::Fails, record(&[("tree_digest", json!("f".repeat(64)))])),

@@ -201,12 +201,12 @@ fn states_of_postgresql() {
         state("the server is starting and replays its log", Truth::CannotBeKnown, |room| {
             let cluster = Cluster::start();
             cluster.replay_for_long();
-            words(room, &cluster, "postgres", "postgres");
+            words(room, &cluster, "registry", "auditor");
             room.keep(cluster);
         }),
         state("no server: nothing listens on the socket", Truth::CannotBeKnown, |room| {
             room.dir("run", 0o755);
-            room.word("database", "g");
+            room.word("database", "registry");
             room.word("socket", room.host("run").to_str().expect("UTF-8"));
             room.word("port", "5432");
             room.word("role", "auditor");
