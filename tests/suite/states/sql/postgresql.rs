@@ -85,6 +85,10 @@ impl Drop for Meanwhile {
 
 const SLOW: &str = "SELECT name, units FROM target WHERE pg_sleep(8) IS NOT NULL";
 
+/// What comes last depends on what the system delivers before it tells of the end.
+const LAST_WORDS: (&str, &str) =
+    ("(?s)( as <role>: ).*", "${1}what the server or the system said last → where to look for the reason");
+
 fn patient(sql: &str) -> Asked {
     let mut asked = asked(URL, sql);
     asked.settings = asked.settings.replace("\"1s\"", "\"20s\"");
@@ -222,14 +226,16 @@ fn states_of_postgresql() {
                 let work = move |cluster: &Cluster| drop(cluster.sql("postgres", &end));
                 room.keep(Meanwhile::run(&shared.cluster, &shared.name, work));
             }),
-        ),
+        )
+        .mask(LAST_WORDS.0, LAST_WORDS.1),
         state("the server is stopped while the query runs", Truth::CannotBeKnown, |room| {
             let cluster = Arc::new(Cluster::start());
             let name = cluster.database(&format!("{ROLES} {}", granted("")));
             room.keep(Meanwhile::run(&cluster, &name, Cluster::stop));
             words(room, &cluster, &name, "auditor");
             room.keep(cluster);
-        }),
+        })
+        .mask(LAST_WORDS.0, LAST_WORDS.1),
     ]);
     let too_slow = asked(URL, SLOW).table([state(
         "slower than the limit of one second",
