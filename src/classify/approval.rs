@@ -14,7 +14,9 @@ pub fn standing(knowledge_base: &Fact) -> Approval {
         Some(_) => return Approval::Unknown("the candidates are not a list".to_owned()),
         None => return Approval::Unknown(whole(knowledge_base)),
     };
-    let claiming: Vec<_> = candidates.iter().filter(|candidate| is(candidate, "claims") != Some(false)).collect();
+    // A hole in the list is a document that could not be read; `complete` speaks for it below.
+    let read = candidates.iter().filter(|candidate| !matches!(candidate, Fact::Missing(_)));
+    let claiming: Vec<_> = read.filter(|candidate| is(candidate, "claims") != Some(false)).collect();
     if claiming.iter().any(|candidate| is(candidate, "claims") == Some(true) && is(candidate, "counts") == Some(true)) {
         return Approval::Valid;
     }
@@ -94,6 +96,8 @@ mod tests {
             next: String::new(),
         };
         assert_eq!(standing(&Fact::from(denied.clone())).word(), "unknown");
-        assert_eq!(standing(&Fact::record([("candidates", Fact::from(denied))])).word(), "unknown");
+        assert_eq!(standing(&Fact::record([("candidates", Fact::from(denied.clone()))])).word(), "unknown");
+        let hole = Fact::record([("candidates", Fact::list([Fact::from(denied)])), ("complete", false.into())]);
+        assert_eq!(standing(&hole).word(), "unknown", "a document that was not read claims nothing");
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::Instant as Monotonic;
 
 use super::CommandError;
@@ -19,22 +20,35 @@ pub fn load(path: &Path) -> Result<Loaded, CommandError> {
     if !loaded.warnings.diagnostics.is_empty() {
         anstream::eprintln!("{}", loaded.warnings.render(true).trim_end());
     }
-    if let Some(root) = loaded.place.root.as_ref().filter(|root| !root.is_dir()) {
+    if let Some(root) = loaded.place.root.as_ref().filter(|root| is_known_not_a_folder(root, &loaded)) {
         let message = format!("the root prefix {} is not a directory; correct `root` in [paths]", root.display());
         return Err(CommandError::Usage(message));
     }
     Ok(loaded)
 }
 
+/// Whether the root prefix is known to be no folder. Where it does not answer in time, the probes find that out and say so.
+fn is_known_not_a_folder(root: &Path, loaded: &Loaded) -> bool {
+    let (sender, receiver) = mpsc::channel();
+    let root = root.to_owned();
+    let looks = std::thread::Builder::new().spawn(move || sender.send(root.is_dir()));
+    looks.is_ok() && receiver.recv_timeout(loaded.package.limits.read) == Ok(false)
+}
+
 /// A place with its folders relative to the working directory where they lie below it, as a person who stands
-/// there, or a code host that checks out there, names them.
+/// there, or a code host that checks out there, names them. The root prefix is not looked at, for it may not answer.
 pub fn shown(place: &Place) -> Place {
     let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
-    let relative = |path: &Path| {
-        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        here.as_ref().and_then(|here| real.strip_prefix(here).ok()).map_or(real.clone(), Path::to_owned)
+    let relative = |path: PathBuf| match here.as_ref().and_then(|here| path.strip_prefix(here).ok()) {
+        Some(below) => below.to_owned(),
+        None => path,
     };
-    Place { package_dir: relative(&place.package_dir), root: place.root.as_deref().map(relative) }
+    let package = place.package_dir.canonicalize().unwrap_or_else(|_| place.package_dir.clone());
+    let root = place.root.as_ref().map(|root| match root.strip_prefix(&place.package_dir) {
+        Ok(inside) => package.join(inside),
+        Err(_) => std::path::absolute(root).unwrap_or_else(|_| root.clone()),
+    });
+    Place { root: root.map(relative), package_dir: relative(package) }
 }
 
 /// Replaces standard input by `/dev/null`, so that nothing can be asked of a person.

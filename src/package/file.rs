@@ -76,6 +76,7 @@ pub struct RawCriterion {
 pub struct RawLimits {
     pub audit: Word,
     pub probe: Word,
+    pub read: Word,
     pub file_mb: Option<Located<i64>>,
 }
 
@@ -273,8 +274,8 @@ fn read_forbidden<'a>(reading: Reading<'a>, at: TableAt<'a>) -> RawForbidden {
 
 fn read_limits<'a>(reading: Reading<'a>, at: TableAt<'a>) -> RawLimits {
     let mut table = TableReader::new(reading, "[limits]", at);
-    let audit = table.optional("audit");
-    let limits = RawLimits { audit, probe: table.optional("probe"), file_mb: table.optional("file_mb") };
+    let (audit, probe, read) = (table.optional("audit"), table.optional("probe"), table.optional("read"));
+    let limits = RawLimits { audit, probe, read, file_mb: table.optional("file_mb") };
     table.finish();
     limits
 }

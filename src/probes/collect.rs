@@ -48,6 +48,19 @@ struct Running {
     end: Monotonic,
 }
 
+impl Running {
+    /// When the probe is given up, as far as that is known: at its end, or when an access that is under way has had its time.
+    fn late(&self, with: &Collection) -> Monotonic {
+        self.door.oldest().map_or(self.end, |(begun, _)| self.end.min(begun + read_limit(with)))
+    }
+}
+
+/// How long an access may take until its probe is given up. Who reads in parts notices at the limit by itself and gives up
+/// that file alone; it is left the time to do so.
+fn read_limit(with: &Collection) -> Duration {
+    with.limits.read + with.limits.read / 4
+}
+
 /// Runs every question and returns every answer; `progress` hears each one that is done, with how many are
 /// left.
 pub fn collect<K: Ord + Clone + Send + 'static>(
@@ -66,13 +79,15 @@ pub fn collect<K: Ord + Clone + Send + 'static>(
             let begun = start(key.clone(), question, with, sender.clone());
             running.insert(key.clone(), begun);
         }
-        let next_end = running.values().map(|run| run.end).min().unwrap_or_else(Monotonic::now);
+        // An access that begins while nobody looks is not late before this much time.
+        let fresh = Monotonic::now() + read_limit(with);
+        let next_end = running.values().map(|run| run.late(with)).min().unwrap_or_else(Monotonic::now).min(fresh);
         let patience = next_end.saturating_duration_since(Monotonic::now()).max(Duration::from_millis(1));
         let finished: Vec<(K, Fact)> = match receiver.recv_timeout(patience) {
             Ok((key, facts)) => vec![(key, facts)],
             Err(mpsc::RecvTimeoutError::Timeout | mpsc::RecvTimeoutError::Disconnected) => {
                 let now = Monotonic::now();
-                let late = running.iter().filter(|(_, run)| run.end <= now);
+                let late = running.iter().filter(|(_, run)| run.late(with) <= now);
                 late.map(|(key, run)| (key.clone(), given_up(run, with).into())).collect()
             }
         };
@@ -136,13 +151,18 @@ fn answer(question: &Question, door: &Door) -> Fact {
 
 fn given_up(run: &Running, with: &Collection) -> Missing {
     let kind = &run.question.kind;
-    let said = if run.end >= with.deadline {
+    let oldest = run.door.oldest();
+    let seconds = |limit: Duration| format!("did not come back within {} s", limit.as_secs_f32());
+    let said = if Monotonic::now() < run.end {
+        format!("this {}", seconds(with.limits.read))
+    } else if run.end >= with.deadline {
         "the audit's deadline came first".to_owned()
     } else {
-        format!("it did not come back within {} s", with.limits.probe.as_secs_f32())
+        format!("the probe {}", seconds(with.limits.probe))
     };
+    let tried = oldest.map_or_else(|| format!("probe {kind}"), |(_, tried)| tried);
     let next = "see what hangs on the host, or raise [limits] in cutgate.toml";
-    run.door.missing(MissingState::TimedOut, format!("probe {kind}"), said, next)
+    run.door.missing(MissingState::TimedOut, tried, said, next)
 }
 
 fn observation(run: Running, facts: Fact) -> Observation {

@@ -1,6 +1,7 @@
 //! The door through which probes read: it knows where the package's paths lie, who looks, how long and
 //! how much may be read, and it keeps the provenance of everything that passes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant as Monotonic};
@@ -12,6 +13,8 @@ use crate::evidence::{Digest256, Instant, Missing, MissingState, Reading, Source
 pub struct Limits {
     /// Time for one probe.
     pub probe: Duration,
+    /// Time for one access to the file system: a look, a listing, a file that is read whole.
+    pub read: Duration,
     /// Bytes of one file that is read whole.
     pub file_bytes: u64,
     /// Entries of one directory tree.
@@ -20,7 +23,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { probe: Duration::from_secs(30), file_bytes: 64 << 20, entries: 500_000 }
+        Self { probe: Duration::from_secs(30), read: Duration::from_secs(10), file_bytes: 64 << 20, entries: 500_000 }
     }
 }
 
@@ -89,13 +92,38 @@ pub struct Door {
     by: String,
     end: Monotonic,
     sources: Mutex<Vec<Source>>,
+    under_way: Mutex<UnderWay>,
     secrets: Secrets,
+}
+
+/// Accesses that have not come back, in the order in which they began.
+type UnderWay = BTreeMap<u64, (Monotonic, String)>;
+
+/// An access to the file system that is under way, until it is dropped.
+pub struct Access<'a> {
+    door: &'a Door,
+    number: u64,
+    end: Monotonic,
+}
+
+impl Access<'_> {
+    /// Whether its own time or that of the probe is over.
+    pub fn is_over(&self) -> bool {
+        Monotonic::now() >= self.end
+    }
+}
+
+impl Drop for Access<'_> {
+    fn drop(&mut self) {
+        self.door.under_way().remove(&self.number);
+    }
 }
 
 impl Door {
     /// A door for one probe that must be done at `end`. `now` is the audit's instant, `by` the user's name.
     pub fn new(place: Place, limits: Limits, now: Instant, by: String, end: Monotonic) -> Self {
-        Self { place, limits, now, by, end, sources: Mutex::new(Vec::new()), secrets: Secrets::default() }
+        let (sources, under_way) = (Mutex::default(), Mutex::default());
+        Self { place, limits, now, by, end, sources, under_way, secrets: Secrets::default() }
     }
 
     /// The same door, which shares `secrets` with others.
@@ -138,6 +166,25 @@ impl Door {
     /// Time that is left for this probe; zero when it is over.
     pub fn time_left(&self) -> Duration {
         self.end.saturating_duration_since(Monotonic::now())
+    }
+
+    /// Begins an access, in the words of [`Missing::tried`]. The kernel may never let go of the thread that asks it, and
+    /// then this is what can be said of the probe.
+    pub fn begin(&self, tried: &str) -> Access<'_> {
+        let now = Monotonic::now();
+        let mut under_way = self.under_way();
+        let number = under_way.last_key_value().map_or(0, |(number, _)| number + 1);
+        under_way.insert(number, (now, tried.to_owned()));
+        Access { door: self, number, end: self.end.min(now + self.limits.read) }
+    }
+
+    /// The oldest access that is under way: when it began, and what was tried.
+    pub fn oldest(&self) -> Option<(Monotonic, String)> {
+        self.under_way().first_key_value().map(|(_, access)| access.clone())
+    }
+
+    fn under_way(&self) -> std::sync::MutexGuard<'_, UnderWay> {
+        self.under_way.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// A reason of absence in this probe's name.

@@ -18,6 +18,7 @@ pub mod knowledge_base;
 mod markdown_tree;
 mod openpgp_keyring;
 mod provisioning;
+mod reading;
 mod rehearsal_records;
 mod runbook;
 mod settings;
@@ -25,7 +26,7 @@ mod sql;
 mod tree_manifest;
 
 pub use collect::{Collection, Question, collect};
-pub use door::{Door, Limits, Place, Secrets};
+pub use door::{Access, Door, Limits, Place, Secrets};
 pub use files::{Attributes, Entry, FileKind, Space};
 pub use settings::{Parameter, ParameterKind, SettingProblem, Settings, parse_duration};
 

@@ -102,6 +102,11 @@ fn once(
         let items = value.as_array().unwrap_or_default().iter().map(|item| code(item, false));
         Value::safe_string(&items.collect::<Vec<_>>().join(", "))
     });
+    // A list that is known in part without its holes; what could not be read is told beside it.
+    tera.register_filter("read", |value: Value, _: Kwargs, _: &State| {
+        let items = value.as_array().unwrap_or_default().iter();
+        Value::from(items.filter(|item| missing_word(item).is_none()).cloned().collect::<Vec<_>>())
+    });
     tera.register_filter("excerpt", move |value: Value, _: Kwargs, _: &State| {
         let json = serde_json::to_value(&value).unwrap_or_default();
         let drawn = excerpt::draw(&excerpt::lines(&json));

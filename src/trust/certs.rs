@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use sequoia_openpgp::Packet;
 use sequoia_openpgp::cert::{Cert, CertParser};
+use sequoia_openpgp::crypto::mpi::PublicKey;
 use sequoia_openpgp::packet::Tag;
 use sequoia_openpgp::parse::Parse as _;
 
@@ -85,6 +86,38 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Cert>, RingError> {
     }
 }
 
+/// The fingerprints of certificates that a keybox has lost: those that its copy from before the last change holds,
+/// and that it neither holds nor marks as deleted. `None` where nothing is lost; an empty list where blobs at its
+/// end are lost and no certificate that the copy knows, for gpg writes the copy before each change and the
+/// keybox still equals it.
+///
+/// GnuPG counts nothing in a keybox, so a file that was cut between two blobs is whole in itself; the copy
+/// `pubring.kbx~` (`rename_tmp_file` in GnuPG's `kbx/keybox-update.c`) is the one witness.
+///
+/// # Errors
+/// When one of both cannot be read.
+pub fn lost_since(copy: &[u8], keybox: &[u8]) -> Result<Option<Vec<Fingerprint>>, RingError> {
+    let (copy, keybox) = (keybox::read(copy)?, keybox::read(keybox)?);
+    let kept: std::collections::BTreeSet<&[u8]> = keybox.blobs.iter().map(|blob| blob.body()).collect();
+    let mut lost = Vec::new();
+    // A blob that is there to the byte needs no parsing; deleting changes nothing but its type.
+    let gone = copy.blobs.iter().filter(|blob| blob.live && !kept.contains(blob.body()));
+    let gone: Vec<_> = gone.filter_map(|blob| blob.keyblock).collect();
+    if !gone.is_empty() {
+        let known = keybox.blobs.iter().filter_map(|blob| blob.keyblock);
+        let known = known.map(|(offset, block)| parse(block, offset)).collect::<Result<Vec<_>, _>>()?;
+        let known: std::collections::BTreeSet<_> = known.iter().flatten().map(Cert::fingerprint).collect();
+        for (offset, block) in gone {
+            let certs = parse(block, offset)?;
+            lost.extend(certs.iter().map(Cert::fingerprint).filter(|print| !known.contains(print)));
+        }
+    }
+    let unchanged = copy.blobs.len() == keybox.blobs.len()
+        && copy.blobs.iter().zip(&keybox.blobs).all(|(a, b)| a.body() == b.body());
+    let lost: Vec<_> = lost.iter().map(Fingerprint::of).collect();
+    Ok((unchanged || !lost.is_empty()).then_some(lost))
+}
+
 /// The certificates of a keybox that was read.
 ///
 /// # Errors
@@ -140,16 +173,13 @@ fn parse(bytes: &[u8], base: usize) -> Result<Vec<Cert>, RingError> {
             (Packet::Unknown(unknown), tag) => {
                 return Err(fail(at, format!("a {tag} packet that cannot be read: {}", sentence(unknown.error()))));
             }
+            // gpg encrypts to no key that it knows only from a keyring of secret keys.
+            (_, Tag::SecretKey | Tag::SecretSubkey) => {
+                return Err(fail(at, "a secret key where public keys should be".to_owned()));
+            }
             (
                 _,
-                Tag::PublicKey
-                | Tag::PublicSubkey
-                | Tag::SecretKey
-                | Tag::SecretSubkey
-                | Tag::UserID
-                | Tag::UserAttribute
-                | Tag::Signature
-                | Tag::Trust,
+                Tag::PublicKey | Tag::PublicSubkey | Tag::UserID | Tag::UserAttribute | Tag::Signature | Tag::Trust,
             ) => packets.push(packet),
             (_, tag) => return Err(fail(at, format!("a {tag} packet does not belong into a keyring"))),
         }
@@ -158,13 +188,13 @@ fn parse(bytes: &[u8], base: usize) -> Result<Vec<Cert>, RingError> {
     if packets.is_empty() && base > 0 {
         return Err(fail(0, "no packets".to_owned()));
     }
-    let primaries = packets.iter().filter(|packet| matches!(packet.tag(), Tag::PublicKey | Tag::SecretKey)).count();
+    let primaries = packets.iter().filter(|packet| packet.tag() == Tag::PublicKey).count();
     let certs: Result<Vec<Cert>, _> = CertParser::from(packets).collect();
     let certs = certs.map_err(|error| fail(0, sentence(&error)))?;
     if certs.len() != primaries {
         return Err(fail(0, format!("{primaries} primary keys make {} certificates", certs.len())));
     }
-    Ok(certs.into_iter().map(Cert::strip_secret_key_material).collect())
+    Ok(certs)
 }
 
 /// Where the packet at `at` ends (RFC 9580, section 4.2). Lengths that only data packets may have are refused.
@@ -203,7 +233,11 @@ fn merge(certs: Vec<Cert>) -> Result<Vec<Cert>, RingError> {
         let own = cert.keys().flat_map(|key| key.self_signatures().chain(key.self_revocations())).count()
             + cert.userids().flat_map(|id| id.self_signatures()).count();
         if own == 0 {
-            return Err(fail("none of the signatures on it is its own and holds".to_owned()));
+            let said = "none of the signatures on it is its own and holds";
+            return Err(fail(match unknown_kind(&cert) {
+                Some(kind) => format!("{said}: its key is of a kind that is not known here ({kind})"),
+                None => said.to_owned(),
+            }));
         }
         let whole = match merged.remove(&fingerprint) {
             Some(other) => other.merge_public(cert).map_err(|error| fail(sentence(&error)))?,
@@ -212,6 +246,19 @@ fn merge(certs: Vec<Cert>) -> Result<Vec<Cert>, RingError> {
         merged.insert(fingerprint, whole);
     }
     Ok(merged.into_values().collect())
+}
+
+/// The algorithm or curve of a primary key with which no signature can be checked here.
+fn unknown_kind(cert: &Cert) -> Option<String> {
+    let primary = cert.primary_key().key();
+    if !primary.pk_algo().is_supported() {
+        return Some(primary.pk_algo().to_string());
+    }
+    let curve = match primary.mpis() {
+        PublicKey::EdDSA { curve, .. } | PublicKey::ECDSA { curve, .. } | PublicKey::ECDH { curve, .. } => curve,
+        _ => return None,
+    };
+    (!curve.is_supported()).then(|| curve.to_string())
 }
 
 /// An error of sequoia's with its causes, on one line.

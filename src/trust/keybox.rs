@@ -33,6 +33,25 @@ pub struct Keybox<'a> {
     pub x509: usize,
     /// Blobs that are marked ephemeral.
     pub ephemeral: usize,
+    /// Every blob after the header, in the file's order.
+    pub(super) blobs: Vec<Blob<'a>>,
+}
+
+/// One blob.
+#[derive(Debug)]
+pub(super) struct Blob<'a> {
+    bytes: &'a [u8],
+    /// Whether GnuPG counts it among the keys of the keyring.
+    pub live: bool,
+    /// Its OpenPGP keyblock with its offset in the file, also where it is deleted.
+    pub keyblock: Option<(usize, &'a [u8])>,
+}
+
+impl<'a> Blob<'a> {
+    /// What deleting does not change: everything after the type.
+    pub fn body(&self) -> &'a [u8] {
+        &self.bytes[5..]
+    }
 }
 
 /// What is wrong with a keybox, and where.
@@ -92,8 +111,14 @@ fn take_blob<'a>(keybox: &mut Keybox<'a>, at: usize, blob: &'a [u8]) -> Result<(
     match blob[4] {
         TYPE_OPENPGP => {}
         // Deleting changes this byte alone: with the type put back, the checksum must match.
-        TYPE_DELETED if checksum_matches(blob, Some(TYPE_OPENPGP)) || checksum_matches(blob, Some(TYPE_X509)) => {
+        TYPE_DELETED if checksum_matches(blob, Some(TYPE_OPENPGP)) => {
             keybox.deleted += 1;
+            keybox.blobs.push(Blob { bytes: blob, live: false, keyblock: keyblock(at, blob).ok() });
+            return Ok(());
+        }
+        TYPE_DELETED if checksum_matches(blob, Some(TYPE_X509)) => {
+            keybox.deleted += 1;
+            keybox.blobs.push(Blob { bytes: blob, live: false, keyblock: None });
             return Ok(());
         }
         TYPE_DELETED => return fail(4, "a deleted blob whose checksum does not match".to_owned()),
@@ -104,6 +129,7 @@ fn take_blob<'a>(keybox: &mut Keybox<'a>, at: usize, blob: &'a [u8]) -> Result<(
                 return fail(4, "an OpenPGP blob that is marked as X.509".to_owned());
             }
             keybox.x509 += 1;
+            keybox.blobs.push(Blob { bytes: blob, live: false, keyblock: None });
             return Ok(());
         }
         TYPE_HEADER => return fail(4, "a second header".to_owned()),
@@ -115,18 +141,27 @@ fn take_blob<'a>(keybox: &mut Keybox<'a>, at: usize, blob: &'a [u8]) -> Result<(
     if !matches!(blob[5], 1 | 2) {
         return fail(5, format!("an OpenPGP blob of the unknown version {}", blob[5]));
     }
+    let block = keyblock(at, blob)?;
+    let live = number(blob, 6, 2).is_none_or(|flags| flags & usize::from(FLAG_EPHEMERAL) == 0);
+    if live {
+        keybox.keyblocks.push(block);
+    } else {
+        keybox.ephemeral += 1;
+    }
+    keybox.blobs.push(Blob { bytes: blob, live, keyblock: Some(block) });
+    Ok(())
+}
+
+/// The keyblock of an OpenPGP blob, with its offset in the file.
+fn keyblock(at: usize, blob: &[u8]) -> Result<(usize, &[u8]), KeyboxError> {
     let (offset, length) = (number(blob, 8, 4).unwrap_or(0), number(blob, 12, 4).unwrap_or(0));
     let room = blob.len() - TRAILER;
-    let block = offset.checked_add(length).filter(|end| offset >= FIXED && length > 0 && *end <= room);
-    let Some(end) = block else {
-        return fail(8, format!("a keyblock of {length} bytes at {offset} does not fit its blob"));
+    let end = offset.checked_add(length).filter(|end| offset >= FIXED && length > 0 && *end <= room);
+    let Some(end) = end else {
+        let reason = format!("a keyblock of {length} bytes at {offset} does not fit its blob");
+        return Err(KeyboxError { offset: at + 8, reason });
     };
-    if number(blob, 6, 2).is_some_and(|flags| flags & usize::from(FLAG_EPHEMERAL) != 0) {
-        keybox.ephemeral += 1;
-    } else {
-        keybox.keyblocks.push((at + offset, &blob[offset..end]));
-    }
-    Ok(())
+    Ok((at + offset, &blob[offset..end]))
 }
 
 /// Whether the blob's trailer is the digest of the rest, with the type byte replaced where one is given.

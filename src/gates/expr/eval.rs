@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 
 use super::functions;
 use super::node::{Kind, Literal, Loop, LoopForm, Node, Operator};
-use super::operations::{arithmetic, contains, equal, order};
+use super::operations::{arithmetic, contains, equal, order, whole};
 use super::render::{render_stop, render_value};
 use crate::evidence::{Fact, Missing, MissingState};
 
@@ -223,6 +223,9 @@ impl<'a, 'e> Judge<'a, 'e> {
                 let function =
                     functions::find(name).ok_or_else(|| Stop::error(format!("there is no function {name}")))?;
                 let args = args.iter().map(|arg| self.value(arg)).collect::<Result<Vec<_>>>()?;
+                if function.name == "size" {
+                    args.iter().try_for_each(|arg| whole(arg, node))?;
+                }
                 (function.call)(&args).map_err(|error| Stop::error(format!("{node}: {error}")))
             }
             Kind::Loop(looped) => self.looped(looped),

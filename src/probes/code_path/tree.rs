@@ -13,7 +13,7 @@ use super::scan::{self, Scan};
 use super::value::{ModuleId, Spot};
 use super::words::{Word, Words};
 use crate::evidence::{Digest256, Missing, MissingState, Reading};
-use crate::probes::{Door, FileKind};
+use crate::probes::{Door, Entry, FileKind};
 
 /// A source file of the tree.
 #[derive(Debug)]
@@ -79,7 +79,8 @@ const FOLDERS: usize = 64;
 pub fn read(door: &Door, root: &str) -> Result<Tree, Missing> {
     let root = if root == "/" { root } else { root.trim_end_matches('/') };
     let mut found = Found::default();
-    walk(door, root, "", 0, &mut found)?;
+    let listed = door.list_unnoted(root)?;
+    walk(door, root, "", listed, 0, &mut found)?;
     found.paths.sort();
     // Read here, where the rights of the caller hold; hashed and looked at on all cores.
     let mut contents = Vec::with_capacity(found.paths.len());
@@ -139,22 +140,33 @@ struct Found {
     blind: BTreeSet<String>,
 }
 
-fn walk(door: &Door, root: &str, below: &str, depth: usize, found: &mut Found) -> Result<(), Missing> {
+fn walk(
+    door: &Door,
+    root: &str,
+    below: &str,
+    listed: Vec<Entry>,
+    depth: usize,
+    found: &mut Found,
+) -> Result<(), Missing> {
     let here = if below.is_empty() { root.to_owned() } else { format!("{root}/{below}") };
     if depth > FOLDERS {
         let tried = format!("list {here}");
         return Err(door.missing(MissingState::Unreadable, tried, "folders nest too deep", "look at it"));
     }
-    for entry in door.list_unnoted(&here)? {
+    for entry in listed {
         let path = if below.is_empty() { entry.name.clone() } else { format!("{below}/{}", entry.name) };
         let skipped = entry.name == "__pycache__" || entry.name.starts_with('.');
         if skipped {
             continue;
         }
-        let kind = entry.attributes?.kind;
+        let attributes = entry.attributes?;
+        let kind = attributes.kind;
         let stem = entry.name.split('.').next().unwrap_or("");
         match kind {
-            FileKind::Directory => walk(door, root, &path, depth + 1, found)?,
+            FileKind::Directory => {
+                let listed = door.list_seen(&format!("{root}/{path}"), &attributes)?;
+                walk(door, root, &path, listed, depth + 1, found)?;
+            }
             FileKind::File | FileKind::Link if entry.exact && entry.name.ends_with(python::EXTENSION) => {
                 found.paths.push(path);
             }

@@ -257,8 +257,8 @@ fn clock(door: &Door) -> Fact {
     Fact::record([("now", door.now().into()), ("synchronised", synchronised.into())])
 }
 
-/// One path on trial. What is refused, absent or of another kind is known not to be readable; what did not
-/// answer is not known.
+/// One path on trial. What is refused, absent or of another kind is known not to be readable; of what did not
+/// answer, or failed otherwise, nothing is known.
 fn readable(door: &Door, path: &str) -> Fact {
     let (readable, kind, why): (Fact, Fact, Fact) = match door.try_reading(path) {
         Ok(kind) => (true.into(), kind.word().into(), "".into()),
@@ -275,8 +275,8 @@ fn readable(door: &Door, path: &str) -> Fact {
                     (false.into(), kind, "a symlink that leads nowhere".into())
                 }
                 MissingState::Absent => (false.into(), kind, "absent".into()),
-                MissingState::TimedOut => (missing.clone().into(), kind, missing.into()),
-                MissingState::Denied | MissingState::Unreadable | MissingState::Error | MissingState::Withheld => {
+                MissingState::TimedOut | MissingState::Error => (missing.clone().into(), kind, missing.into()),
+                MissingState::Denied | MissingState::Unreadable | MissingState::Withheld => {
                     (false.into(), kind, format!("{}: {}", missing.state.word(), missing.said).into())
                 }
             }

@@ -260,7 +260,9 @@ impl Look<'_> {
         let path = wanted.path.as_str();
         let owner = self.accounts.user_name(attributes.uid);
         let group = self.accounts.group_name(attributes.gid);
-        let space = self.door.space(path);
+        // Of a symlink it is the space of what it leads to.
+        let seen = (attributes.kind != FileKind::Link).then_some(attributes);
+        let space = self.door.space(path, seen);
         let free_bytes = space.clone().map(|space| space.free_bytes);
         // A symlink's own owner and mode say nothing about what it leads to.
         let compared = if attributes.kind == FileKind::Link {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use postgres_openssl::MakeTlsConnector;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::DbError;
 use tokio_postgres::types::{FromSql, Kind as TypeKind, Type};
 use tokio_postgres::{Client, Config, IsolationLevel, Row, Transaction};
 
@@ -23,6 +23,12 @@ use super::Answers;
 use super::answer::{Asked, Rows, arrange, null};
 use super::query::{Kind, Query};
 use crate::evidence::{Digest256, Fact, Instant, Missing, MissingState, Reading};
+
+/// What carries a session; its error is the last that the server said.
+type Connected = tokio::task::JoinHandle<Result<(), tokio_postgres::Error>>;
+
+/// How long the reason for the end of a session is waited for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How many rows are fetched at a time.
 const BATCH: i32 = 1_000;
@@ -91,8 +97,8 @@ impl Session<'_> {
     }
 
     async fn run(&mut self, config: &Config, queries: &BTreeMap<String, Query>) -> Result<(), Missing> {
-        let mut client = match self.connect(config).await {
-            Ok(client) => client,
+        let (mut client, connection) = match self.connect(config).await {
+            Ok(connected) => connected,
             Err(reason) => {
                 // Only the answer "there is no such database" is knowledge of absence.
                 let absent = reason.state.is_absent();
@@ -101,6 +107,24 @@ impl Session<'_> {
             }
         };
         self.answers.present = true.into();
+        let outcome = self.converse(&mut client, queries).await;
+        let Err(reason) = outcome else { return Ok(()) };
+        if !client.is_closed() {
+            return Err(reason);
+        }
+        // The client only says that it is over; what the server said last went to the connection.
+        match tokio::time::timeout(LAST_WORDS, connection).await {
+            Ok(Ok(Err(error))) => {
+                let asked = Asked { name: "", role: &self.role, server: self.server };
+                let last = failure(&error, &asked);
+                Err(Missing { tried: reason.tried, ..last })
+            }
+            Ok(Ok(Ok(())) | Err(_)) | Err(_) => Err(reason),
+        }
+    }
+
+    /// Everything that is said once the session is open.
+    async fn converse(&mut self, client: &mut Client, queries: &BTreeMap<String, Query>) -> Result<(), Missing> {
         let start = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
         let mut transaction = start.start().await.map_err(|error| self.failed(&error, "begin"))?;
         self.prepare(&transaction).await?;
@@ -119,7 +143,7 @@ impl Session<'_> {
         transaction.rollback().await.map_err(|error| self.failed(&error, "roll back"))
     }
 
-    async fn connect(&self, config: &Config) -> Result<Client, Missing> {
+    async fn connect(&self, config: &Config) -> Result<(Client, Connected), Missing> {
         let mut config = config.clone();
         config.connect_timeout(self.timeout.min(config.get_connect_timeout().copied().unwrap_or(self.timeout)));
         let mut connector = SslConnector::builder(SslMethod::tls()).map_err(|error| {
@@ -141,9 +165,8 @@ impl Session<'_> {
             )
         })?;
         let (client, connection) = connected.map_err(|error| self.failed(&error, "connect"))?;
-        // The connection ends when the client is dropped; its own error reaches the client too.
-        tokio::spawn(connection);
-        Ok(client)
+        // The connection ends when the client is dropped.
+        Ok((client, tokio::spawn(connection)))
     }
 
     /// Bounds the transaction, makes the texts of values independent of the server's settings, and asks who we are.
@@ -327,7 +350,7 @@ fn value(row: &Row, at: usize, coding: Coding, column: &str, asked: &Asked<'_>) 
 fn failure(error: &tokio_postgres::Error, asked: &Asked<'_>) -> Missing {
     if let Some(database) = error.as_db_error() {
         let said = format!("{} (SQLSTATE {})", database.message(), database.code().code());
-        let (state, next) = advice(database.code(), asked);
+        let (state, next) = advice(database, asked);
         return asked.missing(state, said, next);
     }
     let mut said = error.to_string();
@@ -350,17 +373,34 @@ fn failure(error: &tokio_postgres::Error, asked: &Asked<'_>) -> Missing {
 }
 
 /// The state and the next step for an SQLSTATE (PostgreSQL, appendix "Error Codes").
-fn advice(code: &SqlState, asked: &Asked<'_>) -> (MissingState, String) {
+fn advice(error: &DbError, asked: &Asked<'_>) -> (MissingState, String) {
     let role = asked.role;
-    match code.code() {
+    match error.code().code() {
+        // Its own code is that of a missing right; the words are the server's, in whatever language it speaks.
+        "42501" if error.routine() == Some("check_enable_rls") => (
+            MissingState::Denied,
+            "audit as a role that row security does not filter (BYPASSRLS), so that no row is hidden".to_owned(),
+        ),
         "42501" => (MissingState::Denied, format!("grant {role} the right to read it, or audit as a role that has it")),
         "28000" | "28P01" => (MissingState::Denied, format!("see how {role} may log in: pg_hba.conf and its password")),
-        "25006" => (MissingState::Denied, "write a statement that only reads".to_owned()),
+        "25001" | "25006" => (MissingState::Denied, "write a statement that only reads".to_owned()),
         "3D000" => (MissingState::Absent, "create the database, or correct the URL".to_owned()),
         "57014" => (MissingState::TimedOut, "make the query cheaper, or raise `timeout`".to_owned()),
         "55P03" => (
             MissingState::TimedOut,
             "see who holds the lock: SELECT pid, pg_blocking_pids(pid) FROM pg_stat_activity".to_owned(),
+        ),
+        "57P03" => (
+            MissingState::Error,
+            "wait until the server has started or stopped, see pg_isready and its log, and run the audit again"
+                .to_owned(),
+        ),
+        "57P01" | "57P02" | "57P05" => {
+            (MissingState::Error, "see in the server's log who ended the session, and run the audit again".to_owned())
+        }
+        "53300" => (
+            MissingState::Error,
+            "see who holds the connections: SELECT usename, count(*) FROM pg_stat_activity GROUP BY 1".to_owned(),
         ),
         "42P01" | "42703" | "3F000" | "42883" => (
             MissingState::Error,

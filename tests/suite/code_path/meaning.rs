@@ -115,7 +115,7 @@ fn switches_of_every_kind() {
         let (_dir, fact) = one(&[("app/phase.py", &module)], &config);
         let found: Vec<Fact> =
             list(&fact, "switches").iter().map(|switch| switch.at("found").expect("found").clone()).collect();
-        (text(phase(&fact, "p"), "guarded").to_owned(), found)
+        (answer(phase(&fact, "p"), "guarded").to_owned(), found)
     };
     let constant = json!({"kind": "constant", "name": "app.gate.__execution_enabled__"});
     let function = json!({"kind": "function", "name": "app.gate.enabled"});

@@ -46,7 +46,7 @@ fn every_technical_gap_closed_is_ready_for_approval() {
     // One document that cannot be understood may be an approval or a revocation: no longer ready.
     lab.write("kb/approvals/broken.md", "---\ngate: [\n---\n");
     let (code, result, _) = audit(&lab);
-    assert_eq!((code, result.as_str()), (1, "C BLOCKED_WITH_EXACT_O8_GAP"));
+    assert_eq!((code, result.as_str()), (3, "C BLOCKED_WITH_EXACT_O8_GAP"));
     lab.shell("rm kb/approvals/broken.md");
     assert_eq!(audit(&lab).1, "B APPROVAL_READY");
     // One fact less, and it is blocked again.
