@@ -97,8 +97,8 @@ pub struct CodePathArgs {
     /// The dotted name of a kill switch; with `()` at its end a function. May be repeated.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub switch: Vec<String>,
-    /// A phase and its entry. May be repeated.
-    #[arg(long, value_name = "NAME=MODULE:ENTRY", value_delimiter = ',')]
+    /// A phase and its entry, or a rule over classes and their method, such as '*Phase.run'. May be repeated.
+    #[arg(long, value_name = "NAME=MODULE:ENTRY|CLASSES.METHOD", value_delimiter = ',')]
     pub phases: Vec<String>,
     /// Where the mode enters the phases of --phases: mode, ctx.mode, self.mode.
     #[arg(long, value_name = "PATH", default_value = "")]

@@ -101,14 +101,24 @@ fn config(args: &CodePathArgs) -> Result<Json, CommandError> {
         });
         table["kill_switch"] = switches.collect();
     }
+    let mut rules = Vec::new();
     for phase in &args.phases {
-        let Some((name, entry)) = phase.split_once('=') else {
-            let help = "write NAME=package.module:Class.method";
-            return Err(CommandError::Usage(format!("--phases {phase}: there is no `=`; {help}")));
-        };
-        table["phases"][name] = json!({"entry": entry, "carrier": args.carrier});
+        match (phase.split_once('='), phase.rsplit_once('.')) {
+            (Some((name, entry)), _) => table["phases"][name] = json!({"entry": entry, "carrier": args.carrier}),
+            (None, Some((classes, method))) if classes.contains('*') => {
+                rules.push(json!({"classes": classes, "method": method, "carrier": args.carrier}));
+            }
+            (None, _) => {
+                let help = "write NAME=package.module:Class.method, or a rule such as '*Phase.run'";
+                return Err(CommandError::Usage(format!("--phases {phase} names no phase; {help}")));
+            }
+        }
     }
-    let missing = ["mode", "phases"].into_iter().find(|key| table[*key].is_null());
+    if !rules.is_empty() {
+        table["discover"] = json!(rules);
+    }
+    let no_phases = table["phases"].is_null() && table["discover"].is_null();
+    let missing = if table["mode"].is_null() { Some("mode") } else { no_phases.then_some("phases") };
     match (missing, &args.config) {
         (None, _) => Ok(table),
         (Some(key), Some(path)) => Err(CommandError::Usage(format!(

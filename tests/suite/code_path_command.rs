@@ -78,6 +78,33 @@ fn what_cannot_be_decided_ends_in_3() {
 }
 
 #[test]
+fn phases_are_found_by_a_rule() {
+    let lab = Lab::new();
+    let rule = ["--mode", "cutter.mode.Mode", "--live", "LIVE", "--dry", "DRYRUN", "--carrier", "ctx.mode"];
+    let find = |classes: &str| json(&lab, &[&rule[..], &["--phases", classes]].concat());
+    let names = |answer: &Json| -> Vec<String> {
+        answer["phases"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let (code, answer) = find("*Phase.run");
+    assert_eq!(code, 1);
+    let expected =
+        ["CutLegAPhase", "LegBRecordPhase", "LifecycleEnactPhase", "PreWriteBackupPhase", "WriteVerifyPhase"];
+    let found = names(&answer);
+    assert_eq!(found, expected, "the base class, which raises NotImplementedError, is none");
+    // A rule that finds nothing is no empty success.
+    let (code, answer) = find("*Phaze.run");
+    assert_eq!((code, answer["state"].as_str()), (3, Some("UNKNOWN")));
+    assert!(answer["reason"].as_str().unwrap().contains("no class of the tree is called *Phaze"), "{answer}");
+    // A file that is not understood may hold a phase.
+    std::fs::write(lab.path(TREE).join("cutter/phases/extra.py"), "class ExtraPhase:\n    def run(self, ctx:\n")
+        .unwrap();
+    let (_, answer) = find("*Phase.run");
+    assert!(names(&answer).iter().any(|name| name.contains("cutter/phases/extra.py")), "{:?}", names(&answer));
+    let (code, answer) = find("Writ*.run");
+    assert_eq!(code, 1, "what is known to be wrong decides: {answer}");
+}
+
+#[test]
 fn wrong_usage_says_what_to_write() {
     let lab = Lab::new();
     std::fs::write(lab.path("empty.toml"), "").unwrap();
@@ -91,7 +118,7 @@ fn wrong_usage_says_what_to_write() {
         (&[TREE, "--config", "broken.toml"], "line 1"),
         (&[TREE, "--config", "typo.toml"], "unknown field `nam`"),
         (&[TREE, "--config", "cutgate.toml", "--format", "markdown"], "use one of json, sarif, text"),
-        (&[TREE, "--config", "cutgate.toml", "--phases", "a"], "write NAME=package.module:Class.method"),
+        (&[TREE, "--config", "cutgate.toml", "--phases", "a"], "--phases a names no phase; write NAME="),
         (&[&[TREE], &same[..]].concat(), "mode.live equals mode.dry"),
     ];
     for (args, said) in cases {
