@@ -3,6 +3,8 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use cutgate::gates::GapState;
+
 use super::fuse::Served;
 use super::race::{self, Race};
 use super::{Asked, State, Truth, matrix, state};
@@ -218,6 +220,24 @@ fn a_file_that_changes_while_it_is_read() {
         "A second thread changes the file while it is read; the row is what is said where that was met.",
         vec![table],
     );
+}
+
+/// One file has every key and anyone may write to it, the other lacks a key and is kept from others; they are exchanged again
+/// and again. There never is a file that is as wanted, and no look at one and reading of the other makes one.
+#[test]
+fn two_files_are_never_taken_for_one() {
+    const FILE: &str = "etc/app/app.toml";
+    let room = super::Room::new(true);
+    room.write(FILE, GOOD);
+    room.mode(FILE, 0o666);
+    room.write("etc/app/other", "workers = 4\n");
+    room.keep(race::exchanging(room.host(FILE), room.host("etc/app/other")));
+    let loaded = super::judge::load(&asked(), &room);
+    let state = state("two files, exchanged again and again", Truth::Fails, |_| ());
+    for _ in 0..300 {
+        let judged = super::judge::judge(&loaded, &state);
+        assert_ne!(judged.rule.state, GapState::Closed, "{:#?}", judged.facts);
+    }
 }
 
 /// A reader that opens a FIFO lets its writer go on: reading would have changed what the host does.
