@@ -240,23 +240,28 @@ fn two_files_are_never_taken_for_one() {
     }
 }
 
-/// A reader that opens a FIFO lets its writer go on: reading would have changed what the host does.
+/// A reader that opens a FIFO lets its writer go on: reading would have changed what the host does. One probe looks before it
+/// reads, the other reads at once.
 #[test]
 fn a_fifo_is_never_opened() {
-    let room = super::Room::new(true);
-    room.dir("etc/app", 0o755);
-    room.fifo("etc/app/app.toml");
-    let path = room.host("etc/app/app.toml");
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let writer = std::thread::spawn(move || {
-        let opened = std::fs::File::options().write(true).open(path);
-        let _ = sender.send(opened.is_ok());
-    });
-    let state = state("", Truth::CannotBeKnown, |_| ());
-    let loaded = super::judge::load(&asked(), &room);
-    (0..20).for_each(|_| drop(super::judge::judge(&loaded, &state)));
-    let let_go = receiver.recv_timeout(Duration::from_millis(50));
-    assert!(let_go.is_err(), "the writer waits still");
-    drop(std::fs::File::open(room.host("etc/app/app.toml")).expect("open"));
-    writer.join().expect("the writer ends");
+    let named = Asked::of("host", "").rule("p.name == \"lab-1\"");
+    for (asked, path) in [(asked(), "etc/app/app.toml"), (named, "etc/hostname")] {
+        let room = super::Room::new(true);
+        room.dir("etc/app", 0o755);
+        room.fifo(path);
+        let fifo = room.host(path);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let writer = std::thread::spawn(move || {
+            let opened = std::fs::File::options().write(true).open(fifo);
+            let _ = sender.send(opened.is_ok());
+        });
+        std::thread::sleep(Duration::from_millis(20));
+        let loaded = super::judge::load(&asked, &room);
+        let state = state("a FIFO with a writer that waits", Truth::CannotBeKnown, |_| ());
+        (0..20).for_each(|_| drop(super::judge::judge(&loaded, &state)));
+        let let_go = receiver.recv_timeout(Duration::from_millis(50));
+        assert!(let_go.is_err(), "the writer of {path} waits still");
+        drop(std::fs::File::open(room.host(path)).expect("open"));
+        writer.join().expect("the writer ends");
+    }
 }
