@@ -47,8 +47,7 @@ pub(super) fn judge(loaded: &Loaded, state: &State) -> Judged {
     let took = begun.elapsed();
     let observation = probes.values().next().expect("one observation");
     let given_up = observation.missing().is_some_and(|missing| missing.state == MissingState::TimedOut);
-    // A probe that is given up because of one access is given up a quarter after that one's limit.
-    let access = if given_up { limits.read + limits.read / 4 } else { limits.probe };
+    let access = if given_up { limits.read } else { limits.probe };
     let bound = limits.probe.min(state.deadline).min(access) + GRACE;
     assert!(took < bound, "{}: {took:?}, the limit and grace are {bound:?}", state.words);
     let facts = observation.facts.clone();
