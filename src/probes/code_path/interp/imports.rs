@@ -31,6 +31,9 @@ pub struct ModuleFacts {
     pub imports: Vec<ModuleId>,
 }
 
+/// Statements of a module after which what it bound is shared.
+const SETTLED: usize = 64;
+
 /// Imports inside imports.
 const IMPORT_DEPTH: usize = 400;
 
@@ -124,7 +127,12 @@ impl Interp<'_> {
         let mut state = self.base.clone();
         state.set_global(Home::Module(module), "__name__".into(), Value::Text(dunder));
         // Each statement leaves one state: the variables of a module are not followed path by path.
-        for stmt in &parsed.body {
+        for (index, stmt) in parsed.body.iter().enumerate() {
+            if index % SETTLED == SETTLED - 1 {
+                // What is bound so far is shared from here on, so that no statement copies it.
+                self.settle_imports(state);
+                state = self.base.clone();
+            }
             let outcomes = self.statement(state.clone(), stmt);
             let ended = outcomes.into_iter().filter(|(_, flow)| *flow == Flow::Next);
             let mut ended = ended.map(|(state, _)| state.without_effect());
@@ -138,13 +146,17 @@ impl Interp<'_> {
                 all.join(&other, &mut lost)
             });
         }
+        self.settle_imports(state);
+        self.frames = outer.0;
+        self.catching = outer.1;
+        (self.importing, self.quiet) = (self.importing - 1, self.quiet - 1);
+    }
+
+    fn settle_imports(&mut self, mut state: State) {
         state.rebase(&self.base);
         self.base = State::new();
         state.flatten();
         self.base = state;
-        self.frames = outer.0;
-        self.catching = outer.1;
-        (self.importing, self.quiet) = (self.importing - 1, self.quiet - 1);
     }
 
     fn module_facts(&mut self, module: ModuleId, parsed: &Module) -> ModuleFacts {
