@@ -25,6 +25,7 @@ mod postgres;
 mod provisioning;
 mod records;
 mod reference;
+mod regressions;
 mod sql;
 mod stock_gates;
 mod tree_manifest;
