@@ -9,6 +9,7 @@
 
 mod audit;
 mod code_path;
+mod code_path_command;
 mod collection;
 mod config;
 mod documents;
@@ -26,6 +27,7 @@ mod provisioning;
 mod records;
 mod reference;
 mod regressions;
+mod sarif;
 mod sql;
 mod stock_gates;
 mod tree_manifest;
