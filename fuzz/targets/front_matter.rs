@@ -7,7 +7,7 @@ pub fn run(data: &[u8]) {
     let parts = match front_matter::split(text) {
         Ok(parts) => parts,
         Err(broken) => {
-            assert!(broken.line >= 1 && broken.line <= text.split('\n').count() + 1, "{broken}");
+            assert!(broken.line >= 1 && broken.line <= text.split(['\n', '\r']).count() + 1, "{broken}");
             return;
         }
     };
