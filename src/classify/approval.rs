@@ -54,7 +54,7 @@ fn reasons(candidate: &Fact) -> Vec<String> {
     };
     let path = candidate.get("path").and_then(text).unwrap_or_else(|| "a document".to_owned());
     match candidate.get("reasons") {
-        Some(Fact::List(reasons)) if !reasons.is_empty() => {
+        Some(Fact::List(reasons)) if !reasons.is_empty() && reasons.iter().all(|reason| text(reason).is_some()) => {
             reasons.iter().filter_map(text).map(|reason| format!("{path}: {reason}")).collect()
         }
         Some(_) | None => vec![format!("{path}: it does not fulfil everything")],
@@ -95,9 +95,25 @@ mod tests {
             said: "no".to_owned(),
             next: String::new(),
         };
-        assert_eq!(standing(&Fact::from(denied.clone())).word(), "unknown");
-        assert_eq!(standing(&Fact::record([("candidates", Fact::from(denied.clone()))])).word(), "unknown");
+        for facts in [Fact::from(denied.clone()), Fact::record([("candidates", Fact::from(denied.clone()))])] {
+            assert_eq!(standing(&facts), Approval::Unknown(denied.to_string()));
+        }
         let hole = Fact::record([("candidates", Fact::list([Fact::from(denied)])), ("complete", false.into())]);
         assert_eq!(standing(&hole).word(), "unknown", "a document that was not read claims nothing");
+        assert_eq!(standing(&Fact::record([])), Approval::Unknown("the evidence has no candidates".to_owned()));
+    }
+
+    #[test]
+    fn what_does_not_count_says_which_document_and_why() {
+        let invalid = |reasons: &[&str]| Approval::Invalid(reasons.iter().map(|text| (*text).to_owned()).collect());
+        assert_eq!(standing(&knowledge_base(&[(true, false)], true)), invalid(&["kb/a.md: unsigned"]));
+        let bare = |fields: Vec<(&str, Fact)>| {
+            let fields = [("claims", Fact::Bool(true)), ("counts", Fact::Bool(false))].into_iter().chain(fields);
+            Fact::record([("candidates", Fact::list([Fact::record(fields)])), ("complete", Fact::Bool(true))])
+        };
+        let nothing = invalid(&["a document: it does not fulfil everything"]);
+        assert_eq!(standing(&bare(vec![])), nothing);
+        assert_eq!(standing(&bare(vec![("reasons", Fact::list([]))])), nothing);
+        assert_eq!(standing(&bare(vec![("reasons", Fact::list([Fact::Int(1)]))])), nothing);
     }
 }

@@ -238,3 +238,38 @@ fn started(evidence: &Evidence) -> Vec<String> {
     let programs: std::collections::BTreeSet<_> = programs.map(|source| format!("{} --version", source.what)).collect();
     programs.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_measured_is_not_attested() {
+        let evidence = Evidence {
+            format: crate::evidence::EVIDENCE_FORMAT.to_owned(),
+            now: "2026-05-21T10:00:00Z".parse().unwrap(),
+            by: "auditor".to_owned(),
+            process: crate::evidence::Process { stdin_closed: true, secrets_known: 0, recomputed: true },
+            probes: Default::default(),
+            before: Default::default(),
+            after: Default::default(),
+        };
+        let said = measured(&[], &evidence);
+        assert_eq!((said.status, said.ground.as_str()), (AttestationStatus::NotAttested, "nothing was measured"));
+        let said = measured(&["ring.digest".to_owned()], &evidence);
+        assert_eq!(said.status, AttestationStatus::NotAttested);
+    }
+
+    #[test]
+    fn digests_are_shortened_and_nothing_else_is() {
+        let hex = "0123456789abcdef".repeat(4);
+        assert_eq!(brief(&Fact::from(hex.as_str())), "0123456789ab…");
+        for text in ["", "ab", "0123456789abcdef", &"z".repeat(64), &"0".repeat(65)] {
+            assert_eq!(brief(&Fact::from(text)), text);
+        }
+        assert_eq!(brief(&Fact::texts(["a", "b"])), super::super::expr::render_fact(&Fact::texts(["a", "b"])));
+        let long = Fact::texts((0..40).map(|n| n.to_string()));
+        assert!(brief(&long).starts_with("40 entries, sha256 "), "{}", brief(&long));
+        assert_eq!(brief(&Fact::list([Fact::record([("a", Fact::Int(1))])])).split(',').next(), Some("1 entries"));
+    }
+}

@@ -168,10 +168,15 @@ fn parse(bytes: &[u8], base: usize) -> Result<Vec<Cert>, RingError> {
     let mut at = 0;
     while at < bytes.len() {
         let end = packet_end(bytes, at).map_err(|reason| fail(at, reason))?;
-        let packet = Packet::from_bytes(&bytes[at..end]).map_err(|error| fail(at, sentence(&error)))?;
+        let secret = matches!(tag_at(bytes, at), Tag::SecretKey | Tag::SecretSubkey);
+        // What is wrong inside a secret key may be told with a piece of it.
+        let said = |error: &sequoia_openpgp::anyhow::Error| {
+            if secret { "a secret key that cannot be read".to_owned() } else { sentence(error) }
+        };
+        let packet = Packet::from_bytes(&bytes[at..end]).map_err(|error| fail(at, said(&error)))?;
         match (&packet, packet.tag()) {
             (Packet::Unknown(unknown), tag) => {
-                return Err(fail(at, format!("a {tag} packet that cannot be read: {}", sentence(unknown.error()))));
+                return Err(fail(at, format!("a {tag} packet that cannot be read: {}", said(unknown.error()))));
             }
             // gpg encrypts to no key that it knows only from a keyring of secret keys.
             (_, Tag::SecretKey | Tag::SecretSubkey) => {
@@ -195,6 +200,12 @@ fn parse(bytes: &[u8], base: usize) -> Result<Vec<Cert>, RingError> {
         return Err(fail(0, format!("{primaries} primary keys make {} certificates", certs.len())));
     }
     Ok(certs)
+}
+
+/// The type of the packet at `at` (RFC 9580, section 4.2).
+fn tag_at(bytes: &[u8], at: usize) -> Tag {
+    let octet = bytes.get(at).copied().unwrap_or(0);
+    Tag::from(if octet & 0x40 == 0 { octet >> 2 & 0x0f } else { octet & 0x3f })
 }
 
 /// Where the packet at `at` ends (RFC 9580, section 4.2). Lengths that only data packets may have are refused.
@@ -261,9 +272,15 @@ fn unknown_kind(cert: &Cert) -> Option<String> {
     (!curve.is_supported()).then(|| curve.to_string())
 }
 
-/// An error of sequoia's with its causes, on one line.
+/// An error of sequoia's with its causes, on one line. Where a cause prints a whole packet, as in `SecretKey(V4(…`,
+/// it ends before that: the content may be secret, and it is printed with addresses of memory.
 pub(super) fn sentence(error: &sequoia_openpgp::anyhow::Error) -> String {
-    let mut parts: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let told = |cause: &(dyn std::error::Error + 'static)| {
+        let text = cause.to_string();
+        let printed = text.match_indices('(').find(|(at, _)| text[..*at].ends_with(char::is_alphanumeric));
+        printed.map_or(text.clone(), |(at, _)| text[..at].to_owned())
+    };
+    let mut parts: Vec<String> = error.chain().map(told).collect();
     parts.dedup();
     parts.join(": ")
 }

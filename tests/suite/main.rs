@@ -26,6 +26,7 @@ mod postgres;
 mod provisioning;
 mod records;
 mod reference;
+mod regressions;
 mod sarif;
 mod sql;
 #[allow(dead_code, reason = "each family of states uses a part of it")]
