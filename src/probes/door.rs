@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant as Monotonic};
 
+use super::stop::{Held, Stop};
+use super::watch::Watch;
 use crate::evidence::{Digest256, Instant, Missing, MissingState, Reading, Source};
 
 /// How long and how much a probe may read.
@@ -90,18 +92,42 @@ pub struct Door {
     end: Monotonic,
     sources: Mutex<Vec<Source>>,
     secrets: Secrets,
+    stop: Stop,
+    watch: Watch,
 }
 
 impl Door {
     /// A door for one probe that must be done at `end`. `now` is the audit's instant, `by` the user's name.
     pub fn new(place: Place, limits: Limits, now: Instant, by: String, end: Monotonic) -> Self {
-        Self { place, limits, now, by, end, sources: Mutex::new(Vec::new()), secrets: Secrets::default() }
+        let (sources, secrets) = (Mutex::default(), Secrets::default());
+        Self { place, limits, now, by, end, sources, secrets, stop: Stop::default(), watch: Watch::default() }
     }
 
     /// The same door, which shares `secrets` with others.
     #[must_use]
     pub fn keeping(self, secrets: Secrets) -> Self {
         Self { secrets, ..self }
+    }
+
+    /// The same door, which hears `stop`.
+    #[must_use]
+    pub fn until(self, stop: Stop) -> Self {
+        Self { stop, ..self }
+    }
+
+    /// Whether the audit was asked to stop.
+    pub fn stopped(&self) -> bool {
+        self.stop.asked()
+    }
+
+    /// Says that something runs outside this process, which ends before the value is dropped.
+    pub fn hold(&self) -> Held {
+        self.stop.hold()
+    }
+
+    /// What was looked at, for looking again.
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Remembers a secret value, so that what is published can be searched for it.
@@ -135,8 +161,11 @@ impl Door {
         self.place.locate(Path::new(logical))
     }
 
-    /// Time that is left for this probe; zero when it is over.
+    /// Time that is left for this probe; zero when it is over, or the audit was asked to stop.
     pub fn time_left(&self) -> Duration {
+        if self.stopped() {
+            return Duration::ZERO;
+        }
         self.end.saturating_duration_since(Monotonic::now())
     }
 

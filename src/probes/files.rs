@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use sha2::{Digest, Sha256};
 
 use super::Door;
+use super::watch::Depth;
 use crate::evidence::{Digest256, Missing, MissingState};
 
 /// What lies at a path.
@@ -112,7 +113,7 @@ pub struct Entry {
 
 impl Door {
     /// Opens a logical path. Below a root prefix every link is resolved inside the prefix.
-    fn open(&self, logical: &str, flags: OFlags) -> Result<OwnedFd, std::io::Error> {
+    pub(super) fn open(&self, logical: &str, flags: OFlags) -> Result<OwnedFd, std::io::Error> {
         // openat2 refuses flags about data where only a place is wanted.
         let data = if flags.contains(OFlags::PATH) { OFlags::empty() } else { OFlags::NONBLOCK | OFlags::NOCTTY };
         let flags = flags | OFlags::CLOEXEC | data;
@@ -127,15 +128,31 @@ impl Door {
         Ok(rustix::fs::open(place.locate(Path::new(logical)), flags, Mode::empty())?)
     }
 
+    /// Opens a path, and remembers where it is not there: what appears meanwhile is noticed.
+    fn open_seen(&self, logical: &str, flags: OFlags) -> Result<OwnedFd, std::io::Error> {
+        let opened = self.open(logical, flags);
+        if opened.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            self.watch().saw(logical, !flags.contains(OFlags::NOFOLLOW), None, Depth::Itself);
+        }
+        opened
+    }
+
+    /// Opens a path as a place only, looks at it, and remembers what was seen.
+    fn look(&self, logical: &str, follow: bool) -> Result<(OwnedFd, Stat), std::io::Error> {
+        let flags = if follow { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
+        let fd = self.open_seen(logical, flags)?;
+        let stat = rustix::fs::fstat(&fd)?;
+        self.watch().saw(logical, follow, Some(&stat), Depth::Itself);
+        Ok((fd, stat))
+    }
+
     /// The attributes of a path, the last link not followed.
     ///
     /// # Errors
     /// `absent` when it is not there, `denied` when a folder on the way may not be searched.
     pub fn attributes(&self, logical: &str) -> Result<Attributes, Missing> {
         let tried = format!("look at {logical}");
-        let fd = self.open(logical, OFlags::PATH | OFlags::NOFOLLOW);
-        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
-        let stat = rustix::fs::fstat(&fd).map_err(|error| self.io_missing(&tried, logical, &error.into()))?;
+        let (_, stat) = self.look(logical, false).map_err(|error| self.io_missing(&tried, logical, &error))?;
         self.note_attributes(logical);
         Ok(Attributes::of(&stat))
     }
@@ -146,9 +163,7 @@ impl Door {
     /// As [`Door::attributes`]; a link that leads nowhere is `absent` too.
     pub fn reached(&self, logical: &str) -> Result<Attributes, Missing> {
         let tried = format!("look at what {logical} leads to");
-        let fd = self.open(logical, OFlags::PATH);
-        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
-        let stat = rustix::fs::fstat(&fd).map_err(|error| self.io_missing(&tried, logical, &error.into()))?;
+        let (_, stat) = self.look(logical, true).map_err(|error| self.io_missing(&tried, logical, &error))?;
         self.note_attributes(logical);
         Ok(Attributes::of(&stat))
     }
@@ -160,7 +175,7 @@ impl Door {
     pub fn space(&self, logical: &str) -> Result<Space, Missing> {
         let tried = format!("ask for the free space of {logical}");
         let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
-        let fd = self.open(logical, OFlags::PATH).map_err(failed)?;
+        let (fd, _) = self.look(logical, true).map_err(failed)?;
         let stat = rustix::fs::fstatvfs(&fd).map_err(|error| failed(error.into()))?;
         self.note_attributes(logical);
         Ok(Space {
@@ -176,7 +191,7 @@ impl Door {
     /// As [`Door::reached`]; `error` when the system does not say.
     pub fn has_acl(&self, logical: &str) -> Result<bool, Missing> {
         let tried = format!("look for an access control list on {logical}");
-        let fd = self.open(logical, OFlags::PATH).map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let (fd, _) = self.look(logical, true).map_err(|error| self.io_missing(&tried, logical, &error))?;
         // A descriptor that is only a path is refused by fgetxattr(2); its name in /proc is not.
         let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fd));
         let found = rustix::fs::getxattr_query(name, "system.posix_acl_access");
@@ -228,8 +243,7 @@ impl Door {
     /// As [`Door::attributes`], or `error` when it is not a link.
     pub fn link_target(&self, logical: &str) -> Result<PathBuf, Missing> {
         let tried = format!("read the link {logical}");
-        let fd = self.open(logical, OFlags::PATH | OFlags::NOFOLLOW);
-        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let (fd, _) = self.look(logical, false).map_err(|error| self.io_missing(&tried, logical, &error))?;
         let target = rustix::fs::readlinkat(&fd, "", Vec::new());
         let target = target.map_err(|error| self.io_missing(&tried, logical, &error.into()))?;
         Ok(PathBuf::from(String::from_utf8_lossy(target.as_bytes()).into_owned()))
@@ -263,10 +277,10 @@ impl Door {
     /// As [`Door::read`].
     pub fn read_unnoted(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
         let tried = format!("read {logical}");
-        let fd = self.open(logical, OFlags::RDONLY);
+        let fd = self.open_seen(logical, OFlags::RDONLY);
         let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
         let mut bytes = Vec::new();
-        self.stream(fd, logical, max, |_, chunk| {
+        self.stream(fd, (logical, true), max, |_, chunk| {
             bytes.extend_from_slice(chunk);
             Ok(())
         })?;
@@ -280,10 +294,10 @@ impl Door {
     /// As [`Door::read`]; `unreadable` also when another file lies there than the one that was seen.
     pub fn digest_unnoted(&self, logical: &str, seen: &Attributes) -> Result<Digest256, Missing> {
         let tried = format!("read {logical}");
-        let fd = self.open(logical, OFlags::RDONLY | OFlags::NOFOLLOW);
+        let fd = self.open_seen(logical, OFlags::RDONLY | OFlags::NOFOLLOW);
         let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
         let mut hasher = Sha256::new();
-        self.stream(fd, logical, u64::MAX, |attributes, chunk| {
+        self.stream(fd, (logical, false), u64::MAX, |attributes, chunk| {
             if attributes.identity != seen.identity {
                 let next = "run the audit again when nobody writes to it";
                 return Err(self.missing(MissingState::Unreadable, &tried, "another file took its place", next));
@@ -302,21 +316,19 @@ impl Door {
     /// As [`Door::attributes`].
     pub fn resolve(&self, logical: &str) -> Result<(PathBuf, Attributes), Missing> {
         let tried = format!("look at {logical}");
-        let fd = self.open(logical, OFlags::PATH);
-        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let (fd, stat) = self.look(logical, true).map_err(|error| self.io_missing(&tried, logical, &error))?;
         let failed = |error: rustix::io::Errno| self.io_missing(&tried, logical, &error.into());
-        let stat = rustix::fs::fstat(&fd).map_err(failed)?;
         let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
         let path = rustix::fs::readlink(link, Vec::new()).map_err(failed)?;
         Ok((PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes())), Attributes::of(&stat)))
     }
 
     /// Passes a regular file's bytes to `sink` in chunks (an empty file: one empty chunk), and makes sure that
-    /// the size stayed what it was.
+    /// the size stayed what it was. The place is a logical path, and whether its last link was followed.
     fn stream(
         &self,
         fd: OwnedFd,
-        logical: &str,
+        (logical, follow): (&str, bool),
         max: u64,
         mut sink: impl FnMut(&Attributes, &[u8]) -> Result<(), Missing>,
     ) -> Result<(), Missing> {
@@ -361,6 +373,7 @@ impl Door {
             let said = format!("it had {} bytes when opened and {size} when read", attributes.size);
             return Err(unreadable(said, "run the audit again when nobody writes to it".to_owned()));
         }
+        self.watch().saw(logical, follow, Some(&stat), Depth::Content);
         Ok(())
     }
 
@@ -381,13 +394,15 @@ impl Door {
     pub fn list_unnoted(&self, logical: &str) -> Result<Vec<Entry>, Missing> {
         let tried = format!("list {logical}");
         let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
-        let fd = self.open(logical, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|error| {
+        let fd = self.open_seen(logical, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotADirectory {
                 let next = format!("look at it: ls -ld {logical}");
                 return self.missing(MissingState::Unreadable, &tried, "it is not a directory", next);
             }
             failed(error)
         })?;
+        let stat = rustix::fs::fstat(&fd).map_err(|error| failed(error.into()))?;
+        self.watch().saw(logical, true, Some(&stat), Depth::Content);
         let mut entries = Vec::new();
         for entry in Dir::read_from(&fd).map_err(|error| failed(error.into()))? {
             let entry = entry.map_err(|error| failed(error.into()))?;

@@ -3,6 +3,7 @@
 //! Nothing here reads the host or judges; every format shows the same dossier, and none can change the
 //! result or the exit code. To add a format: one file in `format/` and one line in its registry.
 
+mod disturbed;
 mod dossier;
 pub mod escape;
 mod facts;
@@ -16,7 +17,7 @@ mod set;
 pub use dossier::{Dossier, RESULT_FORMAT, Tool, exit_code};
 pub use facts::facts;
 pub use lock::PackageLock;
-pub use publish::{Claim, LEDGER, LedgerLine, PublishError, read_ledger};
+pub use publish::{Claim, LEDGER, LedgerLine, PublishError, newest, read_ledger, without_line};
 pub use render::{RenderError, Templates, render};
 pub use replay::{ReplayError, Replayed, replay};
 pub use set::report_set;

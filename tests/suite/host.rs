@@ -192,9 +192,9 @@ fn the_environment_and_the_input_are_clean() {
     script(
         dir.path(),
         "env",
-        "#!/bin/sh\nread line; echo \"$(/usr/bin/env | grep -v ^_= | grep -v ^PWD= | sort | tr '\\n' ' ')<$line>\"\n",
+        "#!/bin/sh\nread line; echo \"env 1.0 $(/usr/bin/env | grep -v ^_= | grep -v ^PWD= | sort | tr '\\n' ' ')<$line>\"\n",
     );
-    let expected = format!("LC_ALL=C PATH={}:/usr/bin:/bin <>", dir.path().display());
+    let expected = format!("env 1.0 LC_ALL=C PATH={}:/usr/bin:/bin <>", dir.path().display());
     assert_eq!(fact(&tool(dir.path(), "env", "5s"), "version"), &expected.into());
 }
 

@@ -27,4 +27,5 @@ mod records;
 mod reference;
 mod sql;
 mod stock_gates;
+mod traps;
 mod tree_manifest;

@@ -83,6 +83,7 @@ fn version(door: &Door, program: &Path, search_path: &str, limit: Duration) -> R
     let mut command = Command::new(program);
     command.arg("--version").env_clear().env("PATH", search_path).env("LC_ALL", "C").current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let _held = door.hold();
     let child = command.spawn().map_err(|error| {
         let refused = error.kind() == ErrorKind::PermissionDenied;
         let state = if refused { MissingState::Denied } else { MissingState::Error };
@@ -90,7 +91,7 @@ fn version(door: &Door, program: &Path, search_path: &str, limit: Duration) -> R
         let gone = error.kind() == ErrorKind::NotFound;
         missing(state, if gone { "its interpreter or loader is not there".to_owned() } else { error.to_string() })
     })?;
-    let ended = run(child, limit).map_err(|error| missing(MissingState::Error, error.to_string()))?;
+    let ended = run(child, limit, door).map_err(|error| missing(MissingState::Error, error.to_string()))?;
     let Some(status) = ended.status else {
         let said = format!("no answer within {} s; it was killed", limit.as_secs_f32());
         return Err(missing(MissingState::TimedOut, said));
@@ -109,9 +110,24 @@ fn version(door: &Door, program: &Path, search_path: &str, limit: Duration) -> R
     }
     let words = if said[0].is_empty() { &said[1] } else { &said[0] };
     match words.lines().next() {
-        Some(line) => Ok(line.trim().to_owned()),
+        Some(line) if names_version(line) => Ok(line.trim().to_owned()),
+        Some(line) => {
+            let line: String = line.trim().chars().take(QUOTED).collect();
+            Err(missing(MissingState::Unreadable, format!("exit status 0, and this is no version: {line}")))
+        }
         None => Err(missing(MissingState::Unreadable, "it printed nothing".to_owned())),
     }
+}
+
+/// Whether a line can be a version: a word of it begins with a digit, after `v` or a parenthesis, and none speaks of a
+/// failure. An exit status says little: there are programs that print an error and end with 0.
+fn names_version(line: &str) -> bool {
+    const FAILURES: [&str; 9] =
+        ["error", "fatal", "cannot", "can't", "failed", "failure", "denied", "unrecognized", "unknown"];
+    let lower = line.to_lowercase();
+    let mut words = lower.split(|c: char| c.is_whitespace() || c == '(' || c == ',');
+    let spoken = lower.split(|c: char| !c.is_alphanumeric() && c != '\'').any(|word| FAILURES.contains(&word));
+    !spoken && words.any(|word| word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// What a program left behind.
@@ -122,8 +138,9 @@ struct Ended {
     errors: Vec<u8>,
 }
 
-/// Waits for a child that leads its own process group, and kills the whole group at the end.
-fn run(mut child: Child, limit: Duration) -> std::io::Result<Ended> {
+/// Waits for a child that leads its own process group, and kills the whole group at the end. When the audit is
+/// asked to stop, its time is over: a group of its own is not reached by what is typed at the terminal.
+fn run(mut child: Child, limit: Duration, door: &Door) -> std::io::Result<Ended> {
     let deadline = Instant::now() + limit;
     let pid = Pid::from_child(&child);
     let mut output = Stream::new(child.stdout.take())?;
@@ -135,7 +152,7 @@ fn run(mut child: Child, limit: Duration) -> std::io::Result<Ended> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match rustix::process::waitid(WaitId::Pid(pid), options) {
             Ok(Some(_)) => break Ok(true),
-            Ok(None) if Instant::now() >= deadline => break Ok(false),
+            Ok(None) if Instant::now() >= deadline || door.stopped() => break Ok(false),
             Ok(None) | Err(rustix::io::Errno::INTR) => std::thread::sleep(PAUSE),
             Err(error) => break Err(error),
         }
