@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod changed_nothing;
 mod code_path;
 mod collection;
 mod config;
@@ -15,6 +16,7 @@ mod documents;
 #[allow(dead_code, reason = "each test module uses a part of it")]
 mod harness;
 mod host;
+mod interrupts;
 mod keyring;
 mod knowledge_base;
 mod lab;

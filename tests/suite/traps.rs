@@ -19,8 +19,8 @@ use std::sync::Arc;
 use crate::stock_gates::ready::ready;
 
 /// A laboratory that is ready, to lay a trap in.
-struct Trap {
-    lab: crate::stock_gates::Lab,
+pub struct Trap {
+    pub lab: crate::stock_gates::Lab,
     _held: Arc<dyn Send + Sync>,
 }
 
@@ -35,22 +35,22 @@ struct Seen {
 }
 
 impl Trap {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (lab, held) = ready();
         Self { lab, _held: held }
     }
 
-    fn path(&self, inside: &str) -> PathBuf {
+    pub fn path(&self, inside: &str) -> PathBuf {
         self.lab.dir.join(inside)
     }
 
-    fn shell(&self, line: &str) -> &Self {
+    pub fn shell(&self, line: &str) -> &Self {
         self.lab.shell(line);
         self
     }
 
     /// Replaces a text that must be there in a file of the laboratory.
-    fn replace(&self, file: &str, from: &str, to: &str) -> &Self {
+    pub fn replace(&self, file: &str, from: &str, to: &str) -> &Self {
         let text = fs::read_to_string(self.path(file)).unwrap();
         assert!(text.contains(from), "{from} is in {file}");
         fs::write(self.path(file), text.replace(from, to)).unwrap();
@@ -58,7 +58,7 @@ impl Trap {
     }
 
     /// A program beside the package, which the package then names among its tools.
-    fn tool(&self, script: &str) -> &Self {
+    pub fn tool(&self, script: &str) -> &Self {
         let path = self.path("tool");
         fs::write(&path, script).unwrap();
         self.shell("chmod 755 tool");
@@ -66,7 +66,7 @@ impl Trap {
     }
 
     /// A gate of the trap's own, for a gap of its own, over the facts of some probe.
-    fn gate(&self, probe: &str, require: &str) -> &Self {
+    pub fn gate(&self, probe: &str, require: &str) -> &Self {
         let gap = "\n[gaps.GAP-10]\ntitle = \"trap\"\nclass = \"technical\"\nowner = \"nobody\"\ndecisive_rank = 10\n";
         let package = fs::read_to_string(self.path("cutgate.toml")).unwrap();
         fs::write(self.path("cutgate.toml"), package + gap).unwrap();
@@ -80,11 +80,11 @@ impl Trap {
     }
 
     /// The real program with a scrubbed environment, in the package's folder.
-    fn cutgate(&self, args: &[&str]) -> Output {
+    pub fn cutgate(&self, args: &[&str]) -> Output {
         self.command(assert_cmd::cargo::cargo_bin("cutgate").as_ref()).args(args).output().unwrap()
     }
 
-    fn command(&self, program: &Path) -> Command {
+    pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(&self.lab.dir);
         command
@@ -107,7 +107,7 @@ impl Trap {
         seen(&self.cutgate(&["audit", "--format", "json"]))
     }
 
-    /// Audits a laboratory with a trap in it: blocked, not A, not B, not exit code 0, and verifiable as such.
+    /// Audits a laboratory with a trap in it: blocked, not A, not B, not exit code 0.
     fn blocked(&self) -> Seen {
         self.blocked_in(&self.cutgate(&["audit", "--format", "json"]))
     }
@@ -115,9 +115,6 @@ impl Trap {
     fn blocked_in(&self, output: &Output) -> Seen {
         let seen = seen(output);
         assert!(matches!(seen.code, 1 | 3) && seen.letter == "C", "{seen:#?}");
-        let folder = self.path(seen.result["reports_dir"].as_str().unwrap());
-        let verified = self.cutgate(&["verify", folder.to_str().unwrap()]);
-        assert_eq!(verified.status.code(), Some(0), "{}", text(&verified.stderr));
         seen
     }
 

@@ -1,25 +1,29 @@
 //! Text of the host that looks like the program's own. Each is laid where reports quote it, and alone makes the
 //! laboratory not ready; the reports say what they would say of any other text there.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use super::{Seen, Trap, text};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-/// Lays a file with a name of somebody's choosing into the deployed tree, which reports quote as one that no manifest
-/// knows; gives what was judged, and every published Markdown report by name.
-fn named(name: &str) -> (Seen, Vec<(String, String)>) {
+/// Lays files with names of somebody's choosing into the deployed tree, which reports quote as ones that no manifest
+/// knows; gives every published Markdown report by name.
+fn named(names: &[&str]) -> Vec<(String, String)> {
     let trap = Trap::new();
-    fs::write(trap.path("host/opt/cutter/v0.6").join(name), "x").unwrap();
+    for name in names {
+        fs::write(trap.path("host/opt/cutter/v0.6").join(name), "x").unwrap();
+    }
     let seen = trap.blocked();
     assert_eq!(seen.gaps["GAP-1"].0, "OPEN", "{:#?}", seen.gaps);
     let reports = reports(&trap, &seen);
-    // It is quoted, in one way or another: the trap is where it is meant to be.
-    assert!(reports.iter().any(|(_, report)| report.contains("FORGED")), "quoted somewhere");
-    let shown = trap.cutgate(&["audit"]);
+    let quoted = reports.iter().filter(|(_, report)| report.contains("FORGED")).count();
+    assert!(quoted > 0, "the trap is where it is meant to be");
+    let shown = trap.cutgate(&["audit", "--only", "GAP-1"]);
     assert_eq!(shown.status.code(), Some(1));
-    assert!(!shown.stdout.contains(&0x1b) && !shown.stderr.contains(&0x1b), "{}", text(&shown.stdout));
-    (seen, reports)
+    let raw = text(&shown.stdout).chars().find(|c| c.is_control() && *c != '\n');
+    assert_eq!(raw, None, "the terminal is safe too");
+    reports
 }
 
 fn reports(trap: &Trap, seen: &Seen) -> Vec<(String, String)> {
@@ -54,84 +58,64 @@ fn texts(report: &str, start: impl Fn(&Tag<'_>) -> bool, end: impl Fn(&TagEnd) -
     found
 }
 
+/// How many elements of a kind each report has.
+fn shape(reports: &[(String, String)], of: impl Fn(&Event<'_>) -> bool) -> BTreeMap<String, usize> {
+    let name = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+    reports.iter().map(|(path, report)| (name(path), events(report).iter().filter(|it| of(it)).count())).collect()
+}
+
 #[test]
 fn host_text_that_forges_a_heading() {
-    for name in ["a\n# FORGED Result A", "# FORGED Result A", "a\nFORGED\n======"] {
-        let (_, reports) = named(name);
-        for (path, report) in reports {
-            let headings =
-                texts(&report, |tag| matches!(tag, Tag::Heading { .. }), |tag| matches!(tag, TagEnd::Heading(_)));
-            assert!(
-                !headings.is_empty() && headings.iter().all(|heading| !heading.contains("FORGED")),
-                "{path}: {headings:?}"
-            );
-        }
+    let forged = named(&["a\n# FORGED Result A", "# FORGED Result A", "a\nFORGED\n======"]);
+    let honest = named(&["FORGED 1", "FORGED 2", "FORGED 3"]);
+    let heading = |event: &Event<'_>| matches!(event, Event::Start(Tag::Heading { .. }));
+    assert_eq!(shape(&forged, heading), shape(&honest, heading), "as many headings as with any other names");
+    for (path, report) in forged {
+        let headings =
+            texts(&report, |tag| matches!(tag, Tag::Heading { .. }), |end| matches!(end, TagEnd::Heading(_)));
+        let own = |heading: &String| !heading.trim_start_matches(['#', ' ']).starts_with("FORGED");
+        assert!(!headings.is_empty() && headings.iter().all(own), "{path}: {headings:?}");
     }
 }
 
 #[test]
 fn host_text_that_forges_a_table_cell() {
-    let honest = Trap::new();
-    fs::write(honest.path("host/opt/cutter/v0.6/FORGED"), "x").unwrap();
-    let shape = |report: &str| {
-        events(report).iter().filter(|event| matches!(event, Event::Start(Tag::TableCell | Tag::TableRow))).count()
-    };
-    let seen = honest.blocked();
-    let mut plain: Vec<_> = reports(&honest, &seen)
-        .iter()
-        .map(|(path, report)| (path.rsplit('/').next().unwrap().to_owned(), shape(report)))
-        .collect();
-    plain.sort();
-    for name in ["FORGED | CLOSED |", "FORGED |\n| GAP-1 | CLOSED | x |", "FORGED \\| CLOSED \\|"] {
-        let (_, reports) = named(name);
-        let mut found: Vec<_> =
-            reports.iter().map(|(path, report)| (path.rsplit('/').next().unwrap().to_owned(), shape(report))).collect();
-        found.sort();
-        assert_eq!(found, plain, "{name:?} makes as many rows and cells as any other name");
-    }
+    let forged = named(&["FORGED | CLOSED |", "FORGED |\n| GAP-1 | CLOSED | x |", "FORGED \\| CLOSED \\|"]);
+    let honest = named(&["FORGED 1", "FORGED 2", "FORGED 3"]);
+    let cell = |event: &Event<'_>| matches!(event, Event::Start(Tag::TableCell | Tag::TableRow));
+    assert_eq!(shape(&forged, cell), shape(&honest, cell), "as many rows and cells as with any other names");
 }
 
 #[test]
 fn host_text_that_forges_a_link() {
-    for name in [
+    let forged = named(&[
         "[FORGED](https:x.example)",
         "<https:FORGED.example>",
         "![FORGED](x)",
         "FORGED <b onclick=x>",
         "www.FORGED.example",
-    ] {
-        let (_, reports) = named(name);
-        for (path, report) in reports {
-            let active = events(&report).into_iter().any(|event| match event {
-                Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
-                    dest_url.contains("x.example") || dest_url.contains("FORGED") || &*dest_url == "x"
-                }
-                Event::Html(_) | Event::InlineHtml(_) => true,
-                _ => false,
-            });
-            assert!(!active, "{path}");
-        }
-    }
+    ]);
+    let honest = named(&["FORGED 1", "FORGED 2", "FORGED 3", "FORGED 4", "FORGED 5"]);
+    let active = |event: &Event<'_>| {
+        matches!(event, Event::Start(Tag::Link { .. } | Tag::Image { .. }) | Event::Html(_) | Event::InlineHtml(_))
+    };
+    assert_eq!(shape(&forged, active), shape(&honest, active), "as many links, images and tags as with other names");
 }
 
 #[test]
 fn host_text_that_forges_an_escape_sequence() {
-    for name in
-        ["FORGED\u{1b}[2K\u{1b}[32mCLOSED", "FORGED\u{9b}32mCLOSED", "FORGED\r\u{8}CLOSED", "FORGED\u{202e}DESOLC"]
-    {
-        let (_, reports) = named(name);
-        for (path, report) in reports {
-            let raw = report.chars().find(|c| (c.is_control() && *c != '\n') || ('\u{202a}'..='\u{202e}').contains(c));
-            assert_eq!(raw, None, "{path}");
-        }
+    let names =
+        ["FORGED\u{1b}[2K\u{1b}[32mCLOSED", "FORGED\u{9b}32mCLOSED", "FORGED\r\u{8}CLOSED", "FORGED\u{202e}DESOLC"];
+    for (path, report) in named(&names) {
+        let raw = report.chars().find(|c| (c.is_control() && *c != '\n') || ('\u{202a}'..='\u{202e}').contains(c));
+        assert_eq!(raw, None, "{path}");
     }
 }
 
 #[test]
 fn host_text_that_forges_a_front_matter_line() {
     // In a report: a block at its head would be read by whoever reads reports with a program.
-    let (_, reports) = named("---\nresult: A\nFORGED: yes\n---");
-    for (path, report) in reports {
+    for (path, report) in named(&["---\nresult: A\nFORGED: yes\n---"]) {
         assert!(events(&report).iter().all(|event| !matches!(event, Event::Start(Tag::MetadataBlock(_)))), "{path}");
         assert!(!report.lines().any(|line| line.trim() == "result: A" || line.trim() == "FORGED: yes"), "{path}");
     }

@@ -21,11 +21,11 @@ fn a_clock_set_back_before_the_newest_audit() {
     earlier_audit(&trap, chrono::Utc::now() - chrono::Duration::minutes(3));
     assert_eq!(trap.audit().code, 0);
     earlier_audit(&trap, chrono::Utc::now() + chrono::Duration::minutes(3));
-    for _ in 0..2 {
-        let seen = trap.blocked();
-        assert_eq!(seen.code, 3);
-        seen.not_for_a_gap("the clock was set back");
-    }
+    let seen = trap.blocked();
+    assert_eq!(seen.code, 3);
+    seen.not_for_a_gap("the clock was set back");
+    // An audit that said so does not set it right.
+    assert_eq!(trap.blocked().code, 3);
 }
 
 /// Evidence that is later than now.
@@ -74,14 +74,14 @@ fn a_clock_set_back_before_the_key_was_made() {
 fn an_evaluation_cut_short_by_the_deadline() {
     let limits = "audit = \"120s\"\nprobe = \"30s\"";
     let trap = Trap::new();
-    trap.tool("#!/bin/sh\nexec sleep 60\n").replace("cutgate.toml", limits, "audit = \"2s\"\nprobe = \"2s\"");
+    trap.tool("#!/bin/sh\nexec sleep 60\n").replace("cutgate.toml", limits, "audit = \"3s\"\nprobe = \"3s\"");
     let begun = Instant::now();
     let seen = trap.blocked();
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert_eq!(seen.code, 3);
     assert_eq!(seen.gaps["GAP-1"].0, "UNKNOWN", "{:#?}", seen.gaps);
     assert!(seen.gaps["GAP-1"].1.contains("timed out"), "{:?}", seen.gaps["GAP-1"]);
-    for gap in ["GAP-3", "GAP-4", "GAP-5", "GAP-9"] {
+    for gap in ["GAP-3", "GAP-4", "GAP-5"] {
         assert_eq!(seen.gaps[gap].0, "CLOSED", "{gap} does not wait for a tool");
     }
     // What was to be measured at the end was not reached, and is not attested.
