@@ -87,6 +87,7 @@ fn a_phase_that_falls_through_to_the_simulator() {
     // Deployed, pinned, run dry and rehearsed as it is: the code alone is wrong.
     crate::stock_gates::ready::deploy(&trap.lab);
     trap.shell("rm records/dry-run-*.json");
+    trap.lab.follow("GAP-1");
     trap.lab.follow("GAP-2");
     trap.lab.follow("GAP-8");
     crate::stock_gates::ready::rehearse(&trap.lab);

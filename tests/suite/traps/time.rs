@@ -74,7 +74,7 @@ fn a_clock_set_back_before_the_key_was_made() {
 fn an_evaluation_cut_short_by_the_deadline() {
     let limits = "audit = \"120s\"\nprobe = \"30s\"";
     let trap = Trap::new();
-    trap.tool("#!/bin/sh\nexec sleep 60\n").replace("cutgate.toml", limits, "audit = \"3s\"\nprobe = \"3s\"");
+    trap.tool("#!/bin/sh\nexec sleep 60\n").replace("cutgate.toml", limits, "audit = \"4s\"\nprobe = \"4s\"");
     let begun = Instant::now();
     let seen = trap.blocked();
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
@@ -96,14 +96,10 @@ fn an_evaluation_cut_short_by_the_deadline() {
     let slow = trap.path("slow");
     trap.shell(&format!("sed -i \"s#again#{}/again#g\" slow", trap.lab.dir.display()));
     let measure = format!(
-        "[measure.slow]\nkind = \"host\"\ntools = [\"{}\"]\n\n[[forbidden]]\nid = \"tool\"\naction = \"Another tool\"\nbasis = \"measured\"\nmeasures = [\"slow.tools\"]\n\n[limits]",
+        "[measure.slow]\nkind = \"host\"\ntool_timeout = \"1s\"\ntools = [\"{}\"]\n\n[[forbidden]]\nid = \"tool\"\naction = \"Another tool\"\nbasis = \"measured\"\nmeasures = [\"slow.tools\"]\n\n[limits]",
         slow.display()
     );
-    trap.replace("cutgate.toml", "[limits]", &measure).replace(
-        "cutgate.toml",
-        limits,
-        "audit = \"3s\"\nprobe = \"3s\"",
-    );
+    trap.replace("cutgate.toml", "[limits]", &measure);
     let seen = trap.blocked();
     assert_eq!(seen.code, 3);
     seen.not_for_a_gap("could not be measured");
