@@ -6,6 +6,7 @@
 mod disturbed;
 mod dossier;
 pub mod escape;
+pub mod excerpt;
 mod facts;
 pub mod format;
 mod lock;
@@ -14,8 +15,8 @@ mod render;
 mod replay;
 mod set;
 
-pub use dossier::{Dossier, RESULT_FORMAT, Tool, exit_code};
-pub use facts::facts;
+pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
+pub use facts::{facts, plain};
 pub use lock::PackageLock;
 pub use publish::{Claim, LEDGER, LedgerLine, PublishError, newest, read_ledger, without_line};
 pub use render::{RenderError, Templates, render};

@@ -10,6 +10,7 @@
 mod audit;
 mod changed_nothing;
 mod code_path;
+mod code_path_command;
 mod collection;
 mod config;
 mod documents;
@@ -27,6 +28,7 @@ mod postgres;
 mod provisioning;
 mod records;
 mod reference;
+mod sarif;
 mod sql;
 mod stock_gates;
 mod traps;
