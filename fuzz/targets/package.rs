@@ -47,7 +47,7 @@ fn nothing() -> Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
         now: now(),
         by: "fuzz".to_owned(),
-        process: Process { stdin_closed: true, secrets_known: 0, recomputed: true },
+        process: Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None },
         probes: BTreeMap::new(),
         before: BTreeMap::new(),
         after: BTreeMap::new(),

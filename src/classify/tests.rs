@@ -10,7 +10,7 @@ const RUNS: [RunOutcome; 6] = [
     RunOutcome::CompensationRequired,
     RunOutcome::Interrupted,
 ];
-const INVARIANTS: [Invariants; 2] = [Invariants::Held, Invariants::Changed];
+const INVARIANTS: [Invariants; 3] = [Invariants::Held, Invariants::Changed, Invariants::Unknown];
 
 fn approvals() -> Vec<Approval> {
     vec![

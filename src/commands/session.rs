@@ -7,9 +7,10 @@ use std::sync::mpsc;
 use std::time::Instant as Monotonic;
 
 use super::CommandError;
+use super::interrupt::Interrupts;
 use crate::evidence::{EVIDENCE_FORMAT, Evidence, Instant, ProbeId, Process};
 use crate::gates::{self, Gate, Loaded};
-use crate::probes::{Collection, Place, Question, Secrets, collect};
+use crate::probes::{Collection, Place, Question, Secrets, collect_until};
 
 /// Loads a package and shows its warnings on standard error.
 ///
@@ -77,8 +78,14 @@ pub struct Collected {
     pub secrets: Secrets,
 }
 
-/// Reads everything that `gates` ask for, and the invariants before and after.
-pub fn collect_evidence(loaded: &Loaded, gates: &[&Gate], with_measures: bool) -> Collected {
+/// Reads everything that `gates` ask for, and the invariants before and after. Does not return when a signal came.
+pub fn collect_evidence(
+    loaded: &Loaded,
+    gates: &[&Gate],
+    with_measures: bool,
+    newest: Option<Instant>,
+    interrupts: &Interrupts,
+) -> Collected {
     let stdin_closed = close_stdin();
     let secrets = Secrets::default();
     keep_environment_secrets(loaded, &secrets);
@@ -103,11 +110,16 @@ pub fn collect_evidence(loaded: &Loaded, gates: &[&Gate], with_measures: bool) -
         BTreeMap::new()
     };
     let mut progress = Progress::new();
-    let before = collect(&measures, &collection, |kind, left| progress.say("before", kind, left));
-    let probes = collect(&questions, &collection, |kind, left| progress.say("read", kind, left));
-    let after = collect(&measures, &collection, |kind, left| progress.say("after", kind, left));
+    let stop = interrupts.stop();
+    let before = collect_until(&measures, &collection, stop, |kind, left| progress.say("before", kind, left));
+    let probes = collect_until(&questions, &collection, stop, |kind, left| progress.say("read", kind, left));
+    let after = collect_until(&measures, &collection, stop, |kind, left| progress.say("after", kind, left));
+    // Last of all, so that everything that the gates rest on stood until the end. The measures are compared instead.
+    let (before, probes, after) = (before.observations(), probes.settled(), after.observations());
     progress.clear();
-    let process = Process { stdin_closed, secrets_known: secrets.count() as u64, recomputed: false };
+    interrupts.checkpoint();
+    let secrets_known = secrets.count() as u64;
+    let process = Process { stdin_closed, secrets_known, recomputed: false, newest_before: newest };
     let evidence = Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
         now: collection.now,

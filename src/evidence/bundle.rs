@@ -93,6 +93,10 @@ pub struct Process {
     pub secrets_known: u64,
     /// Whether the findings and the result were computed twice from the recorded evidence, with equal answers.
     pub recomputed: bool,
+    /// The instant of the newest audit that the ledger named when this one began; none where it named none. It is left
+    /// out of the file then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_before: Option<Instant>,
 }
 
 /// Everything that one audit read.

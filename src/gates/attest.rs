@@ -249,7 +249,12 @@ mod tests {
             format: crate::evidence::EVIDENCE_FORMAT.to_owned(),
             now: "2026-05-21T10:00:00Z".parse().unwrap(),
             by: "auditor".to_owned(),
-            process: crate::evidence::Process { stdin_closed: true, secrets_known: 0, recomputed: true },
+            process: crate::evidence::Process {
+                stdin_closed: true,
+                secrets_known: 0,
+                recomputed: true,
+                newest_before: None,
+            },
             probes: Default::default(),
             before: Default::default(),
             after: Default::default(),

@@ -28,7 +28,7 @@ fn evidence(probes: BTreeMap<crate::evidence::ProbeId, crate::evidence::Observat
         format: EVIDENCE_FORMAT.to_owned(),
         now: "2026-05-21T10:00:00Z".parse().unwrap(),
         by: "auditor".to_owned(),
-        process: Process { stdin_closed: true, secrets_known: 0, recomputed: true },
+        process: Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None },
         probes,
         before: BTreeMap::new(),
         after: BTreeMap::new(),

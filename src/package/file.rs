@@ -302,6 +302,11 @@ fn read_param<'a>(reading: &Reading<'a>, key: &str, value: &'a Spanned<DeValue<'
             plain(reading, Some(text)).map(|text| Param::Text(text.value))
         }
         DeValue::Integer(number) => match integer(number) {
+            // Canonical JSON (RFC 8785, section 3.2.2.3) would round it, and the record would say something else.
+            Some(number) if number.unsigned_abs() > 1 << 53 => refused(
+                format!("`{key}` is beyond 2^53, which records cannot hold to the digit"),
+                "give a smaller number",
+            ),
             Some(number) => Some(Param::Int(number)),
             None => refused(format!("`{key}` does not fit into 64 bits"), "give a smaller number"),
         },

@@ -9,7 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant as Monotonic};
 
-use super::{Door, Limits, Place, Secrets, Settings};
+use super::{Door, Limits, Place, Secrets, Settings, Stop, watch};
 use crate::evidence::{Fact, Instant, Missing, MissingState, Observation};
 
 /// Probes that run at the same time; one that was given up does not count.
@@ -56,22 +56,60 @@ impl Running {
     }
 }
 
-/// Runs every question and returns every answer; `progress` hears each one that is done, with how many are
-/// left.
+/// The answers of one collection, before it was looked again at what they rest on.
+#[derive(Debug)]
+pub struct Collected<K> {
+    observations: BTreeMap<K, Observation>,
+    doors: BTreeMap<K, Arc<Door>>,
+}
+
+impl<K: Ord + Clone + Send + 'static> Collected<K> {
+    /// Looks again at every path that was looked at, and gives the answers: those of a probe under which something
+    /// changed are missing.
+    pub fn settled(mut self) -> BTreeMap<K, Observation> {
+        // What is known of nothing cannot have become wrong.
+        self.doors.retain(|key, _| self.observations[key].missing().is_none());
+        for (key, why) in watch::look_again(&self.doors) {
+            if let Some(observation) = self.observations.get_mut(&key) {
+                observation.facts = why.into();
+            }
+        }
+        self.observations
+    }
+
+    /// The answers as they are, for those that will be compared with others.
+    pub fn observations(self) -> BTreeMap<K, Observation> {
+        self.observations
+    }
+}
+
+/// Runs every question and returns every answer, settled; `progress` hears each one that is done, with how many
+/// are left.
 pub fn collect<K: Ord + Clone + Send + 'static>(
     questions: &BTreeMap<K, Question>,
     with: &Collection,
-    mut progress: impl FnMut(&str, usize),
+    progress: impl FnMut(&str, usize),
 ) -> BTreeMap<K, Observation> {
+    collect_until(questions, with, &Stop::default(), progress).settled()
+}
+
+/// As [`collect`], for a time when somebody may ask to stop, and without looking again.
+pub fn collect_until<K: Ord + Clone + Send + 'static>(
+    questions: &BTreeMap<K, Question>,
+    with: &Collection,
+    stop: &Stop,
+    mut progress: impl FnMut(&str, usize),
+) -> Collected<K> {
     let (sender, receiver) = mpsc::channel::<(K, Fact)>();
     let mut waiting: Vec<_> = questions.iter().rev().collect();
     let mut running: BTreeMap<K, Running> = BTreeMap::new();
     let mut done: BTreeMap<K, Observation> = BTreeMap::new();
+    let mut doors: BTreeMap<K, Arc<Door>> = BTreeMap::new();
     while done.len() < questions.len() {
         while running.len() < AT_ONCE
             && let Some((key, question)) = waiting.pop()
         {
-            let begun = start(key.clone(), question, with, sender.clone());
+            let begun = start(key.clone(), question, with, stop, sender.clone());
             running.insert(key.clone(), begun);
         }
         // An access that begins while nobody looks is not late before this much time.
@@ -90,22 +128,24 @@ pub fn collect<K: Ord + Clone + Send + 'static>(
             // An answer that comes after its probe was given up finds nothing running and is left aside.
             if let Some(run) = running.remove(&key) {
                 progress(&run.question.kind, questions.len() - done.len() - 1);
+                doors.insert(key.clone(), run.door.clone());
                 done.insert(key, observation(run, facts));
             }
         }
     }
-    done
+    Collected { observations: done, doors }
 }
 
 fn start<K: Send + 'static>(
     key: K,
     question: &Question,
     with: &Collection,
+    stop: &Stop,
     sender: mpsc::Sender<(K, Fact)>,
 ) -> Running {
     let end = (Monotonic::now() + with.limits.probe).min(with.deadline);
-    let door = Door::new(with.place.clone(), with.limits, with.now, with.by.clone(), end).keeping(with.secrets.clone());
-    let door = Arc::new(door);
+    let door = Door::new(with.place.clone(), with.limits, with.now, with.by.clone(), end);
+    let door = Arc::new(door.keeping(with.secrets.clone()).until(stop.clone()));
     let run = Running { door: door.clone(), question: question.clone(), started: chrono::Utc::now(), end };
     let question = question.clone();
     let kind = question.kind.clone();

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant as Monotonic};
 
+use super::stop::{Held, Stop};
+use super::watch::Watch;
 use crate::evidence::{Digest256, Instant, Missing, MissingState, Reading, Source};
 
 /// How long and how much a probe may read.
@@ -94,6 +96,8 @@ pub struct Door {
     sources: Mutex<Vec<Source>>,
     under_way: Mutex<UnderWay>,
     secrets: Secrets,
+    stop: Stop,
+    watch: Watch,
 }
 
 /// Accesses that have not come back, with their last signs of life and what was tried.
@@ -127,14 +131,36 @@ impl Drop for Access<'_> {
 impl Door {
     /// A door for one probe that must be done at `end`. `now` is the audit's instant, `by` the user's name.
     pub fn new(place: Place, limits: Limits, now: Instant, by: String, end: Monotonic) -> Self {
-        let (sources, under_way) = (Mutex::default(), Mutex::default());
-        Self { place, limits, now, by, end, sources, under_way, secrets: Secrets::default() }
+        let (sources, under_way, secrets) = (Mutex::default(), Mutex::default(), Secrets::default());
+        let (stop, watch) = (Stop::default(), Watch::default());
+        Self { place, limits, now, by, end, sources, under_way, secrets, stop, watch }
     }
 
     /// The same door, which shares `secrets` with others.
     #[must_use]
     pub fn keeping(self, secrets: Secrets) -> Self {
         Self { secrets, ..self }
+    }
+
+    /// The same door, which hears `stop`.
+    #[must_use]
+    pub fn until(self, stop: Stop) -> Self {
+        Self { stop, ..self }
+    }
+
+    /// Whether the audit was asked to stop.
+    pub fn stopped(&self) -> bool {
+        self.stop.asked()
+    }
+
+    /// Says that something runs outside this process, which ends before the value is dropped.
+    pub fn hold(&self) -> Held {
+        self.stop.hold()
+    }
+
+    /// What was looked at, for looking again.
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Remembers a secret value, so that what is published can be searched for it.
@@ -168,8 +194,11 @@ impl Door {
         self.place.locate(Path::new(logical))
     }
 
-    /// Time that is left for this probe; zero when it is over.
+    /// Time that is left for this probe; zero when it is over, or the audit was asked to stop.
     pub fn time_left(&self) -> Duration {
+        if self.stopped() {
+            return Duration::ZERO;
+        }
         self.end.saturating_duration_since(Monotonic::now())
     }
 

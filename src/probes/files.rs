@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 
 use super::Door;
+use super::watch::Depth;
 use crate::evidence::{Missing, MissingState};
 
 /// What lies at a path.
@@ -136,6 +137,24 @@ impl Door {
         Err(self.missing(MissingState::Unreadable, tried, "something else took its place", next))
     }
 
+    /// Opens a path, and remembers where it is not there: what appears meanwhile is noticed.
+    pub(super) fn open_seen(&self, logical: &str, flags: OFlags) -> Result<OwnedFd, std::io::Error> {
+        let opened = self.open(logical, flags);
+        if opened.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            self.watch().saw(logical, !flags.contains(OFlags::NOFOLLOW), None, Depth::Itself);
+        }
+        opened
+    }
+
+    /// Opens a path as a place only, looks at it, and remembers what was seen.
+    fn look(&self, logical: &str, follow: bool) -> Result<(OwnedFd, Stat), std::io::Error> {
+        let flags = if follow { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
+        let fd = self.open_seen(logical, flags)?;
+        let stat = rustix::fs::fstat(&fd)?;
+        self.watch().saw(logical, follow, Some(&stat), Depth::Itself);
+        Ok((fd, stat))
+    }
+
     /// The attributes of a path, the last link not followed.
     ///
     /// # Errors
@@ -143,9 +162,7 @@ impl Door {
     pub fn attributes(&self, logical: &str) -> Result<Attributes, Missing> {
         let tried = format!("look at {logical}");
         let _access = self.begin(&tried);
-        let fd = self.open(logical, OFlags::PATH | OFlags::NOFOLLOW);
-        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
-        let stat = rustix::fs::fstat(&fd).map_err(|error| self.io_missing(&tried, logical, &error.into()))?;
+        let (_, stat) = self.look(logical, false).map_err(|error| self.io_missing(&tried, logical, &error))?;
         self.note_attributes(logical);
         Ok(Attributes::of(&stat))
     }
@@ -157,9 +174,7 @@ impl Door {
     pub fn reached(&self, logical: &str) -> Result<Attributes, Missing> {
         let tried = format!("look at what {logical} leads to");
         let _access = self.begin(&tried);
-        let fd = self.open(logical, OFlags::PATH);
-        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
-        let stat = rustix::fs::fstat(&fd).map_err(|error| self.io_missing(&tried, logical, &error.into()))?;
+        let (_, stat) = self.look(logical, true).map_err(|error| self.io_missing(&tried, logical, &error))?;
         self.note_attributes(logical);
         Ok(Attributes::of(&stat))
     }
@@ -172,7 +187,7 @@ impl Door {
         let tried = format!("ask for the free space of {logical}");
         let _access = self.begin(&tried);
         let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
-        let fd = self.open(logical, OFlags::PATH).map_err(failed)?;
+        let (fd, _) = self.look(logical, true).map_err(failed)?;
         self.still(&fd, seen, &tried)?;
         let stat = rustix::fs::fstatvfs(&fd).map_err(|error| failed(error.into()))?;
         self.note_attributes(logical);
@@ -191,7 +206,7 @@ impl Door {
     pub fn has_acl(&self, logical: &str, seen: &Attributes) -> Result<bool, Missing> {
         let tried = format!("look for an access control list on {logical}");
         let _access = self.begin(&tried);
-        let fd = self.open(logical, OFlags::PATH).map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let (fd, _) = self.look(logical, true).map_err(|error| self.io_missing(&tried, logical, &error))?;
         self.still(&fd, Some(seen), &tried)?;
         // A descriptor that is only a path is refused by fgetxattr(2); its name in /proc is not.
         let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fd));
@@ -245,8 +260,7 @@ impl Door {
     pub fn link_target(&self, logical: &str) -> Result<PathBuf, Missing> {
         let tried = format!("read the link {logical}");
         let _access = self.begin(&tried);
-        let fd = self.open(logical, OFlags::PATH | OFlags::NOFOLLOW);
-        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let (fd, _) = self.look(logical, false).map_err(|error| self.io_missing(&tried, logical, &error))?;
         let target = rustix::fs::readlinkat(&fd, "", Vec::new());
         let target = target.map_err(|error| self.io_missing(&tried, logical, &error.into()))?;
         Ok(PathBuf::from(String::from_utf8_lossy(target.as_bytes()).into_owned()))
@@ -260,10 +274,7 @@ impl Door {
     pub fn resolve(&self, logical: &str) -> Result<(PathBuf, Attributes), Missing> {
         let tried = format!("look at {logical}");
         let _access = self.begin(&tried);
-        let fd = self.open(logical, OFlags::PATH);
-        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
-        let failed = |error: rustix::io::Errno| self.io_missing(&tried, logical, &error.into());
-        let stat = rustix::fs::fstat(&fd).map_err(failed)?;
+        let (fd, stat) = self.look(logical, true).map_err(|error| self.io_missing(&tried, logical, &error))?;
         let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
         let path = rustix::fs::readlink(&link, Vec::new()).map_err(|error| self.no_proc(&tried, error.into()))?;
         Ok((PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes())), Attributes::of(&stat)))
@@ -300,7 +311,7 @@ impl Door {
         let tried = format!("list {logical}");
         let access = self.begin(&tried);
         let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
-        let fd = self.open(logical, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|error| {
+        let fd = self.open_seen(logical, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotADirectory {
                 let next = format!("look at it: ls -ld {logical}");
                 return self.missing(MissingState::Unreadable, &tried, "it is not a directory", next);
@@ -308,6 +319,8 @@ impl Door {
             failed(error)
         })?;
         self.still(&fd, seen, &tried)?;
+        let stat = rustix::fs::fstat(&fd).map_err(|error| failed(error.into()))?;
+        self.watch().saw(logical, true, Some(&stat), Depth::Content);
         let mut entries = Vec::new();
         for entry in Dir::read_from(&fd).map_err(|error| failed(error.into()))? {
             let entry = entry.map_err(|error| failed(error.into()))?;

@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, Stat};
 use sha2::{Digest, Sha256};
 
+use super::watch::Depth;
 use super::{Attributes, Door, FileKind};
 use crate::evidence::{Digest256, Missing, MissingState};
 
@@ -117,7 +118,7 @@ impl Door {
     /// Opens a regular file, and nothing else, for its data.
     fn open_file(&self, logical: &str, flags: OFlags, tried: &str) -> Result<(OwnedFd, Stat), Missing> {
         let failed = |error: std::io::Error| self.io_missing(tried, logical, &error);
-        let place = self.open(logical, OFlags::PATH | flags).map_err(failed)?;
+        let place = self.open_seen(logical, OFlags::PATH | flags).map_err(failed)?;
         let stat = rustix::fs::fstat(&place).map_err(|error| failed(error.into()))?;
         let kind = Attributes::of(&stat).kind;
         if kind != FileKind::File {
@@ -194,6 +195,7 @@ impl Door {
         if changed(&opened, &closed) {
             return Err(unreadable("it was changed while it was read".to_owned(), QUIET));
         }
+        self.watch().saw(logical, !flags.contains(OFlags::NOFOLLOW), Some(&closed), Depth::Content);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::publish::{LEDGER, read_ledger};
+use super::publish::{LEDGER, read_ledger, without_line};
 use super::{Dossier, PackageLock, PublishError, RenderError, Templates, report_set};
 use crate::classify::RunOutcome;
 use crate::evidence::{Digest256, EVIDENCE_FORMAT, Evidence};
@@ -28,6 +28,8 @@ pub struct Replayed {
     pub utc: String,
     /// How many lines of the ledger chain up to the newest one.
     pub ledger_lines: usize,
+    /// Folders beside it that have a number and no line in the ledger, so that they are no reports.
+    pub without_line: Vec<String>,
 }
 
 /// The first thing that does not match.
@@ -110,6 +112,7 @@ pub fn replay(folder: &Path) -> Result<Replayed, ReplayError> {
         result: format!("{} — {}", line.letter, line.label),
         utc: super::dossier::utc(evidence.now),
         ledger_lines: ledger.len(),
+        without_line: without_line(root, &ledger)?,
     })
 }
 

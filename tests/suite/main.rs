@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod changed_nothing;
 mod code_path;
 mod code_path_command;
 mod collection;
@@ -16,6 +17,7 @@ mod documents;
 #[allow(dead_code, reason = "each test module uses a part of it")]
 mod harness;
 mod host;
+mod interrupts;
 mod keyring;
 mod knowledge_base;
 mod lab;
@@ -32,5 +34,6 @@ mod sql;
 #[allow(dead_code, reason = "each family of states uses a part of it")]
 mod states;
 mod stock_gates;
+mod traps;
 mod tree_manifest;
 mod tutorial;

@@ -99,6 +99,7 @@ fn version(door: &Door, program: &Path, search_path: &str, limit: Duration) -> R
     let mut command = Command::new(program);
     command.arg("--version").env_clear().env("PATH", search_path).env("LC_ALL", "C").current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let _held = door.hold();
     let child = command.spawn().map_err(|error| {
         let refused = error.kind() == ErrorKind::PermissionDenied;
         let state = if refused { MissingState::Denied } else { MissingState::Error };
@@ -106,7 +107,7 @@ fn version(door: &Door, program: &Path, search_path: &str, limit: Duration) -> R
         let gone = error.kind() == ErrorKind::NotFound;
         missing(state, if gone { "its interpreter or loader is not there".to_owned() } else { error.to_string() })
     })?;
-    let ended = run(child, limit).map_err(|error| missing(MissingState::Error, error.to_string()))?;
+    let ended = run(child, limit, door).map_err(|error| missing(MissingState::Error, error.to_string()))?;
     let Some(status) = ended.status else {
         let said = format!("no answer within {} s; it was killed", limit.as_secs_f32());
         return Err(missing(MissingState::TimedOut, said));
@@ -140,7 +141,20 @@ fn version_in(ended: &Ended) -> Result<String, String> {
     let line = std::str::from_utf8(line).map_err(|_| "its output is not UTF-8".to_owned())?.trim();
     let words = line.to_lowercase();
     let number = words.split(|c: char| !c.is_alphanumeric() && c != '.').any(is_version);
-    let error = ["error", "cannot", "can't", "failed", "not found", "no such", "denied", "usage:", "unknown option"];
+    let error = [
+        "error",
+        "fatal",
+        "cannot",
+        "can't",
+        "failed",
+        "failure",
+        "not found",
+        "no such",
+        "denied",
+        "usage:",
+        "unrecognized",
+        "unknown option",
+    ];
     if !number || error.iter().any(|sign| words.contains(sign)) {
         return Err(format!("its output tells no version: {}", quoted(line.as_bytes())));
     }
@@ -160,8 +174,9 @@ struct Ended {
     errors: Vec<u8>,
 }
 
-/// Waits for a child that leads its own process group, and kills the whole group at the end.
-fn run(mut child: Child, limit: Duration) -> std::io::Result<Ended> {
+/// Waits for a child that leads its own process group, and kills the whole group at the end. When the audit is
+/// asked to stop, its time is over: a group of its own is not reached by what is typed at the terminal.
+fn run(mut child: Child, limit: Duration, door: &Door) -> std::io::Result<Ended> {
     let deadline = Instant::now() + limit;
     let pid = Pid::from_child(&child);
     let mut output = Stream::new(child.stdout.take())?;
@@ -173,7 +188,7 @@ fn run(mut child: Child, limit: Duration) -> std::io::Result<Ended> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match rustix::process::waitid(WaitId::Pid(pid), options) {
             Ok(Some(_)) => break Ok(true),
-            Ok(None) if Instant::now() >= deadline => break Ok(false),
+            Ok(None) if Instant::now() >= deadline || door.stopped() => break Ok(false),
             Ok(None) | Err(rustix::io::Errno::INTR) => std::thread::sleep(PAUSE),
             Err(error) => break Err(error),
         }

@@ -5,6 +5,9 @@
 //! that a policy would filter fails instead of answering with fewer rows. Waiting for a lock ends at half
 //! the statement's time, so that "locked" and "slow" are told apart.
 //!
+//! The session is closed in the protocol's words, also when it is given up: a statement that still runs is cancelled
+//! first, so that nothing of the audit goes on at the server.
+//!
 //! `sslmode=require` encrypts and does not authenticate the server, as in libpq.
 
 use std::collections::BTreeMap;
@@ -16,7 +19,7 @@ use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use postgres_openssl::MakeTlsConnector;
 use tokio_postgres::error::DbError;
 use tokio_postgres::types::{FromSql, Kind as TypeKind, Type};
-use tokio_postgres::{Client, Config, IsolationLevel, Row, Transaction};
+use tokio_postgres::{CancelToken, Client, Config, IsolationLevel, Row, Transaction};
 
 use super::super::Door;
 use super::Answers;
@@ -55,13 +58,15 @@ pub(super) fn ask(
         said: "the probe's time is over".to_owned(),
         next: "see what the server is doing, or raise the probe's time limit".to_owned(),
     };
-    let mut session =
-        Session { server, timeout: timeout.min(time), door, role: user, answers: Answers::none(queries, &over) };
+    let answers = Answers::none(queries, &over);
+    let mut session = Session { server, timeout: timeout.min(time), door, role: user, answers, open: None };
+    let _held = door.hold();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match &runtime {
         Ok(runtime) => runtime.block_on(async {
-            let work = tokio::time::timeout(time, session.run(&config, queries));
-            work.await.unwrap_or_else(|_| Err(over.clone()))
+            let outcome = in_time(session.run(&config, queries), time, door).await.unwrap_or_else(|| Err(over.clone()));
+            session.close(outcome.is_err()).await;
+            outcome
         }),
         Err(error) => Err(door.missing(MissingState::Error, "start an event loop", error.to_string(), "see ulimit -n")),
     };
@@ -75,15 +80,57 @@ pub(super) fn ask(
     session.answers
 }
 
+/// What `work` comes to; `None` when it does not within `time`, or when the audit is asked to stop.
+async fn in_time<T>(work: impl Future<Output = T>, time: Duration, door: &Door) -> Option<T> {
+    let end = tokio::time::Instant::now() + time;
+    let mut work = std::pin::pin!(work);
+    loop {
+        let now = tokio::time::Instant::now();
+        match tokio::time::timeout_at(end.min(now + LISTENING), &mut work).await {
+            Ok(done) => return Some(done),
+            Err(_) if now >= end || door.stopped() => return None,
+            Err(_) => {}
+        }
+    }
+}
+
+/// How long between two looks at whether the audit was asked to stop.
+const LISTENING: Duration = Duration::from_millis(20);
+
+/// What closing a connection needs.
+struct Open {
+    cancel: CancelToken,
+    connector: MakeTlsConnector,
+    connection: Connected,
+}
+
+/// How long closing a connection may take; after that the socket is dropped.
+const CLOSING: Duration = Duration::from_millis(300);
+
 struct Session<'a> {
     server: &'a str,
     timeout: Duration,
     door: &'a Door,
     role: String,
     answers: Answers,
+    open: Option<Open>,
 }
 
 impl Session<'_> {
+    /// Ends the session: cancels what may still run, and lets the connection say goodbye.
+    async fn close(&mut self, may_run: bool) {
+        let Some(Open { cancel, connector, connection }) = self.open.take() else { return };
+        let closing = async {
+            if may_run {
+                // A server that does not hear it ends the statement at its own time limit.
+                let _ = cancel.cancel_query(connector).await;
+            }
+            // The client is gone, so that the connection ends when everything is sent.
+            let _ = connection.await;
+        };
+        let _ = tokio::time::timeout(CLOSING, closing).await;
+    }
+
     /// Gives `reason` to everything that still has the first one.
     fn fill(&mut self, first: &Missing, reason: &Missing) {
         let first = Fact::from(first.clone());
@@ -97,8 +144,8 @@ impl Session<'_> {
     }
 
     async fn run(&mut self, config: &Config, queries: &BTreeMap<String, Query>) -> Result<(), Missing> {
-        let (mut client, connection) = match self.connect(config).await {
-            Ok(connected) => connected,
+        let mut client = match self.connect(config).await {
+            Ok(client) => client,
             Err(reason) => {
                 // Only the answer "there is no such database" is knowledge of absence.
                 let absent = reason.state.is_absent();
@@ -113,7 +160,8 @@ impl Session<'_> {
             return Err(reason);
         }
         // The client only says that it is over; what the server said last went to the connection.
-        match tokio::time::timeout(LAST_WORDS, connection).await {
+        let Some(open) = self.open.take() else { return Err(reason) };
+        match tokio::time::timeout(LAST_WORDS, open.connection).await {
             Ok(Ok(Err(error))) => {
                 let asked = Asked { name: "", role: &self.role, server: self.server };
                 let last = failure(&error, &asked);
@@ -143,7 +191,7 @@ impl Session<'_> {
         transaction.rollback().await.map_err(|error| self.failed(&error, "roll back"))
     }
 
-    async fn connect(&self, config: &Config) -> Result<(Client, Connected), Missing> {
+    async fn connect(&mut self, config: &Config) -> Result<Client, Missing> {
         let mut config = config.clone();
         config.connect_timeout(self.timeout.min(config.get_connect_timeout().copied().unwrap_or(self.timeout)));
         let mut connector = SslConnector::builder(SslMethod::tls()).map_err(|error| {
@@ -155,7 +203,7 @@ impl Session<'_> {
             connection.set_verify_hostname(false);
             Ok(())
         });
-        let connecting = tokio::time::timeout(self.timeout, config.connect(tls)).await;
+        let connecting = tokio::time::timeout(self.timeout, config.connect(tls.clone())).await;
         let connected = connecting.map_err(|_| {
             self.missing(
                 MissingState::TimedOut,
@@ -166,7 +214,9 @@ impl Session<'_> {
         })?;
         let (client, connection) = connected.map_err(|error| self.failed(&error, "connect"))?;
         // The connection ends when the client is dropped.
-        Ok((client, tokio::spawn(connection)))
+        let connection = tokio::spawn(connection);
+        self.open = Some(Open { cancel: client.cancel_token(), connector: tls, connection });
+        Ok(client)
     }
 
     /// Bounds the transaction, makes the texts of values independent of the server's settings, and asks who we are.

@@ -30,6 +30,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::process::{Flock, FlockType};
 
 use super::super::{Door, FileKind};
 use super::Answers;
@@ -178,6 +179,7 @@ impl Database<'_> {
             return Err(self.missing(MissingState::Unreadable, said, format!("look at it: file {}", self.path)));
         }
         if header[18] < 2 && header[19] < 2 {
+            self.no_hot_journal(&file)?;
             return Ok(Mode::Rollback);
         }
         let log = match self.peek("-wal") {
@@ -197,6 +199,27 @@ impl Database<'_> {
             }
             Err(reason) => Err(reason),
         }
+    }
+
+    /// Sees that no transaction was left unfinished. SQLite would open such a journal for writing before it finds that
+    /// it may not roll it back, and as root set its owner again (SQLite, "File Locking And Concurrency", section 4): a
+    /// journal is hot when it has a header and nobody holds the reserved lock, the byte after the pending one.
+    fn no_hot_journal(&self, database: &File) -> Result<(), Missing> {
+        const RESERVED: u64 = 0x4000_0000 + 1;
+        let mut first = Vec::new();
+        match self.peek("-journal") {
+            Ok(journal) => drop(journal.take(1).read_to_end(&mut first).map_err(|error| self.io("-journal", &error))?),
+            Err(reason) if reason.state.is_absent() => return Ok(()),
+            Err(reason) => return Err(reason),
+        }
+        let mut lock = Flock::from(FlockType::WriteLock);
+        (lock.start, lock.length) = (RESERVED, 1);
+        let held = rustix::process::fcntl_getlk(database, &lock).map_err(|error| self.io("", &error.into()))?;
+        if first.is_empty() || first == [0] || held.is_some() {
+            return Ok(());
+        }
+        let said = "it has a hot journal: a transaction was cut off, and a reader would have to roll it back";
+        Err(self.missing(MissingState::Error, said, "open and close it once with the program that owns it"))
     }
 
     /// Opens the file or a companion for reading, never a FIFO for waiting.
