@@ -49,16 +49,11 @@ struct Running {
 }
 
 impl Running {
-    /// When the probe is given up, as far as that is known: at its end, or when an access that is under way has had its time.
+    /// When the probe is given up, as far as that is known: at its end, or when an access has been silent for its time.
+    /// What is read in parts, and slowly, is given up by the probe itself, which goes on with the rest.
     fn late(&self, with: &Collection) -> Monotonic {
-        self.door.oldest().map_or(self.end, |(begun, _)| self.end.min(begun + read_limit(with)))
+        self.door.silent().map_or(self.end, |(since, _)| self.end.min(since + with.limits.read))
     }
-}
-
-/// How long an access may take until its probe is given up. Who reads in parts notices at the limit by itself and gives up
-/// that file alone; it is left the time to do so.
-fn read_limit(with: &Collection) -> Duration {
-    with.limits.read + with.limits.read / 4
 }
 
 /// Runs every question and returns every answer; `progress` hears each one that is done, with how many are
@@ -80,7 +75,7 @@ pub fn collect<K: Ord + Clone + Send + 'static>(
             running.insert(key.clone(), begun);
         }
         // An access that begins while nobody looks is not late before this much time.
-        let fresh = Monotonic::now() + read_limit(with);
+        let fresh = Monotonic::now() + with.limits.read;
         let next_end = running.values().map(|run| run.late(with)).min().unwrap_or_else(Monotonic::now).min(fresh);
         let patience = next_end.saturating_duration_since(Monotonic::now()).max(Duration::from_millis(1));
         let finished: Vec<(K, Fact)> = match receiver.recv_timeout(patience) {
@@ -151,7 +146,7 @@ fn answer(question: &Question, door: &Door) -> Fact {
 
 fn given_up(run: &Running, with: &Collection) -> Missing {
     let kind = &run.question.kind;
-    let oldest = run.door.oldest();
+    let silent = run.door.silent();
     let seconds = |limit: Duration| format!("did not come back within {} s", limit.as_secs_f32());
     let said = if Monotonic::now() < run.end {
         format!("this {}", seconds(with.limits.read))
@@ -160,7 +155,7 @@ fn given_up(run: &Running, with: &Collection) -> Missing {
     } else {
         format!("the probe {}", seconds(with.limits.probe))
     };
-    let tried = oldest.map_or_else(|| format!("probe {kind}"), |(_, tried)| tried);
+    let tried = silent.map_or_else(|| format!("probe {kind}"), |(_, tried)| tried);
     let next = "see what hangs on the host, or raise [limits] in cutgate.toml";
     run.door.missing(MissingState::TimedOut, tried, said, next)
 }

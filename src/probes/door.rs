@@ -96,7 +96,7 @@ pub struct Door {
     secrets: Secrets,
 }
 
-/// Accesses that have not come back, in the order in which they began.
+/// Accesses that have not come back, with their last signs of life and what was tried.
 type UnderWay = BTreeMap<u64, (Monotonic, String)>;
 
 /// An access to the file system that is under way, until it is dropped.
@@ -107,9 +107,14 @@ pub struct Access<'a> {
 }
 
 impl Access<'_> {
-    /// Whether its own time or that of the probe is over.
+    /// Whether its own time or that of the probe is over. Who does a thing in parts asks between them: that is a sign of
+    /// life, after which the part that follows has the time of an access.
     pub fn is_over(&self) -> bool {
-        Monotonic::now() >= self.end
+        let now = Monotonic::now();
+        if let Some((alive, _)) = self.door.under_way().get_mut(&self.number) {
+            *alive = now;
+        }
+        now >= self.end
     }
 }
 
@@ -178,9 +183,9 @@ impl Door {
         Access { door: self, number, end: self.end.min(now + self.limits.read) }
     }
 
-    /// The oldest access that is under way: when it began, and what was tried.
-    pub fn oldest(&self) -> Option<(Monotonic, String)> {
-        self.under_way().first_key_value().map(|(_, access)| access.clone())
+    /// The access that has been silent for the longest time: since when, and what was tried.
+    pub fn silent(&self) -> Option<(Monotonic, String)> {
+        self.under_way().values().min_by_key(|(alive, _)| *alive).cloned()
     }
 
     fn under_way(&self) -> std::sync::MutexGuard<'_, UnderWay> {

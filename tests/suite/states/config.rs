@@ -3,6 +3,8 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use cutgate::gates::GapState;
+
 use super::fuse::Served;
 use super::race::{self, Race};
 use super::{Asked, State, Truth, matrix, state};
@@ -220,23 +222,46 @@ fn a_file_that_changes_while_it_is_read() {
     );
 }
 
-/// A reader that opens a FIFO lets its writer go on: reading would have changed what the host does.
+/// One file has every key and anyone may write to it, the other lacks a key and is kept from others; they are exchanged again
+/// and again. There never is a file that is as wanted, and no look at one and reading of the other makes one.
+#[test]
+fn two_files_are_never_taken_for_one() {
+    const FILE: &str = "etc/app/app.toml";
+    let room = super::Room::new(true);
+    room.write(FILE, GOOD);
+    room.mode(FILE, 0o666);
+    room.write("etc/app/other", "workers = 4\n");
+    room.keep(race::exchanging(room.host(FILE), room.host("etc/app/other")));
+    let loaded = super::judge::load(&asked(), &room);
+    let state = state("two files, exchanged again and again", Truth::Fails, |_| ());
+    for _ in 0..300 {
+        let judged = super::judge::judge(&loaded, &state);
+        assert_ne!(judged.rule.state, GapState::Closed, "{:#?}", judged.facts);
+    }
+}
+
+/// A reader that opens a FIFO lets its writer go on: reading would have changed what the host does. One probe looks before it
+/// reads, the other reads at once.
 #[test]
 fn a_fifo_is_never_opened() {
-    let room = super::Room::new(true);
-    room.dir("etc/app", 0o755);
-    room.fifo("etc/app/app.toml");
-    let path = room.host("etc/app/app.toml");
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let writer = std::thread::spawn(move || {
-        let opened = std::fs::File::options().write(true).open(path);
-        let _ = sender.send(opened.is_ok());
-    });
-    let state = state("", Truth::CannotBeKnown, |_| ());
-    let loaded = super::judge::load(&asked(), &room);
-    (0..20).for_each(|_| drop(super::judge::judge(&loaded, &state)));
-    let let_go = receiver.recv_timeout(Duration::from_millis(50));
-    assert!(let_go.is_err(), "the writer waits still");
-    drop(std::fs::File::open(room.host("etc/app/app.toml")).expect("open"));
-    writer.join().expect("the writer ends");
+    let named = Asked::of("host", "").rule("p.name == \"lab-1\"");
+    for (asked, path) in [(asked(), "etc/app/app.toml"), (named, "etc/hostname")] {
+        let room = super::Room::new(true);
+        room.dir("etc/app", 0o755);
+        room.fifo(path);
+        let fifo = room.host(path);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let writer = std::thread::spawn(move || {
+            let opened = std::fs::File::options().write(true).open(fifo);
+            let _ = sender.send(opened.is_ok());
+        });
+        std::thread::sleep(Duration::from_millis(20));
+        let loaded = super::judge::load(&asked, &room);
+        let state = state("a FIFO with a writer that waits", Truth::CannotBeKnown, |_| ());
+        (0..20).for_each(|_| drop(super::judge::judge(&loaded, &state)));
+        let let_go = receiver.recv_timeout(Duration::from_millis(50));
+        assert!(let_go.is_err(), "the writer of {path} waits still");
+        drop(std::fs::File::open(room.host(path)).expect("open"));
+        writer.join().expect("the writer ends");
+    }
 }
