@@ -307,7 +307,7 @@ fn each_change_of_v07_is_seen() {
             "cut_leg_a",
             leg_a("eval('ctx.adapter.write_units(ctx.units)')\nreturn None"),
             ["unknown", "unknown", "true"],
-            "UNKNOWN",
+            "unknown",
         ),
         (
             "pre_write_backup",

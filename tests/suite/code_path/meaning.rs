@@ -57,8 +57,8 @@ fn commands_count_when_they_are_seen_to_succeed() {
     ];
     for (body, expected) in cases {
         let phase = one_phase(&format!("def run(ctx: Ctx):\n    gate.require()\n    {body}\n"));
-        assert_eq!(text(&phase, "live_write"), expected, "{body}: {}", reasons(&phase));
-        assert_eq!(text(&phase, "guarded"), "true", "{body}: {}", reasons(&phase));
+        assert_eq!(answer(&phase, "live_write"), expected, "{body}: {}", reasons(&phase));
+        assert_eq!(answer(&phase, "guarded"), "true", "{body}: {}", reasons(&phase));
     }
 }
 

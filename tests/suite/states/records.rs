@@ -157,7 +157,7 @@ fn drills() {
         state("half a record", Truth::CannotBeKnown, bytes(half)),
         state("an empty file", Truth::CannotBeKnown, bytes("")),
         state("no JSON", Truth::CannotBeKnown, bytes("level: E3\n")),
-        state("not UTF-8", Truth::CannotBeKnown, bytes(b"\xff\xfe{\0}\0".to_vec())),
+        state("not UTF-8", Truth::CannotBeKnown, bytes(b"\xff\xfe{\0}\0")),
         state("a broken record beside one that proves", Truth::Holds, |room| {
             record(&[])(room);
             room.write("srv/records/half.json", "{");
@@ -273,8 +273,8 @@ fn dry_runs() {
         state("an empty folder", Truth::Fails, prepare),
         state("dated in the future", Truth::CannotBeKnown, dry(&[("finished", soon)])),
         state("a count is no whole number", Truth::CannotBeKnown, dry(&[("counts_after", json!({"a": 1.5}))])),
-        state("half a record", Truth::CannotBeKnown, bytes(MADE.dry_run[..80].to_vec())),
-        state("not UTF-8", Truth::CannotBeKnown, bytes(b"\xff\xfe".to_vec())),
+        state("half a record", Truth::CannotBeKnown, bytes(&MADE.dry_run[..80])),
+        state("not UTF-8", Truth::CannotBeKnown, bytes(b"\xff\xfe")),
         state("the record may not be read", Truth::CannotBeKnown, |room| {
             prepare(room);
             room.write(FILE, &MADE.dry_run);
