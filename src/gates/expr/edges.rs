@@ -105,9 +105,41 @@ fn arithmetic_and_lengths_of_time() {
         ("[] == [1]", "false"),
         ("[1, 2] == [1, 2]", "true"),
         ("[[], [1]] == [[], [1]]", "true"),
+        ("[1] + [2] == [1, 2]", "true"),
+        ("[3, 4][1] == 4", "true"),
+        ("p.ok == true", "true"),
+        ("p.ok == false", "false"),
+        ("p.at == p.at", "true"),
+        ("p.at == p.at + duration('1s')", "false"),
+        ("'a' < 'b'", "true"),
+        ("'b' < 'a'", "false"),
+        ("duration('60s') == duration('1m')", "true"),
+        ("duration('60s') == duration('2m')", "false"),
+        ("duration('1h') - duration('30m') == duration('30m')", "true"),
+        ("duration('1h') + duration('30m') == duration('90m')", "true"),
+        ("p.at - duration('1h') < p.at", "true"),
     ] {
         assert_eq!(said(&format!("{{p.ok && {rule}}}")), expected, "{rule}");
     }
+}
+
+#[test]
+fn the_parts_of_a_rule_are_as_deep_as_they_stand() {
+    let env = Env { variables: [("p".to_owned(), Cow::Owned(Fact::record([("n", Fact::Int(7))])))].into() };
+    let steps = Expr::parse("p.n % 4 == 3 && !(p.n < 1)").expect("parses").explain(&env);
+    let seen: Vec<_> = steps.iter().map(|step| (step.depth, step.text.as_str(), step.value.as_str())).collect();
+    assert_eq!(
+        seen,
+        [
+            (0, "((p.n % 4) == 3) && !(p.n < 1)", "true"),
+            (1, "(p.n % 4) == 3", "true"),
+            (2, "p.n % 4", "3"),
+            (3, "p.n", "7"),
+            (1, "!(p.n < 1)", "true"),
+            (2, "p.n < 1", "false"),
+            (3, "p.n", "7"),
+        ]
+    );
 }
 
 #[test]
