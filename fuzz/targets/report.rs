@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock};
 use cutgate::report::{Templates, render};
 use serde_json::json;
 
-/// Every place in which a template may put a value.
-const TEMPLATE: &str = "# Head {{ v }}\n\n| a | b |\n|---|---|\n| {{ v }} | {{ v | cell }} |\n| {{ w | cell }} | {{ w }} |\n\n- {{ v }}: {{ v | code }}\n- {{ fact(path=\"gate/probe.a\") }}\n  - {{ w }} {{ v }}\n\n> {{ v }}\n\n1. {{ list | codes }}\n\n{{ v }}\n\n{{ v | said }}{{ w }}\n\n**{{ w }}** {{ v }}\n";
+/// Every place in which a template may put a value. Emphasis is none: it ends beside a blank, by CommonMark.
+const TEMPLATE: &str = "# Head {{ v }}\n\n| a | b |\n|---|---|\n| {{ v }} | {{ v | cell }} |\n| {{ w | cell }} | {{ w }} |\n\n- {{ v }}: {{ v | code }}\n- {{ fact(path=\"gate/probe.a\") }}\n  - {{ w }} {{ v }}\n\n> {{ v }}\n\n1. {{ list | codes }}\n\n{{ v }}\n\n{{ v | said }}{{ w }}\n\n{{ w }} {{ v }}\n";
 
 static TEMPLATES: LazyLock<Templates> =
     LazyLock::new(|| Templates(BTreeMap::from([("t.md".to_owned(), TEMPLATE.to_owned())])));

@@ -107,10 +107,12 @@ impl Fact {
                 }
                 "$time" => {
                     let text = value.as_str().ok_or("$time holds a string")?;
-                    let time = chrono::DateTime::parse_from_rfc3339(text);
-                    return time
-                        .map(|time| Self::Time(time.to_utc()))
-                        .map_err(|error| format!("$time {text}: {error}"));
+                    // RFC 3339 ends with the year 9999, and an instant in UTC may lie a day beyond what was written.
+                    let time = match text.starts_with(['+', '-']) {
+                        true => text.parse::<Instant>(),
+                        false => chrono::DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()),
+                    };
+                    return time.map(Self::Time).map_err(|error| format!("$time {text}: {error}"));
                 }
                 "$missing" => {
                     let missing = serde_json::from_value(value.clone());

@@ -23,3 +23,6 @@ pub use shape::Shape;
 
 /// An instant in UTC. Everything that is recorded carries whole seconds or finer in RFC 3339.
 pub type Instant = chrono::DateTime<chrono::Utc>;
+
+#[cfg(test)]
+mod tests;
