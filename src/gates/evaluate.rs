@@ -94,7 +94,11 @@ fn check_finding(check: &Check, gate: &Gate, env: &Env) -> CheckFinding {
             (CheckOutcome::Unknown, unknown_text(&unknown), next.unwrap_or_else(remedy))
         }
     };
-    CheckFinding { id: check.id.clone(), tier: check.tier, outcome, detail, next }
+    let locations = match (&check.at, outcome) {
+        (Some(at), CheckOutcome::Fails | CheckOutcome::Unknown) => super::location::locations(at.fact(env).as_ref()),
+        (None, _) | (Some(_), CheckOutcome::Holds) => Vec::new(),
+    };
+    CheckFinding { id: check.id.clone(), tier: check.tier, outcome, detail, next, locations }
 }
 
 /// The first reasons of an unknown, and how many more there are.

@@ -25,7 +25,8 @@ pub fn facts(gates: &[Gate], evidence: &Evidence) -> Json {
     Json::Object(all)
 }
 
-fn plain(fact: &Fact) -> Json {
+/// One fact as templates and programs see it.
+pub fn plain(fact: &Fact) -> Json {
     match fact {
         Fact::Bool(value) => json!(value),
         Fact::Int(value) => json!(value),
