@@ -293,16 +293,33 @@ fn last_identifier(text: &str) -> &str {
 /// Makers of classes that add nothing of the tree.
 const MAKERS: &[&str] = &["namedtuple", "NamedTuple", "TypedDict", "declarative_base", "Generic", "Protocol"];
 
-/// The functions whose results the classes of a text inherit from: the word before a second bracket on a class's line.
+/// The functions whose results the classes of a text inherit from: names before a bracket between the brackets behind
+/// a class's name.
 pub fn computed_bases(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("class ") {
-        let line = text[at..].split('\n').next().unwrap_or("");
-        let Some((_, bases)) = line.split_once('(') else { continue };
-        let Some((before, _)) = bases.split_once('(') else { continue };
-        let name = last_identifier(before.trim_end());
-        if !name.is_empty() && !MAKERS.contains(&name) {
-            found.push(name.to_owned());
+        let line = text[..at].rfind(['\n', '\r']).map_or(0, |end| end + 1);
+        if !text[line..at].bytes().all(|byte| byte == b' ' || byte == b'\t') {
+            continue;
+        }
+        let line = text[at..].split(['\n', '\r']).next().unwrap_or("");
+        let name = line["class ".len()..].trim_start();
+        let Some(mut rest) = name[first_identifier(name).len()..].strip_prefix('(') else { continue };
+        let mut depth = 1;
+        while let Some(bracket) = rest.find(['(', ')']) {
+            if rest.as_bytes()[bracket] == b')' {
+                depth -= 1;
+                if depth == 0 {
+                    break;
+                }
+            } else {
+                depth += 1;
+                let callee = last_identifier(rest[..bracket].trim_end());
+                if !callee.is_empty() && !MAKERS.contains(&callee) {
+                    found.push(callee.to_owned());
+                }
+            }
+            rest = &rest[bracket + 1..];
         }
     }
     found

@@ -27,7 +27,7 @@ pub struct SourceFile {
     /// Whether its name or folder says that it is a test.
     pub is_test: bool,
     /// Its text without a byte order mark, or why it cannot be understood.
-    pub text: Result<Rc<str>, String>,
+    pub text: Result<String, String>,
     /// The words in it.
     words: Words,
     /// Functions whose results its classes inherit from.
@@ -94,7 +94,9 @@ pub fn read(door: &Door, root: &str) -> Result<Tree, Missing> {
                 "raise the time limit",
             ));
         }
-        contents.push(door.read_unnoted(&format!("{root}/{path}"), door.limits().file_bytes)?);
+        let mut bytes = door.read_unnoted(&format!("{root}/{path}"), door.limits().file_bytes)?;
+        bytes.shrink_to_fit();
+        contents.push(bytes);
     }
     let readings: Vec<(Digest256, u64, Text)> =
         contents.into_par_iter().map(|bytes| (Digest256::of(&bytes), bytes.len() as u64, Text::of(bytes))).collect();
@@ -208,7 +210,7 @@ impl SourceFile {
             || file.starts_with("test_")
             || file.ends_with("_test.py")
             || file == "conftest.py";
-        let (words, computed_bases, text) = (text.words, text.computed_bases, text.content.map(Rc::from));
+        let (words, computed_bases, text) = (text.words, text.computed_bases, text.content);
         let (scan, parsed) = (OnceCell::new(), OnceCell::new());
         Self { path: path.to_owned(), module, is_package, is_test, text, words, computed_bases, scan, parsed }
     }

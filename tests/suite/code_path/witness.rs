@@ -46,6 +46,8 @@ for case in sorted(os.listdir(os.path.join(base, 'cases'))):
             sys.path[:] = [os.path.join(home, 'tree')] + path
             for old in [n for n, m in sys.modules.items() if n.split('.')[0] == 'app' or (getattr(m, '__file__', None) or '').startswith(base) and n != 'psycopg']:
                 del sys.modules[old]
+            sys.modules.pop('psycopg')
+            psycopg = importlib.import_module('psycopg')
             importlib.invalidate_caches()
             gate = importlib.import_module('app.gate')
             gate.__execution_enabled__ = at_import
@@ -306,5 +308,5 @@ fn declarations_that_the_tree_contradicts_are_not_believed() {
 
 #[test]
 fn more_hazards_are_never_answered_with_more_than_is_so() {
-    never_more_than_is_so(include_str!("hazards_more.txt"), 200);
+    never_more_than_is_so(include_str!("hazards_more.txt"), 280);
 }

@@ -160,6 +160,16 @@ impl<'t> Interp<'t> {
         for module in modules {
             let all = self.occurrences(module);
             for call in &all.calls {
+                if let ExprKind::Attribute(object, make) = &call.callee.kind
+                    && &**make == "_make"
+                    && last_name(object).is_some_and(|name| names.contains(name))
+                {
+                    let view = View { module, scope: call.scope };
+                    for argument in call.arguments {
+                        let spread = self.elements(&argument.value, view, &mut Asking::default());
+                        out.extend(spread.into_iter().map(|(expr, view)| (expr, view, false)));
+                    }
+                }
                 if let Some(shift) = self.reaches(state, slot, &names, &all, module, call) {
                     let view = View { module, scope: call.scope };
                     given_here(call.arguments, slot, shift, view, &mut out, self);
