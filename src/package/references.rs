@@ -39,7 +39,10 @@ impl Names {
 
     /// Notes that something outside of settings reads `name`, such as an expression.
     pub fn note_used(&self, name: &str) {
-        self.used.borrow_mut().insert(name.to_owned());
+        let mut used = self.used.borrow_mut();
+        if !used.contains(name) {
+            used.insert(name.to_owned());
+        }
     }
 
     /// Whether anything read `name`, a table around it, or a part of it.
@@ -122,6 +125,9 @@ enum Piece {
 }
 
 fn fill_text(reading: &Reading<'_>, text: &str, span: &Range<usize>, names: &Names) -> Option<Value> {
+    if !text.contains(['{', '}']) {
+        return Some(Value::String(text.to_owned()));
+    }
     let pieces = pieces(text);
     let whole = matches!(pieces.as_slice(), [Piece::Reference(..)]);
     let mut filled = Some(String::new());

@@ -14,9 +14,9 @@ mod replay;
 mod set;
 
 pub use dossier::{Dossier, RESULT_FORMAT, Tool, exit_code};
-pub use facts::facts;
+pub use facts::Facts;
 pub use lock::PackageLock;
 pub use publish::{Claim, LEDGER, LedgerLine, PublishError, read_ledger};
-pub use render::{RenderError, Templates, render};
+pub use render::{RenderError, Renderer, Templates};
 pub use replay::{ReplayError, Replayed, replay};
 pub use set::report_set;

@@ -93,6 +93,9 @@ struct Lowering<'a> {
 
 impl Lowering<'_> {
     fn byte(&self, chars: u32) -> usize {
+        if self.source.is_ascii() {
+            return self.source.len().min(chars as usize);
+        }
         self.source.char_indices().nth(chars as usize).map_or(self.source.len(), |(i, _)| i)
     }
 
