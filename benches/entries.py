@@ -1,8 +1,8 @@
-"""What `make bench` measures: one entry for each comparison, in the order of the page.
+"""What `make bench` measures, in the order of the page.
 
-To add one, add an entry to `entries`: a name, our command, the peers' commands, how often, what is aimed at, and a
-sentence about what limits it. Scenes and peers are made when an entry asks for them; a new kind of scene is a function
-in scenes.py, a new peer a function in peers.py.
+To add a comparison, write a function here that returns it, and name the function in ENTRIES: our command, the peers'
+commands, how often, what is aimed at, and a sentence about what limits it. A new kind of scene is a function in
+scenes.py, a new peer one in peers.py.
 """
 
 import dataclasses
@@ -70,132 +70,148 @@ def at_most_times(limit, peer):
     return Target(f"at most {limit}× {peer}", measured)
 
 
-def entries(program, make):
-    """Every entry. `make(name)` gives an empty folder."""
-    yield Entry(
-        "start-up: `--version`",
-        Command([program, "--version"], shows="cutgate"),
-        [("`gpg --version`", Command(["gpg", "--version"])), ("`/bin/true`", Command(["/bin/true"]))],
-        runs=50,
-        targets=[at_most_ms(10)],
-        limits="The loader binds libcrypto and libssl, which take most of it; the command line is parsed in the rest.",
-    )
+def fresh(folder):
+    """Removes the reports of the run before."""
+    return lambda: shutil.rmtree(folder, ignore_errors=True)
 
-    def fresh(folder):
-        return lambda: shutil.rmtree(folder, ignore_errors=True)
 
-    lab, by_hand, reports = make("lab"), make("by-hand"), make("reports")
-    Lab.build(program, lab, by_hand)
-    yield Entry(
-        "the laboratory's audit, nine reports",
-        Command([program, "-p", lab / "lab" / "cutgate.toml", "audit", "--out", reports], 1, "result: C", before=fresh(reports)),
-        [("`scripts/by-hand`", Command([peers.ROOT / "scripts" / "by-hand", by_hand / "lab"]))],
-        runs=20,
-        targets=[at_most_ms(250)],
-        limits="Waiting: for `gpg --version` and `python3 --version`, and for the disk when everything is synced. "
-        "`scripts/by-hand` reads what the audit reads with `sha256sum`, `find`, `gpg`, `stat`, `grep` and `python3`; it judges and records nothing.",
-    )
+def in_testinfra(test):
+    """pytest without its cache, so that it leaves nothing behind."""
+    return [peers.testinfra(), "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
 
-    host = scenes.host(make("host") / "scene")
-    python, test = peers.testinfra(), peers.testinfra_host(host)
-    host_reports = make("host-reports")
-    yield Entry(
-        f"a host audit of {host.peers['checks']} checks, published",
-        Command(host.audit(program, host_reports), 1, "result: C", before=fresh(host_reports)),
-        [("pytest-testinfra, 16 of the checks", Command(testinfra(python, test), shows="16 passed"))],
-        runs=15,
-        targets=[at_most_ms(30)],
-        limits="Seven syncs to disk, most of them waiting for the journal, and `tar --version` and `gzip --version`.",
-    )
-    yield Entry(
-        f"the same {host.peers['checks']} checks, judged only",
-        Command(host.judge(program), 0, "CLOSED"),
-        [],
-        runs=15,
-        targets=[at_most_ms(30)],
-    )
 
-    files = scenes.files(make("files") / "scene", FILES)
-    lstat = ("an `lstat` loop in C", Command([peers.compiled("lstat"), files.peers["list"]], 1, f"{FILES} seen, 2 differ", units=FILES))
-    found = "2 not as they must be"
-    yield Entry(
-        f"{FILES:,} files: kind, owner, group, mode; judged only",
-        Command(files.judge(program), 1, found, units=FILES),
-        [lstat],
-        runs=15,
-        targets=[at_most_times(5, "the loop"), at_most_mb(100)],
-        limits="The package lists every file: reading and checking 1 MB of TOML takes about as long as looking. "
-        "Each file is looked at twice by the kernel, for its attributes and for the space where it lies.",
-    )
-    files_reports = make("files-reports")
-    yield Entry(
-        f"{FILES:,} files, published with evidence and report",
-        Command(files.audit(program, files_reports), 1, found, units=FILES, before=fresh(files_reports)),
-        [lstat],
-        runs=10,
-        targets=[at_most_mb(100)],
-        limits="Every file's facts and every look are written as canonical JSON, read back and judged again.",
-    )
-    yield Entry(
-        f"{FILES:,} files beside other auditors",
-        Command(files.judge(program), 1, found, units=FILES),
-        [
-            ("OpenSCAP", Command(peers.oscap_files(files), shows=f"oval:bench:def:{FILES}: true", units=FILES)),
-            (
-                f"pytest-testinfra, {TESTINFRA_FILES} of the files",
-                Command(testinfra(python, peers.testinfra_files(files, TESTINFRA_FILES)), shows="200 passed", units=TESTINFRA_FILES),
-            ),
-        ],
-        runs=2,
-    )
+def start_up(bench):
+    """What every command pays."""
+    return [
+        Entry(
+            "start-up: `--version`",
+            Command([bench.program, "--version"], shows="cutgate"),
+            [("`gpg --version`", Command(["gpg", "--version"])), ("`/bin/true`", Command(["/bin/true"]))],
+            runs=50,
+            targets=[at_most_ms(10)],
+            limits="the loader, which binds libcrypto and libssl; the command line is parsed in the rest.",
+        )
+    ]
 
-    gates = scenes.gates(make("gates") / "scene", GATES)
-    gates_reports = make("gates-reports")
-    yield Entry(
-        f"{GATES} gates over {GATES} facts, published",
-        Command(gates.audit(program, gates_reports), 1, "result: C", before=fresh(gates_reports)),
-        [("OpenSCAP, with results written", Command(peers.oscap_keys(gates), shows=f"oval:bench:def:{GATES}: true"))],
-        runs=10,
-        targets=[at_most_ms(300), at_most_mb(40)],
-        limits="Each gate asks for its own key, and each probe runs on a thread of its own and reads the file for itself.",
-    )
 
-    sets = {count: scenes.expressions(make(f"expressions-{count}") / "scene", count) for count in COUNTS}
-    rego = peers.regorus()
-    rules = peers.ROOT / "benches" / "rules.py"
+def laboratory(bench):
+    """The audit that the project is made for, beside reading the same things by hand."""
+    lab, reports = bench.folder("laboratory"), bench.folder("laboratory-reports")
+    own, copy = scenes.laboratory(bench.program, lab)
+    audit = [bench.program, "-p", own / "cutgate.toml", "audit", "--out", reports]
+    return [
+        Entry(
+            "the laboratory's audit, nine reports",
+            Command(audit, 1, "result: C", before=fresh(reports)),
+            [("`scripts/by-hand`", Command([peers.ROOT / "scripts" / "by-hand", copy]))],
+            runs=20,
+            targets=[at_most_ms(250)],
+            limits="waiting, for `gpg --version` and `python3 --version` and for the disk when everything is synced. "
+            "`scripts/by-hand` reads what the audit reads with `sha256sum`, `find`, `gpg`, `stat`, `grep` and "
+            "`python3`; it judges and records nothing.",
+        )
+    ]
+
+
+def host(bench):
+    """A small audit of the machine itself."""
+    scene, reports = scenes.host(bench.folder("host") / "scene"), bench.folder("host-reports")
+    count = scene.peers["checks"]
+    return [
+        Entry(
+            f"a host audit of {count} checks, published",
+            Command(scene.audit(bench.program, reports), 1, "result: C", before=fresh(reports)),
+            [("pytest-testinfra, 16 of the checks", Command(in_testinfra(peers.testinfra_host(scene)), shows="16 passed"))],
+            runs=15,
+            targets=[at_most_ms(30)],
+            limits="syncing three files, two folders and the ledger to disk, and `tar --version` and `gzip --version`.",
+        ),
+        Entry(
+            f"the same {count} checks, judged and not published",
+            Command(scene.judge(bench.program), 0, "CLOSED"),
+            [],
+            runs=15,
+            targets=[at_most_ms(30)],
+        ),
+    ]
+
+
+def files(bench):
+    """Many files: the kernel's own speed, other auditors, and what publishing adds."""
+    scene, reports = scenes.files(bench.folder("files") / "scene", FILES), bench.folder("files-reports")
+    found, few = "2 not as they must be", f"{TESTINFRA_FILES} passed"
+    lstat = Command([peers.compiled("lstat"), scene.peers["list"]], 1, f"{FILES} seen, 2 differ", units=FILES)
+    oscap = Command(peers.oscap_files(scene), shows=f"oval:bench:def:{FILES}: true", units=FILES)
+    some = Command(in_testinfra(peers.testinfra_files(scene, TESTINFRA_FILES)), shows=few, units=TESTINFRA_FILES)
+    judge = Command(scene.judge(bench.program), 1, found, units=FILES)
+    return [
+        Entry(
+            f"{FILES:,} files: kind, owner, group, mode; judged and not published",
+            judge,
+            [("an `lstat` loop in C", lstat)],
+            runs=15,
+            targets=[at_most_times(5, "the `lstat` loop"), at_most_mb(100)],
+            limits="the package, which lists every file: 1 MB of TOML is parsed and checked. Then the kernel, which is "
+            "asked for each file's attributes and for the space where it lies.",
+        ),
+        Entry(
+            f"{FILES:,} files, published with evidence and report",
+            Command(scene.audit(bench.program, reports), 1, found, units=FILES, before=fresh(reports)),
+            [("an `lstat` loop in C", lstat)],
+            runs=10,
+            targets=[at_most_mb(100)],
+            limits="every fact and every look is written as canonical JSON, read back and judged again.",
+        ),
+        Entry(
+            f"{FILES:,} files beside other auditors",
+            judge,
+            [("OpenSCAP", oscap), (f"pytest-testinfra, {TESTINFRA_FILES} of the files", some)],
+            runs=2,
+        ),
+    ]
+
+
+def gates(bench):
+    """Many gates, each with a fact of its own."""
+    scene, reports = scenes.gates(bench.folder("gates") / "scene", GATES), bench.folder("gates-reports")
+    oscap = Command(peers.oscap_keys(scene), shows=f"oval:bench:def:{GATES}: true")
+    return [
+        Entry(
+            f"{GATES} gates over {GATES} facts, published",
+            Command(scene.audit(bench.program, reports), 1, "result: C", before=fresh(reports)),
+            [("OpenSCAP, with results written", oscap)],
+            runs=10,
+            targets=[at_most_ms(300), at_most_mb(40)],
+            limits="500 probes, each on a thread of its own, each of which reads the configuration file for itself; "
+            "then parsing the rules.",
+        )
+    ]
+
+
+def expressions(bench):
+    """The cost of one more expression."""
+    sets = {count: scenes.expressions(bench.folder(f"expressions-{count}") / "scene", count) for count in COUNTS}
+    rego, rules = peers.regorus(), peers.ROOT / "benches" / "rules.py"
 
     def ours(count):
-        return Command(sets[count].judge(program), 0, f"no result: {len(sets[count].gates)} of")
+        return Command(sets[count].judge(bench.program), 0, f"no result: {len(sets[count].gates)} of")
 
     def regorus(count):
         return Command([rego, sets[count].peers["rego"], sets[count].peers["data"]], shows=f"{count} hold")
 
-    def in_python(count):
+    def python(count):
         return Command(["python3", rules, sets[count].peers["python"], sets[count].peers["data"]], shows=f"{count} hold")
 
-    yield Series(
-        "expressions",
-        COUNTS,
-        [("cutgate", ours), ("regorus", regorus), ("Python", in_python)],
-        runs=7,
-        flat=1.5,
-        limits="Parsing: the grammar of CEL is run by a parser generator's machine, about 50 µs for an expression; "
-        "checking its types and judging it take a few. The peers neither check types nor keep places for messages.",
-    )
+    return [
+        Series(
+            "expressions",
+            COUNTS,
+            [("cutgate", ours), ("regorus", regorus), ("Python", python)],
+            runs=7,
+            flat=1.5,
+            limits="parsing: CEL's grammar is run by a parser generator's machine, and takes half of the time.",
+        )
+    ]
 
 
-def testinfra(python, test):
-    """pytest without its cache, so that it leaves nothing behind."""
-    return [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
-
-
-class Lab:
-    """The laboratory, and a copy for reading by hand: gpg writes into the home that it lists."""
-
-    @staticmethod
-    def build(program, lab, by_hand):
-        """Two laboratories that are the same."""
-        import subprocess
-
-        subprocess.run([program, "demo", lab / "lab"], check=True, stdout=subprocess.DEVNULL)
-        shutil.copytree(lab / "lab", by_hand / "lab", symlinks=True)
+ENTRIES = [start_up, laboratory, host, files, gates, expressions]

@@ -8,7 +8,9 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import sqlite3
+import subprocess
 
 PACKAGE = """\
 [package]
@@ -36,6 +38,12 @@ title = "Checks"
 [stages.G0]
 title = "what is looked at"
 report = "01"
+
+[[forbidden]]
+id = "secrets-logged"
+action = "Log secrets"
+basis = "attributable"
+proof = "output-scan"
 """
 
 GAP = """
@@ -259,3 +267,11 @@ tools = ["tar", "gzip"]
     ]
     ids = package(folder / "package", folder, [("host-fits", probes + "".join(checks))])
     return Scene(folder / "package", ids, {"settings": settings, "paths": HOST_PATHS, "checks": len(checks)})
+
+
+def laboratory(program, folder):
+    """The laboratory, and a copy for reading by hand: gpg writes into the home that it lists."""
+    own, copy = folder / "own", folder / "copy"
+    subprocess.run([program, "demo", own], check=True, stdout=subprocess.DEVNULL)
+    shutil.copytree(own, copy, symlinks=True)
+    return own, copy

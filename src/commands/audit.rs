@@ -8,14 +8,14 @@ use super::{CommandError, output, session};
 use crate::classify::{Letter, RunOutcome};
 use crate::evidence::{Evidence, Recorded};
 use crate::gates::{GapState, Gate, Loaded, evaluate};
-use crate::report::escape::terminal;
-use crate::report::{Claim, Dossier, Templates, exit_code, report_set};
+use crate::report::format::Judged;
+use crate::report::{Claim, Dossier, Templates, exit_code, gate_views, report_set, utc};
 
 pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let outputs = output::outputs(&args.format)?;
     let loaded = session::load(package)?;
     if !args.only.is_empty() {
-        return only(&loaded, args);
+        return only(&loaded, args, &outputs);
     }
     let templates = templates(&loaded)?;
     let gates: Vec<&Gate> = loaded.gates.iter().collect();
@@ -39,7 +39,11 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     };
     // The exit code is fixed before any format is rendered.
     let code = exit_code(&recorded, required);
-    output::write(&outputs, &Dossier { reports_dir: shown, ..recorded }, &secrets)?;
+    output::write(
+        &outputs,
+        &Dossier { reports_dir: shown, place: session::shown(&loaded.place), ..recorded },
+        &secrets,
+    )?;
     Ok(code)
 }
 
@@ -80,39 +84,29 @@ fn judged_twice(loaded: &Loaded, recorded: &Recorded) -> Result<Dossier, Command
 }
 
 /// Judges some gates: states, no letter, no reports.
-fn only(loaded: &Loaded, args: &AuditArgs) -> Result<u8, CommandError> {
-    if !args.format.is_empty() || args.out.is_some() {
-        let message = "--only judges some gates and publishes nothing: leave --format and --out away, or ask `cutgate explain GATE --format json`";
+fn only(loaded: &Loaded, args: &AuditArgs, outputs: &[output::Output]) -> Result<u8, CommandError> {
+    if args.out.is_some() {
+        let message = "--only judges some gates and publishes nothing: leave --out away";
         return Err(CommandError::Usage(message.to_owned()));
     }
+    output::check_some(outputs)?;
     let gates = args.only.iter().map(|name| session_gate(loaded, name)).collect::<Result<Vec<_>, _>>()?;
     let session::Collected { evidence, secrets } = session::collect_evidence(loaded, &gates, false);
-    let chosen: Vec<Gate> = gates.iter().map(|gate| (*gate).clone()).collect();
-    let findings = evaluate(&chosen, &loaded.package, &evidence);
-    let mut text = String::new();
-    for finding in &findings {
-        text.push_str(&format!(
-            "{:<8} {}  {}  {}\n",
-            finding.state.word(),
-            terminal(&finding.gap),
-            terminal(&finding.id),
-            terminal(&finding.reason)
-        ));
-    }
-    text.push_str(&format!(
-        "no result: {} of {} gates were judged, and a result needs all of them\n",
-        findings.len(),
-        loaded.gates.len()
-    ));
-    if let Some(next) = findings.iter().map(|finding| &finding.next).find(|next| !next.is_empty()) {
-        text.push_str(&format!("next: {}\n", terminal(next)));
-    }
-    output::to_stdout_without(&secrets, &text)?;
-    Ok(if findings.iter().any(|finding| finding.state == GapState::Unknown) {
+    let findings = evaluate(gates.iter().copied(), &loaded.package, &evidence);
+    let code = if findings.iter().any(|finding| finding.state == GapState::Unknown) {
         3
     } else {
         u8::from(findings.iter().any(|finding| finding.state != GapState::Closed))
-    })
+    };
+    let judged = Judged {
+        gates: gate_views(loaded, findings).into(),
+        total: loaded.gates.len(),
+        utc: &utc(evidence.now),
+        place: &session::shown(&loaded.place),
+        dossier: None,
+    };
+    output::write_some(outputs, &judged, &secrets)?;
+    Ok(code)
 }
 
 /// The gate of an id, a gap's id or a gap's alias.

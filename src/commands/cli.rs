@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -25,6 +26,8 @@ pub struct Cli {
 pub enum Command {
     /// Read the host, judge every gate, write the numbered reports, print the roll-up.
     Audit(AuditArgs),
+    /// Analyse the live code path of any source tree, without a package.
+    CodePath(CodePathArgs),
     /// Build a complete laboratory with real keys, database, knowledge base and code.
     Demo(DemoArgs),
     /// Show a gate's checks with actual values, where each was read, and what would close it.
@@ -60,12 +63,56 @@ pub struct AuditArgs {
     /// The result that must be reached for exit code 0.
     #[arg(long, value_name = "LETTER", default_value = "B")]
     pub require: Required,
-    /// A format for standard output, or NAME=FILE for a file: text, json, markdown. May be repeated.
+    /// A format for standard output, or NAME=FILE for a file: text, json, markdown, sarif. May be repeated.
     #[arg(long, value_name = "NAME[=FILE]")]
     pub format: Vec<String>,
     /// Where the numbered reports go; default: reports/ beside the package file.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// `code-path`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  cutgate code-path src --config code-path.toml\n  cutgate code-path src --mode app.mode.Mode --live LIVE --dry DRY --switch app.switch.ENABLED --phases write=app.run:Writer.run --carrier ctx.mode\n  cutgate code-path src --config code-path.toml --format sarif=code-path.sarif\nExit codes: 0 CLOSED · 1 OPEN or PARTIAL · 2 usage · 3 UNKNOWN"
+)]
+pub struct CodePathArgs {
+    /// The folder of the source tree, from which modules are named.
+    pub dir: PathBuf,
+    /// A file with [mode], [[kill_switch]], [patterns] and [phases], or a package file with [code_path].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The dotted name of the mode: an enumeration, or the variable that holds a text or a truth value.
+    #[arg(long, value_name = "NAME")]
+    pub mode: Option<String>,
+    /// enum, string or bool; default: enum.
+    #[arg(long, value_name = "KIND")]
+    pub mode_kind: Option<String>,
+    /// The member or value of a live run.
+    #[arg(long, value_name = "VALUE")]
+    pub live: Option<String>,
+    /// The member or value of a dry run.
+    #[arg(long, value_name = "VALUE")]
+    pub dry: Option<String>,
+    /// The dotted name of a kill switch; with `()` at its end a function. May be repeated.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub switch: Vec<String>,
+    /// A phase and its entry, or a rule over classes and their method, such as '*Phase.run'. May be repeated.
+    #[arg(long, value_name = "NAME=MODULE:ENTRY|CLASSES.METHOD", value_delimiter = ',')]
+    pub phases: Vec<String>,
+    /// Where the mode enters the phases of --phases: mode, ctx.mode, self.mode.
+    #[arg(long, value_name = "PATH", default_value = "")]
+    pub carrier: String,
+    /// Time for the analysis: 30s, 5m.
+    #[arg(long, value_name = "LENGTH", default_value = "60s", value_parser = length)]
+    pub time_limit: Duration,
+    /// A format for standard output, or NAME=FILE for a file: text, json, sarif. May be repeated.
+    #[arg(long, value_name = "NAME[=FILE]")]
+    pub format: Vec<String>,
+}
+
+fn length(text: &str) -> Result<Duration, String> {
+    crate::probes::parse_duration(text).ok_or_else(|| "write a number with s, m, h or d, such as 30s".to_owned())
 }
 
 /// `demo`.

@@ -8,7 +8,7 @@ use super::cli::ExplainArgs;
 use super::{CommandError, audit, output, session};
 use crate::evidence::{Evidence, Reading};
 use crate::gates::expr::Step;
-use crate::gates::{CheckOutcome, Finding, GapState, Gate, evaluate, explain};
+use crate::gates::{CheckOutcome, Finding, GapState, Gate, Location, evaluate, explain};
 use crate::report::escape::{code, markdown, terminal};
 
 pub fn run(package: &Path, args: &ExplainArgs) -> Result<u8, CommandError> {
@@ -82,11 +82,18 @@ fn text(gate: &Gate, finding: &Finding, steps: &[(String, Vec<Step>)], evidence:
             let indent = "  ".repeat(step.depth + 2);
             out.push_str(&format!("{indent}{}  →  {}\n", terminal(&step.text), terminal(&step.value)));
         }
+        for location in &check.locations {
+            out.push_str(&format!("    at: {}\n", terminal(&place(location))));
+        }
         for (label, text) in [("found", &check.detail), ("close it", &check.next)] {
             if !text.is_empty() {
                 out.push_str(&format!("    {label}: {}\n", terminal(text)));
             }
         }
+    }
+    for used in gate.probes.values().filter(|used| used.kind == "code-path") {
+        let facts = evidence.probes.get(&used.id).map(|observation| crate::report::plain(&observation.facts));
+        out.push_str(&format!("\n{}", crate::report::excerpt::phases(&facts.unwrap_or_default())));
     }
     out.push_str("\nread:\n");
     for (name, source) in sources(gate, evidence) {
@@ -96,6 +103,14 @@ fn text(gate: &Gate, finding: &Finding, steps: &[(String, Vec<Step>)], evidence:
         out.push_str(&format!("\nnext: {}\n", terminal(&finding.next)));
     }
     out
+}
+
+/// `path:line:column: message`, as editors and terminals make it a link.
+fn place(location: &Location) -> String {
+    match location.line {
+        0 => format!("{}: {}", location.path, location.message),
+        line => format!("{}:{line}:{}: {}", location.path, location.column, location.message),
+    }
 }
 
 fn markdown_text(gate: &Gate, finding: &Finding, steps: &[(String, Vec<Step>)], evidence: &Evidence) -> String {

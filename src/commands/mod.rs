@@ -4,6 +4,7 @@
 
 mod audit;
 mod cli;
+mod code_path;
 mod demo;
 mod explain;
 mod gates;
@@ -86,6 +87,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = match cli.command {
         Command::Audit(args) => audit::run(&cli.package, &args),
+        Command::CodePath(args) => code_path::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Explain(args) => explain::run(&cli.package, &args),
         Command::Gates(args) => gates::run(&cli.package, &args),

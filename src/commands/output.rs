@@ -7,7 +7,7 @@ use super::CommandError;
 use crate::probes::Secrets;
 use crate::report::Dossier;
 use crate::report::PublishError;
-use crate::report::format::{self, FORMATS, Format};
+use crate::report::format::{self, FORMATS, Format, Judged};
 
 /// A format and where it goes.
 pub struct Output {
@@ -31,6 +31,32 @@ pub fn outputs(given: &[String]) -> Result<Vec<Output>, CommandError> {
         }
     }
     Ok(outputs)
+}
+
+impl Output {
+    /// The format's name.
+    pub fn name(&self) -> &'static str {
+        self.format.name
+    }
+
+    /// Some gates without a result in this format.
+    ///
+    /// # Errors
+    /// A format that shows a result.
+    pub fn some(&self, judged: &Judged<'_>) -> Result<String, CommandError> {
+        Ok(some(self)?(judged))
+    }
+
+    /// Writes a text where this output goes.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn put(&self, text: &str) -> Result<(), CommandError> {
+        match &self.file {
+            Some(path) => to_file(path, text.as_bytes()),
+            None => to_stdout(text),
+        }
+    }
 }
 
 fn output(text: &str) -> Result<Output, CommandError> {
@@ -72,6 +98,44 @@ pub fn write(outputs: &[Output], dossier: &Dossier, secrets: &Secrets) -> Result
         }
     }
     Ok(())
+}
+
+/// Writes every format that can show some gates without a result.
+///
+/// # Errors
+/// As [`write`]; a format that needs a result, as [`check_some`] finds before anything is read.
+pub fn write_some(outputs: &[Output], judged: &Judged<'_>, secrets: &Secrets) -> Result<(), CommandError> {
+    for output in outputs {
+        let text = some(output)?(judged);
+        match &output.file {
+            Some(path) => {
+                without(secrets, &text, &path.display().to_string())?;
+                to_file(path, text.as_bytes())?;
+            }
+            None => to_stdout_without(secrets, &text)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether every format can show some gates without a result.
+///
+/// # Errors
+/// The first that cannot.
+pub fn check_some(outputs: &[Output]) -> Result<(), CommandError> {
+    outputs.iter().try_for_each(|output| some(output).map(|_| ()))
+}
+
+fn some(output: &Output) -> Result<fn(&Judged<'_>) -> String, CommandError> {
+    output.format.render_some.ok_or_else(|| {
+        let able = FORMATS.iter().filter(|format| format.render_some.is_some()).map(|format| format.name);
+        let able: Vec<_> = able.collect();
+        CommandError::Usage(format!(
+            "the format `{}` shows a result, and --only gives none; use one of {}, or leave --only away",
+            output.format.name,
+            able.join(", ")
+        ))
+    })
 }
 
 /// Prints to standard output, unless a secret value occurs in the text.

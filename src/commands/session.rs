@@ -9,7 +9,7 @@ use std::time::Instant as Monotonic;
 use super::CommandError;
 use crate::evidence::{EVIDENCE_FORMAT, Evidence, Instant, ProbeId, Process};
 use crate::gates::{self, Gate, Loaded};
-use crate::probes::{Collection, Question, Secrets, collect};
+use crate::probes::{Collection, Place, Question, Secrets, collect};
 
 /// Loads a package and shows its warnings on standard error. It is not taken apart again: the command's end is the
 /// process's end, and the system takes all of it at once.
@@ -28,6 +28,17 @@ pub fn load(path: &Path) -> Result<ManuallyDrop<Loaded>, CommandError> {
     Ok(ManuallyDrop::new(loaded))
 }
 
+/// A place with its folders relative to the working directory where they lie below it, as a person who stands
+/// there, or a code host that checks out there, names them.
+pub fn shown(place: &Place) -> Place {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
+    let relative = |path: &Path| {
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        here.as_ref().and_then(|here| real.strip_prefix(here).ok()).map_or(real.clone(), Path::to_owned)
+    };
+    Place { package_dir: relative(&place.package_dir), root: place.root.as_deref().map(relative) }
+}
+
 /// Replaces standard input by `/dev/null`, so that nothing can be asked of a person.
 fn close_stdin() -> bool {
     let null = std::fs::File::open("/dev/null");
@@ -35,13 +46,13 @@ fn close_stdin() -> bool {
 }
 
 /// The name of the user that runs this process.
-fn user() -> String {
+pub fn user() -> String {
     let uid = rustix::process::geteuid().as_raw();
     uzers::get_user_by_uid(uid).map_or_else(|| uid.to_string(), |user| user.name().to_string_lossy().into_owned())
 }
 
 /// The instant of the audit, in whole seconds: what reports show is what rules compared.
-fn now() -> Instant {
+pub fn now() -> Instant {
     let now = chrono::Utc::now();
     chrono::DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
 }

@@ -116,6 +116,31 @@ impl Variables {
         }
     }
 
+    /// An expression for the places that a failure speaks of.
+    fn locations(&self, reading: &Reading<'_>, word: &Located<String>, reads: &mut Reads) -> Option<Expr> {
+        let expr = Expr::parse(&word.value).map_err(|problems| report(reading, word, problems)).ok();
+        reads.complete &= expr.is_some();
+        let expr = expr?;
+        let names = expr.reads();
+        reads.names.extend(names.iter().cloned());
+        if !self.clear(&names) {
+            return None;
+        }
+        match expr.check(&self.scope) {
+            Ok(found) if super::location::fits(&found) => Some(expr),
+            Ok(other) => {
+                let message = format!("`at` is {}, not a list of places", other.name());
+                let diagnostic = Diagnostic::error(reading.file, word.span.clone(), message);
+                reading.report(diagnostic.help("name a list of records with path, line and message"));
+                None
+            }
+            Err(problems) => {
+                report(reading, word, problems);
+                None
+            }
+        }
+    }
+
     /// A path to a fact of a probe, such as `keyring.certs`.
     pub fn fact(&self, reading: &Reading<'_>, word: &Located<String>, probes: &BTreeSet<String>) -> bool {
         let first = root(&word.value);
@@ -340,6 +365,7 @@ fn check_check(
     let require = raw.require.as_ref().and_then(|word| variables.rule(reading, word, reads));
     let otherwise = raw.otherwise.as_ref().and_then(|word| variables.text(reading, word, reads));
     let next = raw.next.as_ref().map(|word| variables.text(reading, word, reads));
+    let at = raw.at.as_ref().map(|word| variables.locations(reading, word, reads));
     let cites = raw.cites.iter().flat_map(|cites| &cites.value);
     let cites = cites.map(|word| {
         reads.names.insert(word.value.clone());
@@ -352,6 +378,7 @@ fn check_check(
         require: require?,
         otherwise: otherwise?,
         next: next.map_or(Some(None), |text| text.map(Some))?,
+        at: at.map_or(Some(None), |expr| expr.map(Some))?,
         cites: cites.into_iter().collect::<Option<_>>()?,
     })
 }

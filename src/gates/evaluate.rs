@@ -9,9 +9,9 @@ use crate::evidence::{Evidence, Fact, Missing, MissingState};
 use crate::package::Package;
 
 /// Judges every gate. The findings come in the gates' order, exactly one for each.
-pub fn evaluate(gates: &[Gate], package: &Package, evidence: &Evidence) -> Vec<Finding> {
+pub fn evaluate<'a>(gates: impl IntoIterator<Item = &'a Gate>, package: &Package, evidence: &Evidence) -> Vec<Finding> {
     let common = common(package, evidence);
-    gates.iter().map(|gate| finding(gate, &common, evidence)).collect()
+    gates.into_iter().map(|gate| finding(gate, &common, evidence)).collect()
 }
 
 /// The parts of every check of a gate with their values, in the gate's order.
@@ -96,7 +96,11 @@ fn check_finding(check: &Check, gate: &Gate, env: &Env) -> CheckFinding {
             (CheckOutcome::Unknown, unknown_text(&unknown), next.unwrap_or_else(remedy))
         }
     };
-    CheckFinding { id: check.id.clone(), tier: check.tier, outcome, detail, next }
+    let locations = match (&check.at, outcome) {
+        (Some(at), CheckOutcome::Fails | CheckOutcome::Unknown) => super::location::locations(at.fact(env).as_ref()),
+        (None, _) | (Some(_), CheckOutcome::Holds) => Vec::new(),
+    };
+    CheckFinding { id: check.id.clone(), tier: check.tier, outcome, detail, next, locations }
 }
 
 /// The first reasons of an unknown, and how many more there are.

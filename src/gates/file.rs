@@ -26,6 +26,7 @@ pub struct RawCheck {
     pub require: Word,
     pub otherwise: Word,
     pub next: Word,
+    pub at: Word,
     pub cites: Option<Located<Vec<Located<String>>>>,
 }
 
@@ -63,6 +64,7 @@ fn read_check<'a>(reading: Reading<'a>, at: TableAt<'a>) -> RawCheck {
         require: table.required("require", "\"an expression over the facts\""),
         otherwise: table.required("otherwise", "\"what is said when it does not hold\""),
         next: table.optional("next"),
+        at: table.optional("at"),
         cites: table.optional("cites"),
     };
     table.finish();

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Location;
+
 /// The state of a gap, as computed from evidence and from nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -91,6 +93,9 @@ pub struct CheckFinding {
     pub detail: String,
     /// The next step towards closing; empty for a check that holds.
     pub next: String,
+    /// Where in files the cause lies; empty for a check that holds, and where no file can be named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locations: Vec<Location>,
 }
 
 /// One gate's finding.

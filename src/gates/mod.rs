@@ -12,6 +12,7 @@ pub mod expr;
 mod file;
 mod finding;
 mod load;
+mod location;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ pub use attestation::{Basis, Forbidden, Proof};
 pub use evaluate::{evaluate, explain};
 pub use finding::{CheckFinding, CheckOutcome, Finding, GapState, Tier, state_of};
 pub use load::{Loaded, check, load};
+pub use location::{Location, Waypoint, locations};
 
 use crate::package::{Places, ProbeUse};
 use expr::{Expr, Text};
@@ -64,6 +66,8 @@ pub struct Check {
     pub otherwise: Text,
     /// The command to type next.
     pub next: Option<Text>,
+    /// The facts with the places in files that a failure speaks of.
+    pub at: Option<Expr>,
     /// The facts that it rests on, as dotted paths from a probe.
     pub cites: Vec<String>,
 }

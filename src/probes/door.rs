@@ -25,7 +25,7 @@ impl Default for Limits {
 }
 
 /// Where the package's paths lie.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// The folder of `cutgate.toml`: relative paths start here.
     pub package_dir: PathBuf,

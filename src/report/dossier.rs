@@ -9,7 +9,8 @@ use serde_json::{Value as Json, json};
 use crate::classify::{Approval, GapStanding, Invariants, Letter, Ruling, RunOutcome, classify, standing};
 use crate::evidence::{Digest256, Evidence, Recorded};
 use crate::gates::{AttestationRow, AttestationStatus, Finding, GapState, Gate, Loaded, attest, evaluate};
-use crate::package::{GapClass, Package};
+use crate::package::{GapClass, PACKAGE_FILE, Package};
+use crate::probes::Place;
 
 /// The format of `result.json`.
 pub const RESULT_FORMAT: &str = "cutgate-result/1";
@@ -49,6 +50,9 @@ pub struct Dossier {
     pub evidence_sha256: Digest256,
     /// The folder of the published reports, beside the ledger; empty when nothing was published.
     pub reports_dir: String,
+    /// Where the paths lie that findings name; of this machine, so that it is not written down.
+    #[serde(skip)]
+    pub place: Place,
 }
 
 /// The program.
@@ -102,6 +106,9 @@ pub struct GateView {
     pub finding: Finding,
     /// The number of the report of its stage.
     pub report: String,
+    /// The line of the package file on which its gap stands; 0 when it is not known.
+    #[serde(skip)]
+    pub line: u64,
 }
 
 /// A gap.
@@ -237,7 +244,8 @@ impl Dossier {
             stages: stage_views(loaded, evidence, run),
             reports: report_views(package),
             blocked_criteria: criteria(package, &gaps),
-            gates: findings.into_iter().map(|finding| gate_view(finding, package)).collect(),
+            gates: gate_views(loaded, findings),
+            place: loaded.place.clone(),
             approval: approval_view(&approval),
             sources: Vec::new(),
             evidence_sha256: recorded.sha256.clone(),
@@ -346,9 +354,18 @@ fn criteria(package: &Package, gaps: &[GapView]) -> Vec<CriterionView> {
     package.criteria.iter().filter_map(met).collect()
 }
 
-fn gate_view(finding: Finding, package: &Package) -> GateView {
+/// The findings of a package's gates as every format shows them.
+pub fn gate_views(loaded: &Loaded, findings: Vec<Finding>) -> Vec<GateView> {
+    findings.into_iter().map(|finding| gate_view(finding, loaded)).collect()
+}
+
+fn gate_view(finding: Finding, loaded: &Loaded) -> GateView {
+    let package = &loaded.package;
+    let text = loaded.files.get(PACKAGE_FILE).map(Vec::as_slice).unwrap_or_default();
+    let at = package.places.get(&format!("gaps.{}", finding.gap)).map(|span| span.start.min(text.len()));
+    let line = at.map_or(0, |at| text[..at].iter().filter(|byte| **byte == b'\n').count() as u64 + 1);
     let report = package.stages.iter().find(|stage| stage.id == finding.stage).map(|stage| stage.report.clone());
-    GateView { report: report.unwrap_or_default(), finding }
+    GateView { report: report.unwrap_or_default(), finding, line }
 }
 
 fn stage_views(loaded: &Loaded, evidence: &Evidence, run: RunOutcome) -> Vec<StageView> {

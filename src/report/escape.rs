@@ -70,6 +70,14 @@ pub fn code(text: &str, in_table: bool) -> String {
     format!("{fence}{pad}{inner}{pad}{fence}")
 }
 
+/// Lines as a fenced block of plain text, with a fence longer than any run of backticks inside. The caller has
+/// made the lines harmless for a terminal.
+pub fn block(lines: &str) -> String {
+    let longest = lines.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}text\n{}\n{fence}", lines.trim_end_matches('\n'))
+}
+
 /// A value for a terminal or a log: what could move the cursor or hide text is written as its code point.
 pub fn terminal(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

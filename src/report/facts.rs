@@ -86,7 +86,8 @@ fn none() -> Json {
     json!({ MISSING: "not collected" })
 }
 
-fn plain(fact: &Fact) -> Json {
+/// One fact as templates and programs see it.
+pub fn plain(fact: &Fact) -> Json {
     match fact {
         Fact::Bool(value) => json!(value),
         Fact::Int(value) => json!(value),

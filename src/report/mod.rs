@@ -5,6 +5,7 @@
 
 mod dossier;
 pub mod escape;
+pub mod excerpt;
 mod facts;
 pub mod format;
 mod lock;
@@ -13,8 +14,8 @@ mod render;
 mod replay;
 mod set;
 
-pub use dossier::{Dossier, RESULT_FORMAT, Tool, exit_code};
-pub use facts::Facts;
+pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
+pub use facts::{Facts, plain};
 pub use lock::PackageLock;
 pub use publish::{Claim, LEDGER, LedgerLine, PublishError, read_ledger};
 pub use render::{RenderError, Renderer, Templates};

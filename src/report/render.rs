@@ -11,8 +11,8 @@ use pulldown_cmark::{Event, Options, Parser};
 use serde::Serialize;
 use tera::{Context, Kwargs, State, Tera, Value};
 
-use super::escape;
 use super::facts::{Facts, MISSING};
+use super::{escape, excerpt};
 
 /// Templates by name, such as `08.md`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,6 +120,14 @@ fn engine(templates: &Templates, facts: &Arc<Facts>, quoting: Quoting) -> tera::
     tera.register_filter("codes", move |value: Value, _: Kwargs, _: &State| {
         let items = value.as_array().unwrap_or_default().iter().map(|item| code(item, false));
         Value::safe_string(&items.collect::<Vec<_>>().join(", "))
+    });
+    tera.register_filter("excerpt", move |value: Value, _: Kwargs, _: &State| {
+        let json = serde_json::to_value(&value).unwrap_or_default();
+        let drawn = excerpt::draw(&excerpt::lines(&json));
+        Value::safe_string(&match quoting {
+            Quoting::Real => escape::block(&drawn),
+            Quoting::Neutral => escape::block("x"),
+        })
     });
     // The engine's own filters that declare a value to be safe would pass both renderings alike.
     for filter in ["safe", "escape", "escape_html", "escape_xml", "newlines_to_br"] {

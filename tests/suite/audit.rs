@@ -231,13 +231,14 @@ fn the_exit_code_does_not_depend_on_the_format() {
 #[test]
 fn usage_errors() {
     let lab = Lab::new();
-    let table: [(&[&str], &str); 8] = [
+    let table: [(&[&str], &str); 9] = [
         (&["audit", "--format", "jsn"], "did you mean `json`?"),
         (&["audit", "--format", "text", "--format", "json"], "only one format"),
         (&["audit", "--format", "json="], "name a file"),
         (&["audit", "--require", "C"], "[possible values: A, B]"),
         (&["audit", "--only", "gpg-keyrin"], "did you mean `gpg-keyring`?"),
-        (&["audit", "--only", "GAP-3", "--format", "json"], "publishes nothing"),
+        (&["audit", "--only", "GAP-3", "--format", "markdown"], "use one of json, sarif, text"),
+        (&["audit", "--only", "GAP-3", "--out", "x"], "publishes nothing"),
         (&["explain", "GAP-33"], "did you mean `GAP-3`?"),
         (&["-p", "nowhere.toml", "audit"], "nowhere.toml"),
     ];

@@ -9,6 +9,7 @@
 
 mod audit;
 mod code_path;
+mod code_path_command;
 mod collection;
 mod config;
 mod documents;
@@ -25,6 +26,7 @@ mod postgres;
 mod provisioning;
 mod records;
 mod reference;
+mod sarif;
 mod sql;
 mod stock_gates;
 mod tree_manifest;

@@ -11,7 +11,7 @@ use cutgate::report::format::FORMATS;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 /// Folders of the repository that pages and comments may name.
-const FOLDERS: &[&str] = &[".ci/", "docs/", "gates/", "lab/", "scripts/", "src/", "templates/", "tests/"];
+const FOLDERS: &[&str] = &[".ci/", "benches/", "docs/", "gates/", "lab/", "scripts/", "src/", "templates/", "tests/"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -348,7 +348,7 @@ fn what_a_bare_machine_lacks_is_named() {
     let install = "apt-get install -y --no-install-recommends";
     let build = "gcc make pkg-config libc6-dev libssl-dev libclang-dev ca-certificates";
     let demo = "gnupg python3";
-    let test = "postgresql sqlite3 strace util-linux mount coreutils findutils";
+    let test = "postgresql sqlite3 python3-jsonschema strace util-linux mount coreutils findutils";
     assert_eq!(asked(&["build"], &bin), (Some(0), format!("{install} {build}\n")));
     assert_eq!(asked(&["demo"], &bin), (Some(0), format!("{install} {demo}\n")));
     assert_eq!(asked(&["build", "test"], &bin), (Some(0), format!("{install} {build} {demo} {test}\n")));

@@ -128,6 +128,12 @@ pub fn judge(node: &Node, env: &Env) -> Outcome {
     }
 }
 
+/// The fact that an expression gives; `None` when it is unknown or no fact.
+pub fn evaluate_fact(node: &Node, env: &Env) -> Option<Fact> {
+    let judge = Judge { env, bound: Vec::new(), steps: Cell::new(0) };
+    judge.value(node).ok()?.fact().cloned()
+}
+
 /// The text of any expression: its value, or the word for why it has none.
 pub fn evaluate_text(node: &Node, env: &Env) -> String {
     let judge = Judge { env, bound: Vec::new(), steps: Cell::new(0) };

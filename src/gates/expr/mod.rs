@@ -23,6 +23,7 @@ pub use render::render as render_fact;
 pub use text::Text;
 pub use types::{ExprType, Scope};
 
+use crate::evidence::Fact;
 use node::Node;
 
 /// Something wrong in an expression or a text, with its place in it.
@@ -71,6 +72,11 @@ impl Expr {
     /// Judges the expression as a rule: it holds, it fails, or that is unknown.
     pub fn judge(&self, env: &Env) -> Outcome {
         eval::judge(&self.root, env)
+    }
+
+    /// The fact that the expression gives; `None` when that is unknown, or a length of time.
+    pub fn fact(&self, env: &Env) -> Option<Fact> {
+        eval::evaluate_fact(&self.root, env)
     }
 
     /// The parts of the rule with their values, outermost first, for a person who asks why.

@@ -24,6 +24,25 @@ pub struct CodePathConfig {
     /// The phases by name.
     #[serde(default)]
     pub phases: BTreeMap<String, PhaseConfig>,
+    /// Rules that find more phases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discover: Vec<DiscoverConfig>,
+}
+
+/// A rule that finds phases: classes with a method.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiscoverConfig {
+    /// A glob over the class's name, or over its dotted name.
+    pub classes: String,
+    /// The method that runs the phase.
+    pub method: String,
+    /// As in a phase.
+    #[serde(default)]
+    pub carrier: String,
+    /// As in a phase.
+    #[serde(default)]
+    pub drive: Drive,
 }
 
 /// How a run's mode is written.
@@ -205,6 +224,20 @@ impl CodePathConfig {
         for command in self.patterns.command_sinks.iter().filter(|name| !is_program(name)) {
             let help = "write the name of a program, such as pg_dump";
             problems.push(problem(format!("patterns.command_sinks {command:?} is no program's name"), help));
+        }
+        for rule in &self.discover {
+            if Glob::new(&rule.classes).is_boundless() {
+                let help = "name a part of the classes' names, such as *Phase";
+                problems.push(problem(format!("discover.classes {:?} matches everything", rule.classes), help));
+            }
+            if !is_identifier(&rule.method) {
+                let help = "write the method's name, such as run";
+                problems.push(problem(format!("discover.method {:?} is no name", rule.method), help));
+            }
+            if !rule.carrier.is_empty() && !rule.carrier.split('.').all(is_identifier) {
+                let help = "write mode, ctx.mode or self.mode";
+                problems.push(problem(format!("discover.carrier {:?} is no path", rule.carrier), help));
+            }
         }
         for (name, phase) in &self.phases {
             let well_formed = phase.entry.split_once(':').is_some_and(|(module, qual)| {

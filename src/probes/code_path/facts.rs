@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::config::{CodePathConfig, PhaseConfig};
 use super::interp::{Interp, Met, Patterns};
 use super::phase::{LiveWrite, PhaseFinding, SwitchFinding, Verdict};
-use super::survey;
 use super::tree::Tree;
 use super::value::Spot;
+use super::{problems, survey};
 use crate::evidence::{Fact, Missing, MissingState, Shape};
 use crate::probes::Door;
 
@@ -58,6 +58,7 @@ pub fn shape() -> Shape {
             ])),
         ),
         ("phases", Shape::list(phase)),
+        ("problems", problems::shape()),
         ("phases_without_live_write", texts()),
         ("phases_never_writing", texts()),
         ("phases_reaching_simulator", texts()),
@@ -109,8 +110,10 @@ fn is_undecided(finding: &PhaseFinding) -> bool {
 }
 
 /// Everything that was found.
+#[allow(clippy::too_many_arguments, reason = "everything that was found, from every part of the analysis")]
 pub fn facts(
     tree: &Tree,
+    root: &str,
     interp: &Interp<'_>,
     config: &CodePathConfig,
     patterns: &Patterns,
@@ -164,6 +167,7 @@ pub fn facts(
             })),
         ),
         ("phases", Fact::list(findings.iter().map(|judged| phase_fact(tree, judged)))),
+        ("problems", problems::facts(tree, root, findings)),
         (
             "phases_without_live_write",
             names(&|finding| matches!(finding.live_write, LiveWrite::Never | LiveWrite::Sometimes)),

@@ -12,12 +12,14 @@
 )]
 
 pub mod config;
+mod discover;
 mod facts;
 mod interp;
 mod merge;
 mod model;
 mod patterns;
 mod phase;
+mod problems;
 mod python;
 mod run;
 mod scan;
@@ -134,9 +136,16 @@ fn analyse(door: &Door, root: &str, config: &CodePathConfig, order: &[&str]) -> 
     interp.switches = switches.iter().filter_map(|found| found.at.clone()).collect();
     let mut phases: Vec<_> = config.phases.iter().collect();
     phases.sort_by_key(|(name, _)| order.iter().position(|next| next == name).unwrap_or(usize::MAX));
-    let findings: Vec<_> = phases
+    let found = discover::phases(&tree, config);
+    let mut findings: Vec<_> = phases
         .into_iter()
         .map(|(name, phase)| (name.as_str(), phase, phase::judge(&mut interp, config, phase, &switches)))
         .collect();
-    Ok(facts::facts(&tree, &interp, config, &patterns, &switches, &findings, door))
+    for one in &found {
+        findings.push(match one {
+            discover::Found::Phase(name, phase) => (name, phase, phase::judge(&mut interp, config, phase, &switches)),
+            discover::Found::Doubt(name, phase, reason) => (name, phase, phase::PhaseFinding::doubt(reason.clone())),
+        });
+    }
+    Ok(facts::facts(&tree, root, &interp, config, &patterns, &switches, &findings, door))
 }

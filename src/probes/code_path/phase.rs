@@ -83,6 +83,29 @@ pub struct PhaseFinding {
     pub entered: BTreeSet<(ModuleId, u32)>,
 }
 
+impl PhaseFinding {
+    /// Nothing is known.
+    fn nothing() -> Self {
+        Self {
+            entry: None,
+            live_branch: false,
+            live_write: LiveWrite::Unknown,
+            simulator_reachable: Verdict::Unknown,
+            guarded: Verdict::Unknown,
+            mode_test: None,
+            writes: Vec::new(),
+            simulators: Vec::new(),
+            blocked_by: Vec::new(),
+            entered: BTreeSet::new(),
+        }
+    }
+
+    /// Nothing is known, for this reason.
+    pub fn doubt(reason: String) -> Self {
+        Self { blocked_by: vec![(reason, None)], ..Self::nothing() }
+    }
+}
+
 /// A kill switch as found.
 #[derive(Debug)]
 pub struct SwitchFinding {
@@ -159,18 +182,7 @@ pub fn judge(
     phase: &PhaseConfig,
     switches: &[SwitchFinding],
 ) -> PhaseFinding {
-    let mut finding = PhaseFinding {
-        entry: None,
-        live_branch: false,
-        live_write: LiveWrite::Unknown,
-        simulator_reachable: Verdict::Unknown,
-        guarded: Verdict::Unknown,
-        mode_test: None,
-        writes: Vec::new(),
-        simulators: Vec::new(),
-        blocked_by: Vec::new(),
-        entered: BTreeSet::new(),
-    };
+    let mut finding = PhaseFinding::nothing();
     let entry = match find_entry(interp, phase) {
         Ok(entry) => entry,
         Err(failure) => {

@@ -1,9 +1,16 @@
 //! `json`: the whole dossier, indented, as in `result.json`.
 
-use super::Format;
+use super::{Format, Judged};
 use crate::report::Dossier;
 
-pub const FORMAT: Format = Format { name: "json", summary: "the whole result for programs", render };
+pub const FORMAT: Format =
+    Format { name: "json", summary: "the whole result for programs", render, render_some: Some(some) };
+
+/// The gates alone, in the form that they have in the whole.
+fn some(judged: &Judged<'_>) -> String {
+    let gates = serde_json::json!({"format": "cutgate-gates/1", "tool": crate::report::Tool::THIS, "utc": judged.utc, "gates": judged.gates});
+    format!("{gates:#}\n")
+}
 
 fn render(dossier: &Dossier, _colours: bool) -> String {
     let mut text =

@@ -4,7 +4,8 @@ use super::Format;
 use crate::report::Dossier;
 use crate::report::escape::{code, markdown};
 
-pub const FORMAT: Format = Format { name: "markdown", summary: "the roll-up as a Markdown table", render };
+pub const FORMAT: Format =
+    Format { name: "markdown", summary: "the roll-up as a Markdown table", render, render_some: None };
 
 fn render(dossier: &Dossier, _colours: bool) -> String {
     let ruling = &dossier.result.ruling;

@@ -1,11 +1,12 @@
 //! `text`: what an operator looks at. State words, never colour alone; the one next step last.
 
-use super::Format;
+use super::{Format, Judged};
 use crate::gates::GapState;
 use crate::report::Dossier;
 use crate::report::escape::terminal;
 
-pub const FORMAT: Format = Format { name: "text", summary: "an aligned roll-up for a terminal", render };
+pub const FORMAT: Format =
+    Format { name: "text", summary: "an aligned roll-up for a terminal", render, render_some: Some(some) };
 
 fn render(dossier: &Dossier, colours: bool) -> String {
     let word = |key: &str| terminal(dossier.package[key].as_str().unwrap_or_default());
@@ -57,6 +58,29 @@ fn render(dossier: &Dossier, colours: bool) -> String {
         out.push_str(&format!("next: {}\n", terminal(&dossier.result.next)));
     }
     out
+}
+
+/// Gates without a result: there is no letter, for that needs all of them.
+fn some(judged: &Judged<'_>) -> String {
+    let mut text = String::new();
+    for finding in judged.gates.iter().map(|gate| &gate.finding) {
+        text.push_str(&format!(
+            "{:<8} {}  {}  {}\n",
+            finding.state.word(),
+            terminal(&finding.gap),
+            terminal(&finding.id),
+            terminal(&finding.reason)
+        ));
+    }
+    text.push_str(&format!(
+        "no result: {} of {} gates were judged, and a result needs all of them\n",
+        judged.gates.len(),
+        judged.total
+    ));
+    if let Some(next) = judged.gates.iter().map(|gate| &gate.finding.next).find(|next| !next.is_empty()) {
+        text.push_str(&format!("next: {}\n", terminal(next)));
+    }
+    text
 }
 
 /// A state word in eight columns, coloured where that is wanted.

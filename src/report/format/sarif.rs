@@ -1,0 +1,173 @@
+//! `sarif`: findings at their lines for code hosts and editors (SARIF 2.1.0, OASIS 2020).
+//!
+//! One rule for each gate; results only for gates that are not CLOSED, at the places that the gate names, else
+//! where the package file speaks of the gap. A gate that is UNKNOWN makes `executionSuccessful` false: a reader
+//! that shows results only must not take silence for a pass, so it has a result, too.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use super::{Format, Judged};
+use crate::evidence::Digest256;
+use crate::gates::{CheckFinding, CheckOutcome, GapState, Location};
+use crate::package::PACKAGE_FILE;
+use crate::probes::Place;
+use crate::report::dossier::GateView;
+
+pub const FORMAT: Format = Format {
+    name: "sarif",
+    summary: "findings at their lines, SARIF 2.1.0, for code hosts and editors",
+    render: |dossier, _| render(&Judged::of(dossier)),
+    render_some: Some(render),
+};
+
+fn render(judged: &Judged<'_>) -> String {
+    let rules: Vec<_> = judged.gates.iter().map(rule).collect();
+    let results: Vec<_> =
+        judged.gates.iter().enumerate().flat_map(|(index, gate)| results(judged, index, gate)).collect();
+    let unknown: Vec<_> = judged.gates.iter().filter(|gate| gate.finding.state == GapState::Unknown).collect();
+    let notifications: Vec<_> = unknown
+        .iter()
+        .map(|gate| {
+            let text = format!("{} is UNKNOWN: {}", gate.finding.gap, gate.finding.reason);
+            json!({"level": "error", "message": {"text": text}, "associatedRule": {"id": gate.finding.id}})
+        })
+        .collect();
+    let mut properties = serde_json::Map::new();
+    if let Some(dossier) = judged.dossier {
+        let ruling = &dossier.result.ruling;
+        properties.insert("letter".to_owned(), json!(ruling.letter.word()));
+        properties.insert("label".to_owned(), json!(ruling.label));
+        properties.insert("evidence_sha256".to_owned(), json!(dossier.evidence_sha256));
+    }
+    let log = json!({
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": crate::report::Tool::THIS.name,
+                "semanticVersion": crate::report::Tool::THIS.version,
+                "rules": rules,
+            }},
+            "invocations": [{
+                "executionSuccessful": unknown.is_empty(),
+                "endTimeUtc": judged.utc,
+                "toolExecutionNotifications": notifications,
+            }],
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+            "properties": properties,
+        }],
+    });
+    format!("{log:#}\n")
+}
+
+fn rule(gate: &GateView) -> Json {
+    let finding = &gate.finding;
+    json!({
+        "id": finding.id,
+        "name": finding.gap,
+        "shortDescription": {"text": finding.title},
+        "help": {"text": format!("cutgate explain {}", finding.id)},
+        "defaultConfiguration": {"level": "error"},
+        "properties": {"gap": finding.gap, "stage": finding.stage},
+    })
+}
+
+/// What keeps a gate from CLOSED, each place once.
+fn results(judged: &Judged<'_>, index: usize, gate: &GateView) -> Vec<Json> {
+    let finding = &gate.finding;
+    let wanted = match finding.state {
+        GapState::Closed => return Vec::new(),
+        GapState::Open | GapState::Partial => CheckOutcome::Fails,
+        GapState::Unknown => CheckOutcome::Unknown,
+    };
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    for check in finding.checks.iter().filter(|check| check.outcome == wanted) {
+        for location in &check.locations {
+            let said = (location.path.as_str(), location.line, location.column, location.message.as_str());
+            if seen.insert(said) {
+                all.push(result(judged, index, gate, check, location));
+            }
+        }
+    }
+    if all.is_empty() {
+        let message = format!("{} — {}", finding.state.word(), finding.reason);
+        let place = json!({"physicalLocation": {
+            "artifactLocation": {"uri": uri(&judged.place.package_dir.join(PACKAGE_FILE))},
+            "region": {"startLine": gate.line.max(1)},
+        }});
+        all.push(whole(index, gate, &message, &finding.next, place, Vec::new(), &finding.reason));
+    }
+    all
+}
+
+fn result(judged: &Judged<'_>, index: usize, gate: &GateView, check: &CheckFinding, location: &Location) -> Json {
+    let place = physical(&judged.place, &location.path, location.line, location.column);
+    let steps: Vec<_> = location
+        .flow
+        .iter()
+        .map(|step| {
+            let mut at = physical(&judged.place, &step.path, step.line, step.column);
+            at["message"] = json!({"text": step.label});
+            json!({"location": at})
+        })
+        .collect();
+    let message = format!("{} — {}", gate.finding.state.word(), location.message);
+    // Lines move; what is said of which file stays, so that a reader can follow a finding over commits.
+    let same = format!("{}\n{}\n{}", check.id, location.path, location.message);
+    whole(index, gate, &message, &check.next, place, steps, &same)
+}
+
+fn whole(index: usize, gate: &GateView, message: &str, next: &str, place: Json, steps: Vec<Json>, same: &str) -> Json {
+    let next = if next.is_empty() { String::new() } else { format!(" Next: {next}") };
+    let mut result = json!({
+        "ruleId": gate.finding.id,
+        "ruleIndex": index,
+        "level": "error",
+        "message": {"text": format!("{}: {message}.{next}", gate.finding.gap)},
+        "locations": [place],
+        "partialFingerprints": {"cutgate/v1": Digest256::of(format!("{}\n{same}", gate.finding.id).as_bytes())},
+    });
+    if !steps.is_empty() {
+        result["codeFlows"] = json!([{"threadFlows": [{"locations": steps}]}]);
+    }
+    result
+}
+
+fn physical(place: &Place, path: &str, line: u64, column: u64) -> Json {
+    let mut physical = json!({"artifactLocation": {"uri": uri(&place.locate(Path::new(path)))}});
+    if line > 0 {
+        physical["region"] = json!({"startLine": line});
+    }
+    if line > 0 && column > 0 {
+        physical["region"]["startColumn"] = json!(column);
+    }
+    json!({"physicalLocation": physical})
+}
+
+/// A path as a URI reference (RFC 3986): relative where the path is, so that it lies below the checkout.
+fn uri(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let text = text.strip_prefix("./").unwrap_or(&text);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let mut out = if text.starts_with('/') { "file://".to_owned() } else { String::new() };
+    for byte in text.bytes() {
+        if plain(byte) { out.push(char::from(byte)) } else { out.push_str(&format!("%{byte:02X}")) }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uri;
+    use std::path::Path;
+
+    #[test]
+    fn paths_are_uris() {
+        assert_eq!(uri(Path::new("./src/é a:b.py")), "src/%C3%A9%20a%3Ab.py");
+        assert_eq!(uri(Path::new("/opt/x%y")), "file:///opt/x%25y");
+    }
+}
