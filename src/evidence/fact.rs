@@ -255,3 +255,64 @@ impl MissingState {
         self == Self::Absent
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::evidence::canonical_json;
+
+    fn fact() -> impl Strategy<Value = Fact> {
+        let missing = any::<String>().prop_map(|said| Missing {
+            state: MissingState::Denied,
+            tried: "read".to_owned(),
+            by: "me".to_owned(),
+            said,
+            next: String::new(),
+        });
+        let instant = (0_i64..4_000_000_000, 0_u32..1_000_000_000)
+            .prop_filter_map("an instant", |(seconds, nanos)| chrono::DateTime::from_timestamp(seconds, nanos));
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Fact::Bool),
+            any::<i64>().prop_map(Fact::Int),
+            any::<String>().prop_map(Fact::Text),
+            instant.prop_map(Fact::Time),
+            missing.prop_map(Fact::from),
+        ];
+        leaf.prop_recursive(3, 32, 6, |inner| {
+            let key = prop_oneof![any::<String>(), "\\$?\\$(int|time|missing)"];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Fact::List),
+                prop::collection::btree_map(key, inner, 0..5).prop_map(Fact::Map),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(fact in fact()) {
+            let bytes = canonical_json(&fact);
+            prop_assert_eq!(serde_json::from_slice::<Fact>(&bytes).ok(), Some(fact));
+        }
+    }
+
+    #[test]
+    fn what_is_no_fact_is_refused() {
+        for text in [
+            "null",
+            "1.5",
+            "9223372036854775808",
+            r#"{"a":1,"a":2}"#,
+            r#"{"$int":"1","a":2}"#,
+            r#"{"a":2,"$int":"1"}"#,
+            r#"{"$int":1}"#,
+            r#"{"$int":"x"}"#,
+            r#"{"$time":"yesterday"}"#,
+            r#"{"$missing":{"state":"denied"}}"#,
+            r#"{"$other":1}"#,
+        ] {
+            assert!(serde_json::from_str::<Fact>(text).is_err(), "{text}");
+        }
+    }
+}
