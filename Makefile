@@ -35,7 +35,7 @@ licences: ## licences, bans and sources of all dependencies, by cargo-deny
 	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --version $(CARGO_DENY) --locked --debug
 	cargo deny --locked check --hide-inclusion-graph licenses bans sources
 
-bench: ## measure start-up and the laboratory's audit beside ordinary tools; writes docs/benchmarks.md
+bench: ## measure the released program beside its peers; writes docs/benchmarks.md
 	@scripts/require build bench
 	cargo build --locked --release
 	@scripts/bench

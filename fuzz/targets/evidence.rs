@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use cutgate::classify::{Letter, RunOutcome};
-use cutgate::evidence::{Evidence, canonical_json};
+use cutgate::evidence::{Evidence, Recorded, canonical_json};
 use cutgate::gates::{self, GapState, Loaded};
 use cutgate::package::Sources;
 use cutgate::report::{Dossier, Templates, exit_code, report_set};
@@ -39,11 +39,13 @@ pub fn run(data: &[u8]) {
         let held = gate.probes.values().all(|used| evidence.probes.contains_key(&used.id));
         assert!(held || finding.state != GapState::Closed, "{finding:?}");
     }
-    let dossier = Dossier::assemble(&LOADED, &evidence, RunOutcome::NotStarted, "0001", "0001-x");
+    let evidence = Recorded::of(evidence);
+    let dossier = Dossier::assemble(&LOADED, &evidence, RunOutcome::NotStarted);
     assert_ne!(dossier.result.ruling.letter, Letter::A, "nothing ran");
     let closed = findings.iter().all(|finding| finding.state == GapState::Closed);
     assert!(closed || exit_code(&dossier, Letter::B) != 0, "{findings:?}");
     let reports = report_set(&LOADED, &TEMPLATES, &evidence, &dossier).unwrap_or_else(|error| panic!("{error}"));
-    let again = Dossier::assemble(&LOADED, &read, RunOutcome::NotStarted, "0001", "0001-x");
+    let read = Recorded::of(read);
+    let again = Dossier::assemble(&LOADED, &read, RunOutcome::NotStarted);
     assert_eq!(report_set(&LOADED, &TEMPLATES, &read, &again).ok(), Some(reports), "every byte again");
 }

@@ -97,7 +97,10 @@ fn write(path: impl AsRef<Path>, bytes: &[u8]) {
 /// Runs the probe of a kind over the package folder `dir`; its facts have the declared shape.
 fn observe(kind: &str, dir: &Path, settings: serde_json::Value) -> Result<Fact, Missing> {
     let probe = probes::find(kind).expect("a probe of that kind");
-    let settings = Settings(serde_json::from_value(settings).expect("an object"));
+    let settings = serde_json::from_value::<BTreeMap<String, serde_json::Value>>(settings)
+        .expect("an object")
+        .into_iter()
+        .collect::<Settings>();
     assert_eq!(probe.check(&settings), Vec::new(), "the settings are in order");
     let limits = Limits { probe: Duration::from_secs(4), ..Limits::default() };
     let root = dir.join("host");

@@ -1,12 +1,13 @@
 //! `audit`: collect, evaluate, classify, publish, print.
 
+use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use super::cli::{AuditArgs, Required};
 use super::interrupt::Interrupts;
 use super::{CommandError, output, session};
 use crate::classify::{Letter, RunOutcome};
-use crate::evidence::{Evidence, canonical_json};
+use crate::evidence::{Evidence, Recorded};
 use crate::gates::{GapState, Gate, Loaded, evaluate};
 use crate::report::escape::terminal;
 use crate::report::format::Judged;
@@ -25,11 +26,15 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let newest = newest(&root)?;
     let session::Collected { mut evidence, secrets } =
         session::collect_evidence(&loaded, &gates, true, newest, &interrupts);
-    evidence.process.recomputed = recomputes(&loaded, &evidence)?;
-    let claim = Claim::take(&root, evidence.now)?;
+    // Said before it is done, so that the bytes that are published are the ones that are judged twice. Where the
+    // two differ nothing is published.
+    evidence.process.recomputed = true;
+    let evidence = ManuallyDrop::new(Recorded::of(ManuallyDrop::into_inner(evidence)));
+    let dossier = judged_twice(&loaded, &evidence)?;
+    let claim = Claim::take(&root, evidence.evidence.now)?;
     let shown = root.join(claim.folder()).display().to_string();
     // What is recorded names the folder as it lies beside the ledger; what is printed names it as it can be opened.
-    let recorded = Dossier::assemble(&loaded, &evidence, RunOutcome::NotStarted, &claim.number(), claim.folder());
+    let recorded = dossier.published(&claim.number(), claim.folder(), &evidence.evidence);
     let files = report_set(&loaded, &templates, &evidence, &recorded)?;
     let ruling = &recorded.result.ruling;
     let lost = claim.lost().to_vec();
@@ -78,14 +83,16 @@ fn templates(loaded: &Loaded) -> Result<Templates, CommandError> {
     Ok(templates)
 }
 
-/// Writes the evidence in its canonical form, reads it back, and judges it a second time: what is published
-/// is what the recorded evidence says.
-fn recomputes(loaded: &Loaded, evidence: &Evidence) -> Result<bool, CommandError> {
-    let again: Evidence = serde_json::from_slice(&canonical_json(evidence))
+/// Judges the evidence, reads its recorded bytes back, and judges these: what is published is what the recorded
+/// evidence says.
+fn judged_twice(loaded: &Loaded, recorded: &Recorded) -> Result<Dossier, CommandError> {
+    let again: Evidence = serde_json::from_slice(&recorded.bytes)
         .map_err(|error| CommandError::Internal(format!("the evidence cannot be read back: {error}")))?;
-    let dossier = |evidence: &Evidence| Dossier::assemble(loaded, evidence, RunOutcome::NotStarted, "", "");
-    if again == *evidence && dossier(&again) == dossier(evidence) {
-        return Ok(true);
+    let dossier = Dossier::assemble(loaded, recorded, RunOutcome::NotStarted);
+    let same = again == *recorded.evidence
+        && Dossier::assemble(loaded, &Recorded::of(again), RunOutcome::NotStarted) == dossier;
+    if same {
+        return Ok(dossier);
     }
     Err(CommandError::Internal("the recorded evidence does not give the same result".to_owned()))
 }
@@ -104,8 +111,7 @@ fn only(
     output::check_some(outputs)?;
     let gates = args.only.iter().map(|name| session_gate(loaded, name)).collect::<Result<Vec<_>, _>>()?;
     let session::Collected { evidence, secrets } = session::collect_evidence(loaded, &gates, false, None, interrupts);
-    let chosen: Vec<Gate> = gates.iter().map(|gate| (*gate).clone()).collect();
-    let findings = evaluate(&chosen, &loaded.package, &evidence);
+    let findings = evaluate(gates.iter().copied(), &loaded.package, &evidence);
     let code = if findings.iter().any(|finding| finding.state == GapState::Unknown) {
         3
     } else {

@@ -35,7 +35,7 @@ pub fn run(args: &CodePathArgs) -> Result<u8, CommandError> {
         ("config".to_owned(), config),
         ("order".to_owned(), json!(order)),
     ]);
-    let settings = Settings(settings.into_iter().collect());
+    let settings: Settings = settings.into_iter().collect();
     let probe = probes::find(KIND).expect("invariant: the registry holds this kind");
     let problems = probe.check(&settings);
     if !problems.is_empty() {

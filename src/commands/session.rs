@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Instant as Monotonic;
@@ -12,11 +13,12 @@ use crate::evidence::{EVIDENCE_FORMAT, Evidence, Instant, ProbeId, Process};
 use crate::gates::{self, Gate, Loaded};
 use crate::probes::{Collection, Place, Question, Secrets, collect_until};
 
-/// Loads a package and shows its warnings on standard error.
+/// Loads a package and shows its warnings on standard error. It is not taken apart again: the command's end is the
+/// process's end, and the system takes all of it at once.
 ///
 /// # Errors
 /// Every problem in its files; a root prefix that is not there, below which everything would read as absent.
-pub fn load(path: &Path) -> Result<Loaded, CommandError> {
+pub fn load(path: &Path) -> Result<ManuallyDrop<Loaded>, CommandError> {
     let loaded = gates::load(path).map_err(CommandError::Problems)?;
     if !loaded.warnings.diagnostics.is_empty() {
         anstream::eprintln!("{}", loaded.warnings.render(true).trim_end());
@@ -25,7 +27,7 @@ pub fn load(path: &Path) -> Result<Loaded, CommandError> {
         let message = format!("the root prefix {} is not a directory; correct `root` in [paths]", root.display());
         return Err(CommandError::Usage(message));
     }
-    Ok(loaded)
+    Ok(ManuallyDrop::new(loaded))
 }
 
 /// Whether the root prefix is known to be no folder. Where it does not answer in time, the probes find that out and say so.
@@ -72,8 +74,8 @@ pub fn now() -> Instant {
 
 /// Evidence with the secret values that were met while it was collected.
 pub struct Collected {
-    /// The evidence.
-    pub evidence: Evidence,
+    /// The evidence; not taken apart again, as the package is not.
+    pub evidence: ManuallyDrop<Evidence>,
     /// For scanning what is published.
     pub secrets: Secrets,
 }
@@ -129,7 +131,7 @@ pub fn collect_evidence(
         before,
         after,
     };
-    Collected { evidence, secrets }
+    Collected { evidence: ManuallyDrop::new(evidence), secrets }
 }
 
 /// The values of the executor's environment variables are secrets until the opposite is known.

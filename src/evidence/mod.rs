@@ -11,7 +11,7 @@ mod missing;
 mod record;
 mod shape;
 
-pub use bundle::{EVIDENCE_FORMAT, Evidence, Observation, ProbeId, Process, Reading, Source};
+pub use bundle::{EVIDENCE_FORMAT, Evidence, Observation, ProbeId, Process, Reading, Recorded, Source};
 pub use canonical::{Digest256, canonical_json, sha256_hex};
 pub use fact::Fact;
 pub use missing::{Missing, MissingState};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attestation::{Basis, Forbidden, Proof};
 use super::evaluate::{common, not_collected};
+use super::expr::Env;
 use crate::evidence::{Evidence, Fact, MissingState, Observation, Reading, canonical_json, sha256_hex};
 use crate::package::Package;
 
@@ -64,14 +65,14 @@ pub struct AttestationRow {
 
 /// Fills in every row.
 pub fn attest(forbidden: &[Forbidden], package: &Package, evidence: &Evidence) -> Vec<AttestationRow> {
-    forbidden.iter().map(|row| attested(row, package, evidence)).collect()
-}
-
-fn attested(row: &Forbidden, package: &Package, evidence: &Evidence) -> AttestationRow {
     let mut env = common(package, evidence);
     for (name, observation) in &evidence.after {
         env.variables.insert(name.clone(), std::borrow::Cow::Borrowed(&observation.facts));
     }
+    forbidden.iter().map(|row| attested(row, &env, evidence)).collect()
+}
+
+fn attested(row: &Forbidden, env: &Env<'_>, evidence: &Evidence) -> AttestationRow {
     let said = match &row.basis {
         Basis::Measured(paths) => measured(paths, evidence),
         Basis::Attributable(proof) => attributable(*proof, evidence),
@@ -83,7 +84,7 @@ fn attested(row: &Forbidden, package: &Package, evidence: &Evidence) -> Attestat
         },
     };
     let remark = match (said.status, &row.remark) {
-        (AttestationStatus::NotDone | AttestationStatus::Declared, Some(remark)) => remark.render(&env),
+        (AttestationStatus::NotDone | AttestationStatus::Declared, Some(remark)) => remark.render(env),
         (AttestationStatus::Changed | AttestationStatus::NotAttested, _) | (_, None) => String::new(),
     };
     AttestationRow {

@@ -208,10 +208,10 @@ fn observation(run: Running, facts: Fact) -> Observation {
     };
     Observation {
         kind: run.question.kind,
-        settings: settings.0,
+        settings: Arc::unwrap_or_clone(settings.0),
         started: run.started,
         finished: chrono::Utc::now(),
         facts,
-        sources: run.door.sources(),
+        sources: run.door.take_sources(),
     }
 }

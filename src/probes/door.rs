@@ -280,4 +280,9 @@ impl Door {
     pub fn sources(&self) -> Vec<Source> {
         self.sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
+
+    /// As [`Door::sources`], and forgets it: there may be tens of thousands.
+    pub fn take_sources(&self) -> Vec<Source> {
+        std::mem::take(&mut self.sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::disturbed::Disturbed;
 use crate::classify::{Approval, GapStanding, Invariants, Letter, Ruling, RunOutcome, classify, standing};
-use crate::evidence::{Digest256, Evidence, canonical_json};
+use crate::evidence::{Digest256, Evidence, Recorded};
 use crate::gates::{AttestationRow, Finding, GapState, Gate, Loaded, attest, evaluate};
 use crate::package::{GapClass, PACKAGE_FILE, Package};
 use crate::probes::Place;
@@ -219,10 +219,11 @@ pub fn utc(instant: crate::evidence::Instant) -> String {
 }
 
 impl Dossier {
-    /// Judges the evidence and freezes everything that is said about it. Pure: the same arguments give the
-    /// same dossier.
-    pub fn assemble(loaded: &Loaded, evidence: &Evidence, run: RunOutcome, number: &str, reports_dir: &str) -> Self {
+    /// Judges the evidence and freezes everything that is said about it, but what [`Dossier::published`] adds. Pure: the
+    /// same arguments give the same dossier.
+    pub fn assemble(loaded: &Loaded, recorded: &Recorded, run: RunOutcome) -> Self {
         let package = &loaded.package;
+        let evidence = &*recorded.evidence;
         let findings = evaluate(&loaded.gates, package, evidence);
         let attestation = attest(&loaded.forbidden, package, evidence);
         let approval = approval_of(loaded, evidence);
@@ -237,7 +238,7 @@ impl Dossier {
             format: RESULT_FORMAT,
             tool: Tool::THIS,
             package: package_view(package),
-            audit: Audit { number: number.to_owned(), utc: utc(evidence.now), by: evidence.by.clone() },
+            audit: Audit { number: String::new(), utc: utc(evidence.now), by: evidence.by.clone() },
             counts: counts.collect(),
             stages: stage_views(loaded, evidence, run),
             reports: report_views(package),
@@ -245,13 +246,20 @@ impl Dossier {
             gates: gate_views(loaded, findings),
             place: loaded.place.clone(),
             approval: approval_view(&approval),
-            sources: sources(evidence),
-            evidence_sha256: Digest256::of(&canonical_json(evidence)),
-            reports_dir: reports_dir.to_owned(),
+            sources: Vec::new(),
+            evidence_sha256: recorded.sha256.clone(),
+            reports_dir: String::new(),
             attestation,
             gaps,
             result,
         }
+    }
+
+    /// The same dossier under its number and folder of publication, with what was read.
+    #[must_use]
+    pub fn published(self, number: &str, reports_dir: &str, evidence: &Evidence) -> Self {
+        let audit = Audit { number: number.to_owned(), ..self.audit };
+        Self { audit, reports_dir: reports_dir.to_owned(), sources: sources(evidence), ..self }
     }
 
     /// Whether any gate is unknown, or whether the invariants held.

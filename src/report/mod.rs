@@ -16,9 +16,9 @@ mod replay;
 mod set;
 
 pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
-pub use facts::{facts, plain};
+pub use facts::{Facts, plain};
 pub use lock::PackageLock;
 pub use publish::{Claim, LEDGER, LedgerLine, PublishError, newest, read_ledger, without_line};
-pub use render::{RenderError, Templates, render};
+pub use render::{RenderError, Renderer, Templates};
 pub use replay::{ReplayError, Replayed, replay};
 pub use set::report_set;

@@ -167,10 +167,7 @@ impl Claim {
         };
         let draft = tempfile::Builder::new().prefix(DRAFT).tempdir_in(&self.root);
         let draft = draft.map_err(failed("create a folder in", &self.root))?;
-        for (name, bytes) in files {
-            let path = draft.path().join(name);
-            write_synced(&path, bytes).map_err(failed("write", &path))?;
-        }
+        write_synced(draft.path(), files)?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(draft.path(), mode).map_err(failed("set the mode of", draft.path()))?;
         sync_dir(draft.path()).map_err(failed("sync", draft.path()))?;
@@ -184,10 +181,22 @@ impl Claim {
     }
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// Writes every file, then syncs all of them at once: a journal commits them together, where it would commit twelve
+/// times if each was waited for.
+fn write_synced(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), PublishError> {
+    let mut written = Vec::with_capacity(files.len());
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        let mut file = File::create_new(&path).map_err(failed("write", &path))?;
+        file.write_all(bytes).map_err(failed("write", &path))?;
+        written.push((path, file));
+    }
+    let synced: Vec<io::Result<()>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = written.iter().map(|(_, file)| scope.spawn(|| file.sync_all())).collect();
+        threads.into_iter().map(|thread| thread.join().expect("invariant: syncing does not panic")).collect()
+    });
+    let mut outcomes = written.iter().zip(synced);
+    outcomes.try_for_each(|((path, _), outcome)| outcome.map_err(failed("write", path)))
 }
 
 /// Puts a ledger with one line more in the place of the last one. Appending would do, but for a process that is killed
@@ -204,7 +213,9 @@ fn add_line(root: &Path, line: &[u8]) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     bytes.extend_from_slice(line);
-    write_synced(&next, &bytes)?;
+    let mut file = File::create_new(&next)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
     if let Some(permissions) = permissions {
         fs::set_permissions(&next, permissions)?;
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::publish::{LEDGER, read_ledger, without_line};
 use super::{Dossier, PackageLock, PublishError, RenderError, Templates, report_set};
 use crate::classify::RunOutcome;
-use crate::evidence::{Digest256, EVIDENCE_FORMAT, Evidence};
+use crate::evidence::{Digest256, EVIDENCE_FORMAT, Evidence, Recorded};
 use crate::gates;
 use crate::package::Sources;
 
@@ -154,12 +154,14 @@ fn again(
             lock.version
         )));
     }
-    let recorded = lock.files.iter().map(|(name, locked)| (name.clone(), locked.text.clone().into_bytes())).collect();
+    let texts = lock.files.iter().map(|(name, locked)| (name.clone(), locked.text.clone().into_bytes())).collect();
     let loaded =
-        gates::check(&Sources::recorded(&recorded)).map_err(|problems| ReplayError::Rules(problems.to_string()))?;
+        gates::check(&Sources::recorded(&texts)).map_err(|problems| ReplayError::Rules(problems.to_string()))?;
     let templates =
         Templates(lock.templates.iter().map(|(name, locked)| (name.clone(), locked.text.clone())).collect());
-    let dossier = Dossier::assemble(&loaded, &evidence, RunOutcome::NotStarted, &format!("{number:04}"), name);
-    let files = report_set(&loaded, &templates, &evidence, &dossier)?;
+    let recorded = Recorded::of(evidence);
+    let dossier = Dossier::assemble(&loaded, &recorded, RunOutcome::NotStarted);
+    let dossier = dossier.published(&format!("{number:04}"), name, &recorded.evidence);
+    let files = report_set(&loaded, &templates, &recorded, &dossier)?;
     Ok((lock, files))
 }

@@ -12,7 +12,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 /// Folders of the repository that pages and comments may name.
 const FOLDERS: &[&str] =
-    &[".ci/", "docs/", "examples/", "fuzz/", "gates/", "lab/", "scripts/", "src/", "templates/", "tests/"];
+    &[".ci/", "benches/", "docs/", "examples/", "fuzz/", "gates/", "lab/", "scripts/", "src/", "templates/", "tests/"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -227,7 +227,7 @@ fn os(door: &Door) -> Result<Fact, Missing> {
 fn user(door: &Door) -> Fact {
     let uid = rustix::process::geteuid().as_raw();
     let gid = rustix::process::getegid().as_raw();
-    let accounts = Accounts::System;
+    let accounts = Accounts::system();
     let groups = rustix::process::getgroups().map(|supplementary| {
         let supplementary = supplementary.into_iter().map(rustix::fs::Gid::as_raw);
         let gids: std::collections::BTreeSet<u32> = supplementary.chain([gid]).collect();

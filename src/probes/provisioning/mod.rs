@@ -237,7 +237,9 @@ struct Look<'a> {
 impl Look<'_> {
     fn path(&mut self, wanted: &WantedPath) -> Found {
         match self.walk.to(&wanted.path) {
-            Way::There { attributes, above, link } => self.there(wanted, &attributes, &above, link.as_deref()),
+            Way::There { attributes, above, link } => {
+                self.there(wanted, &attributes, &above.attributes, link.as_deref())
+            }
             Way::Absent { missing, link } => {
                 let link_in_path = link.map_or_else(|| missing.clone().into(), Fact::from);
                 let facts = [Ok(false), Ok(false)];
