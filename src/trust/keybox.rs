@@ -185,3 +185,124 @@ fn number(bytes: &[u8], at: usize, width: usize) -> Option<usize> {
     let field = bytes.get(at..at.checked_add(width)?)?;
     Some(field.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(algorithm: HashAlgorithm, bytes: &[u8]) -> Vec<u8> {
+        let mut hash = algorithm.context().unwrap().for_digest();
+        hash.update(bytes);
+        hash.into_digest().unwrap()
+    }
+
+    fn header() -> Vec<u8> {
+        let mut bytes = vec![0; HEADER];
+        bytes[3] = 32;
+        bytes[4..6].copy_from_slice(&[TYPE_HEADER, 1]);
+        bytes[8..12].copy_from_slice(b"KBXf");
+        bytes
+    }
+
+    /// A blob of a type with flags, whose keyblock lies at `offset`; `md5` for the older checksum.
+    fn blob(kind: u8, flags: u8, offset: u8, block: &[u8], md5: bool) -> Vec<u8> {
+        let body = usize::from(offset).max(FIXED) + block.len();
+        let mut bytes = vec![0; body];
+        bytes[3] = u8::try_from(body + TRAILER).unwrap();
+        bytes[4..8].copy_from_slice(&[kind, 1, 0, flags]);
+        bytes[11] = offset;
+        bytes[15] = u8::try_from(block.len()).unwrap();
+        bytes[body - block.len()..].copy_from_slice(block);
+        let sum = if md5 {
+            [vec![0; 4], digest(HashAlgorithm::MD5, &bytes)].concat()
+        } else {
+            digest(HashAlgorithm::SHA1, &bytes)
+        };
+        [bytes, sum].concat()
+    }
+
+    fn error(bytes: &[u8]) -> (usize, String) {
+        let error = read(bytes).expect_err("malformed");
+        (error.offset, error.reason)
+    }
+
+    #[test]
+    fn every_blob_is_counted_for_what_it_is() {
+        let openpgp = |flags, md5| blob(TYPE_OPENPGP, flags, 16, b"key", md5);
+        let mut deleted = openpgp(0, false);
+        deleted[4] = TYPE_DELETED;
+        let mut deleted_x509 = blob(TYPE_X509, 0, 16, b"cert", false);
+        deleted_x509[4] = TYPE_DELETED;
+        // The shortest blob there is: nothing between the fixed part and the checksum.
+        let bare = blob(TYPE_X509, 0, 16, b"", false);
+        assert_eq!(bare.len(), FIXED + TRAILER);
+        let later = blob(TYPE_OPENPGP, 0, 20, b"more", false);
+        let blobs =
+            [openpgp(0, false), deleted, openpgp(2, false), bare, deleted_x509, openpgp(0, true), later].concat();
+        let bytes = [header(), blobs].concat();
+        let keybox = read(&bytes).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((keybox.deleted, keybox.x509, keybox.ephemeral), (2, 1, 1));
+        let blocks: Vec<_> = keybox.keyblocks.iter().map(|(at, block)| (bytes[*at], *block)).collect();
+        assert_eq!(blocks, [(b'k', b"key".as_slice()), (b'k', b"key"), (b'm', b"more")]);
+        assert!(read(&header()).is_ok_and(|keybox| keybox.keyblocks.is_empty()));
+        assert!(!serves_openpgp(&header()));
+    }
+
+    #[test]
+    fn what_is_altered_is_an_error_with_its_place() {
+        let good = blob(TYPE_OPENPGP, 0, 16, b"key", false);
+        let changed = |at: usize, value: u8| {
+            let mut blob = good.clone();
+            blob[at] = value;
+            error(&[header(), good.clone(), blob].concat())
+        };
+        let second = HEADER + good.len();
+        let is = |found: (usize, String), at: usize, reason: &str| {
+            assert!(found.0 == at && found.1.contains(reason), "{found:?}, not {at}: {reason}");
+        };
+        is(changed(17, 0), second, "checksum");
+        is(changed(3, 35), second, "too short");
+        is(changed(3, 200), second, "of which the file has 39");
+        is(changed(4, TYPE_HEADER), second + 4, "second header");
+        is(changed(4, 9), second + 4, "unknown type 9");
+        is(changed(4, TYPE_X509), second + 4, "marked as X.509");
+        // Deleted, and altered beside it: nobody can say what was deleted.
+        let mut deleted = good.clone();
+        deleted[4] = TYPE_DELETED;
+        deleted[17] ^= 1;
+        is(error(&[header(), deleted].concat()), HEADER + 4, "deleted blob whose checksum");
+        // With a checksum that fits: a version that is not known, a keyblock that leaves its blob or is none.
+        let resealed = |at: usize, value: u8| {
+            let mut blob = good.clone();
+            blob[at] = value;
+            let body = blob.len() - TRAILER;
+            let sum = digest(HashAlgorithm::SHA1, &blob[..body]);
+            blob[body..].copy_from_slice(&sum);
+            error(&[header(), blob].concat())
+        };
+        is(resealed(5, 3), HEADER + 5, "version 3");
+        is(resealed(11, 15), HEADER + 8, "does not fit");
+        is(resealed(11, 17), HEADER + 8, "does not fit");
+        is(resealed(15, 4), HEADER + 8, "does not fit");
+        is(resealed(15, 0), HEADER + 8, "does not fit");
+        // The first four bytes of an MD5 trailer are zero, and the digest fits.
+        let old = blob(TYPE_OPENPGP, 0, 16, b"key", true);
+        for at in [old.len() - TRAILER, old.len() - 1] {
+            let mut old = old.clone();
+            old[at] ^= 1;
+            is(error(&[header(), old].concat()), HEADER, "checksum");
+        }
+        is(error(&header()[..31]), 0, "does not begin");
+        for (at, value) in [(4, 2), (8, b'k')] {
+            let mut header = header();
+            header[at] = value;
+            is(error(&header), 0, "does not begin");
+        }
+        for (at, value) in [(3, 33), (5, 2)] {
+            let mut header = header();
+            header[at] = value;
+            is(error(&header), 0, "length or version");
+        }
+        is(error(&[header(), vec![0, 0]].concat()), HEADER, "inside a blob's length");
+    }
+}
