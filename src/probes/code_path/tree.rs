@@ -302,6 +302,18 @@ impl Tree {
         }
     }
 
+    /// Whether a file may know what another one defines: they lie in one top folder, or it names the other's.
+    pub fn may_know(&self, file: ModuleId, home: ModuleId) -> bool {
+        let top = |id: ModuleId| {
+            let module = self.file(id).module.as_str();
+            let module = module.strip_prefix("src.").unwrap_or(module);
+            module.split('.').next().unwrap_or(module)
+        };
+        let (here, there) = (top(file), top(home));
+        // Files that lie in no folder know each other by their own names.
+        here == there || !self.file(file).module.contains('.') || self.files_with_word(there).contains(&file)
+    }
+
     /// Functions whose results classes inherit from.
     pub fn computed_bases(&self) -> &BTreeSet<String> {
         &self.computed_bases
