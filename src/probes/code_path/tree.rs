@@ -383,6 +383,20 @@ impl Tree {
         self.any_scan(Asked::Replaced, name, |scan| scan.assigned.contains(name))
     }
 
+    /// As [`Self::may_be_replaced`], by a file that may know what `home` defines.
+    pub fn may_be_replaced_near(&self, home: ModuleId, name: &str) -> bool {
+        let written = as_written(name);
+        let module = self.file(home).module.as_str();
+        let key = (Asked::Replaced, format!("{written} in {module}"));
+        if let Some(known) = self.answers.borrow().get(&key) {
+            return *known;
+        }
+        let assigns = |id: &ModuleId| self.file(*id).scan().assigned.contains(written) && self.may_know(*id, home);
+        let answer = self.files_with_word(written).iter().any(assigns);
+        self.answers.borrow_mut().insert(key, answer);
+        answer
+    }
+
     /// As [`Self::may_be_replaced`], for an attribute of a module or class: code that assigns it names its owner.
     pub fn may_be_replaced_in(&self, owner: &str, name: &str) -> bool {
         self.may_be_replaced(name)
