@@ -314,6 +314,18 @@ impl Tree {
         }
     }
 
+    /// Whether a file may know what another one defines: they lie in one top folder, or it names the other's.
+    pub fn may_know(&self, file: ModuleId, home: ModuleId) -> bool {
+        let top = |id: ModuleId| {
+            let module = self.file(id).module.as_str();
+            let module = module.strip_prefix("src.").unwrap_or(module);
+            module.split('.').next().unwrap_or(module)
+        };
+        let (here, there) = (top(file), top(home));
+        // Files that lie in no folder know each other by their own names.
+        here == there || !self.file(file).module.contains('.') || self.files_with_word(there).contains(&file)
+    }
+
     /// Functions whose results classes inherit from.
     pub fn computed_bases(&self) -> &BTreeSet<String> {
         &self.computed_bases
@@ -381,6 +393,20 @@ impl Tree {
     pub fn may_be_replaced(&self, name: &str) -> bool {
         let name = as_written(name);
         self.any_scan(Asked::Replaced, name, |scan| scan.assigned.contains(name))
+    }
+
+    /// As [`Self::may_be_replaced`], by a file that may know what `home` defines.
+    pub fn may_be_replaced_near(&self, home: ModuleId, name: &str) -> bool {
+        let written = as_written(name);
+        let module = self.file(home).module.as_str();
+        let key = (Asked::Replaced, format!("{written} in {module}"));
+        if let Some(known) = self.answers.borrow().get(&key) {
+            return *known;
+        }
+        let assigns = |id: &ModuleId| self.file(*id).scan().assigned.contains(written) && self.may_know(*id, home);
+        let answer = self.files_with_word(written).iter().any(assigns);
+        self.answers.borrow_mut().insert(key, answer);
+        answer
     }
 
     /// As [`Self::may_be_replaced`], for an attribute of a module or class: code that assigns it names its owner.

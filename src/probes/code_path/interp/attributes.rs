@@ -182,7 +182,9 @@ impl Interp<'_> {
         if let Some((_, value)) = member {
             self.earlier_collection(&mut state, &value, name);
             let earlier = matches!(state.cell(address), Some(Cell::Instance { fresh: false, .. }));
-            let hidden = earlier && (self.is_assigned_later(class, name) || self.tree.may_be_replaced(name));
+            let hidden = earlier
+                && (self.is_assigned_later(class, name)
+                    || self.tree.may_be_replaced_near(self.class(class).module, name));
             let mut out = Vec::new();
             if hidden {
                 // An earlier run may have given the object an attribute of its own.

@@ -27,12 +27,14 @@ pub(super) struct Slot {
     class: Option<ClassId>,
     /// Whether it is also an attribute that can be assigned.
     is_attribute: bool,
+    /// The module of the function or class.
+    home: Option<ModuleId>,
 }
 
 impl Slot {
     /// A parameter of callables that are known by name only.
-    pub(super) fn of(owners: Vec<Name>, name: Name, position: Option<usize>) -> Self {
-        Self { owners, name, position, ..Self::default() }
+    pub(super) fn of(owners: Vec<Name>, name: Name, position: Option<usize>, home: ModuleId) -> Self {
+        Self { owners, name, position, home: Some(home), ..Self::default() }
     }
 }
 
@@ -49,7 +51,8 @@ impl<'t> Interp<'t> {
             None => (vec![function.name.clone()], None),
         };
         let at = (!is_init).then_some((closure.module, function.at));
-        let slot = Slot { owners, name, position, function: at, class, is_attribute: false };
+        let slot =
+            Slot { owners, name, position, function: at, class, is_attribute: false, home: Some(closure.module) };
         self.contradicted(state, &slot, declared)
     }
 
@@ -63,8 +66,9 @@ impl<'t> Interp<'t> {
         declared: Value,
     ) -> Value {
         let owners = self.heirs(class, "__init__");
-        let slot =
-            Slot { owners, name: name.clone(), position, function: None, class: Some(class), is_attribute: true };
+        let home = Some(self.class(class).module);
+        let name = name.clone();
+        let slot = Slot { owners, name, position, function: None, class: Some(class), is_attribute: true, home };
         self.contradicted(state, &slot, declared)
     }
 
@@ -145,17 +149,19 @@ impl<'t> Interp<'t> {
 
     /// Expressions that the tree gives for a slot; the flag says that only the name speaks for it.
     pub(super) fn given(&mut self, state: &mut State, slot: &Slot) -> Vec<(&'t Expr, View, bool)> {
-        let key = (slot.owners.clone(), slot.name.clone(), slot.position, slot.is_attribute);
+        let key = (slot.owners.clone(), slot.name.clone(), slot.position, slot.is_attribute, slot.home);
         if let Some(known) = self.given.get(&key) {
             return known.clone();
         }
         // A question inside itself finds nothing new.
         self.given.insert(key.clone(), Vec::new());
-        let names = self.names_of(&slot.owners);
+        let tree = self.tree;
+        let near = |id: &ModuleId| slot.home.is_none_or(|home| tree.may_know(*id, home));
+        let names = self.names_of(&slot.owners, &near);
         let mut out = Vec::new();
         let mut modules: BTreeSet<ModuleId> = BTreeSet::new();
         for name in &names {
-            modules.extend(self.tree.files_with_word(name));
+            modules.extend(self.tree.files_with_word(name).into_iter().filter(near));
         }
         for module in modules {
             let all = self.occurrences(module);
@@ -176,7 +182,7 @@ impl<'t> Interp<'t> {
                 }
             }
         }
-        for module in self.tree.files_with_word(&slot.name) {
+        for module in self.tree.files_with_word(&slot.name).into_iter().filter(near) {
             let all = self.occurrences(module);
             for call in &all.calls {
                 let named = call.arguments.iter().find(|each| each.way == Way::Name(slot.name.clone()));
@@ -203,11 +209,11 @@ impl<'t> Interp<'t> {
     }
 
     /// A name and the other names under which modules know it.
-    fn names_of(&mut self, owners: &[Name]) -> BTreeSet<Name> {
+    fn names_of(&mut self, owners: &[Name], near: &dyn Fn(&ModuleId) -> bool) -> BTreeSet<Name> {
         let mut names: BTreeSet<Name> = owners.iter().cloned().collect();
         let mut work: Vec<Name> = owners.to_vec();
         while let Some(name) = work.pop() {
-            for module in self.tree.files_with_word(&name) {
+            for module in self.tree.files_with_word(&name).into_iter().filter(|id| near(id)) {
                 let all = self.occurrences(module);
                 for (_, other) in all.renamed.iter().filter(|(each, _)| *each == name) {
                     if names.len() < NAMES && names.insert(other.clone()) {

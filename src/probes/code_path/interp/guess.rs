@@ -190,7 +190,14 @@ impl<'t> Interp<'t> {
                 {
                     self.guess_class_named(state, &class.name.clone(), view.module, asking);
                 } else if asking.calls.insert((view.module, function.at, name.clone())) {
-                    self.guess_given(state, function, here.class.map(|class| class.name.clone()), index, asking);
+                    self.guess_given(
+                        state,
+                        function,
+                        here.class.map(|class| class.name.clone()),
+                        index,
+                        view.module,
+                        asking,
+                    );
                 }
                 return;
             }
@@ -217,6 +224,7 @@ impl<'t> Interp<'t> {
         function: &'t Function,
         class: Option<Name>,
         index: usize,
+        home: ModuleId,
         asking: &mut Asking,
     ) {
         let owner = match (&*function.name, &class) {
@@ -225,7 +233,7 @@ impl<'t> Interp<'t> {
             _ => function.name.clone(),
         };
         let position = index.checked_sub(usize::from(class.is_some()));
-        let slot = super::evidence::Slot::of(vec![owner], function.parameters[index].name.clone(), position);
+        let slot = super::evidence::Slot::of(vec![owner], function.parameters[index].name.clone(), position, home);
         for (given, view, _) in self.given(state, &slot) {
             self.guess(state, given, view, asking);
         }

@@ -82,7 +82,7 @@ pub enum Exc {
 }
 
 /// What is asked of the tree: callees, the name and position given, and whether it is an attribute too.
-type Question = (Vec<Name>, Name, Option<usize>, bool);
+type Question = (Vec<Name>, Name, Option<usize>, bool, Option<ModuleId>);
 
 /// Calls inside calls.
 const DEPTH: usize = 150;

@@ -261,9 +261,10 @@ impl Interp<'_> {
             self.blur_collection(state, address, &name);
         }
         let Some(Cell::Instance { fields, .. }) = state.cell(address) else { return };
+        let module = self.class(class).module;
         let names: Vec<Name> = fields
             .keys()
-            .filter(|name| self.is_assigned_later(class, name) || self.tree.may_be_replaced(name))
+            .filter(|name| self.is_assigned_later(class, name) || self.tree.may_be_replaced_near(module, name))
             .cloned()
             .collect();
         for name in names {
