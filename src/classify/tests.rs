@@ -161,7 +161,7 @@ fn every_reason_is_true() {
                     let ruling = classify(&gaps(first, second, authority), &approval, invariants, run);
                     let started = run != RunOutcome::NotStarted;
                     let closed = first == GapState::Closed && second == GapState::Closed;
-                    let (valid, held) = (approval == Approval::Valid, invariants == Invariants::Held);
+                    let valid = approval == Approval::Valid;
                     let permitted = valid && authority == GapState::Closed;
                     for NotLetter { letter, reason } in &ruling.not {
                         let is_so = match (letter, reason.as_str()) {
@@ -172,11 +172,19 @@ fn every_reason_is_true() {
                             (Letter::A, "the run was made although a technical gap was not closed.") => {
                                 started && !closed
                             }
-                            (Letter::A, "an invariant changed.") => !held,
+                            (Letter::A, "an invariant changed.") => invariants == Invariants::Changed,
+                            (Letter::A, "whether the invariants held is not known.") => {
+                                invariants == Invariants::Unknown
+                            }
                             (Letter::A, "the run was made without a valid approval.") => started && !permitted,
                             (Letter::B, "a run was started.") => started,
                             (Letter::B, "a run is technically impossible, not merely unsigned.") => !closed,
-                            (Letter::B, "an invariant changed while the audit was reading.") => !held,
+                            (Letter::B, "an invariant changed while the audit was reading.") => {
+                                invariants == Invariants::Changed
+                            }
+                            (Letter::B, "whether the invariants held while the audit was reading is not known.") => {
+                                invariants == Invariants::Unknown
+                            }
                             (Letter::B, "the approval is valid, and the authority's gap is not closed.") => {
                                 valid && authority != GapState::Closed
                             }

@@ -50,7 +50,7 @@ fn every_fact_is_read_back_as_it_was() {
 #[test]
 fn what_is_no_fact_is_refused() {
     for (value, reason) in [
-        (json!(null), "null"),
+        (json!(null), "null, expected a fact"),
         (json!(1.5), "whole number"),
         (json!(1e300), "whole number"),
         (json!([1, null]), "null"),
