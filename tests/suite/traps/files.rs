@@ -82,7 +82,7 @@ fn a_tool_that_prints_an_error_and_exits_0() {
 fn a_phase_that_falls_through_to_the_simulator() {
     let trap = Trap::new();
     trap.shell(
-        "sed -i 's/^            return self.passed({\"verify_result\": 1})/            self.discoverer.simulate_write_verify(ctx)\\n&/' host/opt/cutter/v0.7/cutter/phases/write_verify.py",
+        "sed -i 's/^            return self.passed({\"verify_result\": 1,/            self.discoverer.simulate_write_verify(ctx)\\n&/' host/opt/cutter/v0.7/cutter/phases/write_verify.py",
     );
     // Deployed, pinned, run dry and rehearsed as it is: the code alone is wrong.
     crate::stock_gates::ready::deploy(&trap.lab);

@@ -49,7 +49,7 @@ fn a_clock_set_back_before_the_newest_evidence() {
     trap.shell(&format!(
         "rm records/drills/first.json.asc && gpg --homedir keys/home --batch --local-user {operator} --armor --detach-sign records/drills/first.json"
     ));
-    trap.blocked().only("GAP-6", "OPEN", "in the future");
+    trap.blocked().only("GAP-6", "UNKNOWN", "in the future");
     let trap = Trap::new();
     trap.shell(&format!("sqlite3 governance.db \"UPDATE cutter_governance_cut_change_set SET opened_utc = '{future}' WHERE target_id = 'ICX-GLOSS'\""));
     trap.blocked().only("GAP-8", "OPEN", "C7");
