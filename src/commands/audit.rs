@@ -43,7 +43,7 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
 }
 
 /// The stock templates, and those of the package's own `templates/` folder in their place.
-fn templates(loaded: &Loaded) -> Result<Templates, CommandError> {
+pub fn templates(loaded: &Loaded) -> Result<Templates, CommandError> {
     let mut templates = Templates::stock();
     let folder = loaded.place.package_dir.join("templates");
     let failed =

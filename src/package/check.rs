@@ -4,6 +4,7 @@
 //! reported again in its consequences.
 
 mod register;
+mod request;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use super::references::{Names, fill};
 use super::table::{Located, Reading, TableAt, TableReader, Value as _, places};
 use super::{Executor, Package, ProbeUse, Scheme, Trust};
 use crate::probes::{Limits, parse_duration};
+pub use request::RawRequest;
 
 /// Time for an audit where the package sets no limit.
 const AUDIT_LIMIT: std::time::Duration = std::time::Duration::from_secs(120);
@@ -41,6 +43,8 @@ pub struct Checked {
     pub measures: BTreeMap<String, (std::ops::Range<usize>, Option<ProbeUse>)>,
     /// The rows of `[[forbidden]]`.
     pub forbidden: Vec<RawForbidden>,
+    /// `[request]`; `None` where it is not given, or was reported.
+    pub request: Option<RawRequest>,
     /// The entries of `[params]` and `[paths]` that are in order, by reference: `params.x`.
     pub entries: Vec<Located<String>>,
 }
@@ -73,6 +77,7 @@ fn check_table<'a>(reading: Reading<'a>, table: &'a toml::de::DeTable<'a>) -> Ch
     if let Some(code_path) = &code_path {
         names.add("code_path", code_path.clone().unwrap_or(Value::Null));
     }
+    let request = raw.request.as_ref().and_then(|at| request::check(&reading, at, &names));
     let measures = raw.measures.iter().map(|entry| {
         let name = &entry.name.value;
         let at = TableAt::read(&reading, name, entry.value);
@@ -127,6 +132,7 @@ fn check_table<'a>(reading: Reading<'a>, table: &'a toml::de::DeTable<'a>) -> Ch
         gates: raw.header.gates.clone(),
         measures,
         forbidden: raw.forbidden.clone(),
+        request,
         entries: entries(&raw),
     }
 }

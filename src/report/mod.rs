@@ -17,7 +17,7 @@ mod set;
 pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
 pub use facts::{facts, plain};
 pub use lock::PackageLock;
-pub use publish::{Claim, LEDGER, LedgerLine, PublishError, read_ledger};
+pub use publish::{Claim, LEDGER, LedgerLine, PublishError, read_ledger, sync_dir, write_synced};
 pub use render::{RenderError, Templates, render};
 pub use replay::{ReplayError, Replayed, replay};
 pub use set::report_set;

@@ -164,7 +164,11 @@ impl Claim {
     }
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a new file and waits until it is on the disk.
+///
+/// # Errors
+/// When it exists, or cannot be written.
+pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create_new(path)?;
     file.write_all(bytes)?;
     file.sync_all()
@@ -176,7 +180,11 @@ fn append_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn sync_dir(path: &Path) -> io::Result<()> {
+/// Waits until a folder's entries are on the disk.
+///
+/// # Errors
+/// When it cannot be opened or written.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 

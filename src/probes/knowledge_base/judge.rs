@@ -30,12 +30,12 @@ pub struct ApprovalGate {
 
 impl ApprovalGate {
     /// Whether an approval for it names a review decision: the irreversible step, SG_2, does.
-    pub(super) fn wants_review_decision(&self) -> bool {
+    pub fn wants_review_decision(&self) -> bool {
         self.short() == "SG_2"
     }
 
     /// "SG_1" of "SG_1_cut_authz", as people call it.
-    pub(super) fn short(&self) -> &str {
+    pub fn short(&self) -> &str {
         match self.id.match_indices('_').nth(1) {
             Some((end, _)) if self.id.starts_with("SG_") => &self.id[..end],
             Some(_) | None => &self.id,

@@ -151,14 +151,9 @@ fn survey(settings: &Settings, door: &Door) -> Result<Fact, Missing> {
     };
     let documents = read_documents(&mut tree, settings, door);
     let requests = requests::read(settings, door, &mut tree);
-    let ttls = given_ttls(settings).expect("invariant: checked when the gate was loaded");
-    let gates = gate_ids(settings).into_iter().map(|id| ApprovalGate {
-        ttl_hours: ttl(&ttls, &id).expect("invariant: checked when the gate was loaded"),
-        id,
-    });
     let rules = Rules {
         macro_id: settings.required_text("macro_id").to_owned(),
-        gates: gates.collect(),
+        gates: approval_gates(settings),
         requests,
         threshold: sovereign.threshold,
         complete: tree.blocked.is_none()
@@ -167,6 +162,16 @@ fn survey(settings: &Settings, door: &Door) -> Result<Fact, Missing> {
         now: door.now(),
     };
     Ok(facts::collected(&tree, &documents, &rules, door, &sovereign))
+}
+
+/// The authorisation gates of settings that were checked.
+pub fn approval_gates(settings: &Settings) -> Vec<ApprovalGate> {
+    let ttls = given_ttls(settings).expect("invariant: checked when the gate was loaded");
+    let gates = gate_ids(settings).into_iter().map(|id| ApprovalGate {
+        ttl_hours: ttl(&ttls, &id).expect("invariant: checked when the gate was loaded"),
+        id,
+    });
+    gates.collect()
 }
 
 fn gate_ids(settings: &Settings) -> Vec<String> {
