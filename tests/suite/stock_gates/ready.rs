@@ -1,7 +1,7 @@
 //! The whole way from C to B with ordinary tools, as the real program sees it.
 
-use super::Lab;
 use super::revert::{PHASES, drill, record, runbook};
+use super::{Lab, approved};
 use assert_cmd::Command;
 
 /// Audits with the real program: exit code, letter and label, and the states by gap.
@@ -23,6 +23,7 @@ fn audit(lab: &Lab) -> (i32, String, Vec<(String, String)>) {
 fn every_technical_gap_closed_is_ready_for_approval() {
     let lab = Lab::new();
     assert_eq!(audit(&lab).1, "C BLOCKED_WITH_EXACT_O8_GAP");
+    approved::refused(&lab);
     // GAP-9: the release with live branches, deployed with its manifest, its pin and its commit.
     lab.follow("GAP-9");
     lab.shell(
@@ -57,6 +58,7 @@ fn every_technical_gap_closed_is_ready_for_approval() {
     assert_eq!((code, result.as_str()), (1, "C BLOCKED_WITH_EXACT_O8_GAP"));
     lab.shell("rm kb/approvals/broken.md");
     assert_eq!(audit(&lab).1, "B APPROVAL_READY");
+    approved::approved(&lab);
     // One fact less, and it is blocked again.
     lab.shell("rm records/drills/first.json.asc");
     assert_eq!(audit(&lab).1, "C BLOCKED_WITH_EXACT_O8_GAP");
