@@ -127,6 +127,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_the_record_of_this_run_says_that_it_began() {
+        let good = r#"{"format":"cutgate-consumed/1","run_id":"run-1","utc":"2026-05-21T10:15:00Z"}"#;
+        assert!(Consumed::parse(good.as_bytes(), "run-1").is_ok());
+        assert!(Consumed::parse(good.as_bytes(), "run-2").is_err());
+        let broken = ["", "{}", "null", &good[..40], &good.replace("/1", "/2"), &good.replace("utc", "at")];
+        for text in broken.into_iter().chain([good.replace('}', ",\"by\":1}").as_str()]) {
+            assert!(Consumed::parse(text.as_bytes(), "run-1").is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn run_ids_are_parsed_strictly() {
         let run_id = RunId::new("2026-05-21T10:15:00Z".parse().unwrap(), [0, 0xab, 1, 2]);
         assert_eq!(run_id.as_str(), "run-20260521T101500Z-00ab0102");

@@ -157,6 +157,14 @@ fn check_bound(
         reading.report(Diagnostic::error(reading.file, at(from..from + probe.len()), message).help(help));
         return None;
     };
+    if path.is_empty() {
+        reading.error(
+            &at(from..name.len()),
+            "this names a probe and no fact of it",
+            "add the fact: \"gate/probe.fact\"",
+        );
+        return None;
+    }
     let mut shape = used.shape();
     let mut from = from + probe.len() + 1;
     for part in path.split('.') {

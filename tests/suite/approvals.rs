@@ -8,8 +8,11 @@ use std::fs;
 use std::path::Path;
 
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
-use cutgate::evidence::{Fact, sha256_hex};
-use cutgate::gates::{self};
+use cutgate::evidence::{Digest256, Fact, PAYLOAD_FORMAT, Payload, ProbeId, RunId, sha256_hex};
+use cutgate::execute::document;
+use cutgate::gates::{self, Bound, RequestRules};
+use cutgate::package::Trust;
+use cutgate::probes::knowledge_base::ApprovalGate;
 use serde_json::json;
 
 use crate::harness::collect;
@@ -201,5 +204,87 @@ fn the_package_keeps_roles_apart() {
         let path = Path::new("tests/broken").join(fixture).join("cutgate.toml");
         let problems = gates::load(&path).expect_err(fixture);
         assert!(problems.diagnostics.iter().any(|it| it.message == message), "{fixture}: {problems}");
+    }
+}
+
+/// What a request tells several holders of keys to type is what makes their approval count, whatever the folders are
+/// called.
+#[test]
+fn two_of_three_sign_by_what_the_request_says() {
+    let keys = Keys::make();
+    let dir = tempfile::Builder::new().prefix("it's ").tempdir().expect("a folder");
+    let tree = Bound {
+        name: "gate/tree.digest".to_owned(),
+        probe: ProbeId("tree-manifest#0".to_owned()),
+        path: "digest".to_owned(),
+        digest: false,
+    };
+    let rules = RequestRules {
+        tree: tree.clone(),
+        bind: vec![tree],
+        target: "ICX-`rm -rf $HOME`\n---\nstatus: x".to_owned(),
+        requests: "requests".to_owned(),
+        gates: Vec::new(),
+        approvals: "kb".to_owned(),
+        gpg: format!("gpg --homedir {}", keys.home.path().display()),
+    };
+    let prints: Vec<_> = [&keys.ed, &keys.rsa, &keys.sub].map(|key| key.parse().expect("a fingerprint")).to_vec();
+    let trust = Trust {
+        keyring: "trusted.pgp".to_owned(),
+        sovereign: prints,
+        sovereign_threshold: 2,
+        operator: Vec::new(),
+        auditor: Vec::new(),
+    };
+    let digest = Digest256::of(PAYLOAD.as_bytes());
+    let payload = Payload {
+        format: PAYLOAD_FORMAT.to_owned(),
+        run_id: RunId::try_from(RUN.to_owned()).expect("a run id"),
+        utc: Utc::now(),
+        by: "operator".to_owned(),
+        host: "host".to_owned(),
+        macro_id: MACRO.to_owned(),
+        tool: "cutgate".to_owned(),
+        package_sha256: digest.clone(),
+        gates_sha256: digest.clone(),
+        templates_sha256: digest.clone(),
+        tree_digest: "0".repeat(64),
+        target: rules.target.clone(),
+        executor_argv: vec!["cut".to_owned(), "`a` | b\n# x".to_owned()],
+        executor_argv_sha256: digest.clone(),
+        bound: std::collections::BTreeMap::new(),
+        bound_sha256: digest.clone(),
+    };
+    let (requests, kb) = (dir.path().join("requests"), dir.path().join("kb"));
+    put(dir.path(), "trusted.pgp", &keys.ring());
+    put(dir.path(), &format!("requests/{RUN}/payload.json"), PAYLOAD.as_bytes());
+    fs::create_dir(&kb).expect("mkdir");
+    let collected = |name: &str| {
+        let settings = json!({
+            "root": "kb", "macro_id": MACRO, "requests": "requests", "keyring": "trusted.pgp",
+            "pinned": [keys.ed, keys.rsa, keys.sub], "threshold": 2,
+        });
+        let facts = collect("knowledge-base", dir.path(), settings).expect("facts");
+        let Some(Fact::List(candidates)) = facts.get("candidates") else { panic!("{facts:?}") };
+        let path = Fact::from(format!("kb/{name}"));
+        candidates.iter().find(|it| it.get("path") == Some(&path)).cloned().unwrap_or_else(|| panic!("{candidates:?}"))
+    };
+    for (id, ttl_hours) in [("SG_1_cut_authz", 24), ("SG_2_lifecycle_authz", 12)] {
+        let gate = ApprovalGate { id: id.to_owned(), ttl_hours };
+        let made = document(&gate, &payload, &digest, &rules, &trust, (&requests, &kb));
+        put(dir.path(), &format!("requests/{RUN}/{}", made.file), made.text.as_bytes());
+        let (sign, prepare): (Vec<_>, Vec<_>) =
+            made.commands.iter().cloned().partition(|it| it.contains("--local-user"));
+        assert_eq!(sign.len(), 3);
+        let type_in = |lines: &[String]| {
+            let script = lines.join("\n").replace("<the id of the fresh review decision>", "rd-7");
+            let output = std::process::Command::new("bash").args(["-ec", &script]).output().expect("bash");
+            assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        type_in(&[prepare, vec![sign[0].clone()]].concat());
+        assert_eq!(collected(&made.file).get("counts"), Some(&Fact::Bool(false)), "one of two");
+        type_in(&sign[1..2]);
+        let found = collected(&made.file);
+        assert_eq!(found.get("counts"), Some(&Fact::Bool(true)), "{found:?}");
     }
 }
