@@ -223,6 +223,7 @@ impl Situation<'_> {
             Letter::B if started => "a run was started.",
             Letter::B if self.blocked => "a run is technically impossible, not merely unsigned.",
             Letter::B if self.invariants == Invariants::Changed => "an invariant changed while the audit was reading.",
+            Letter::B if *self.approval == Approval::Valid => "an approval is valid, and not all that a run needs.",
             Letter::B => return format!("an approval is not absent and not valid: it is {}.", self.approval.word()),
             Letter::C if started => "a run was started, so that its outcome is the result.",
             Letter::C if self.permitted => "every technical gap is closed and the approval is valid.",

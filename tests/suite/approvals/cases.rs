@@ -208,7 +208,9 @@ fn when(t: &mut Table) {
 fn fields(t: &mut Table) {
     let upper = sha256_hex(PAYLOAD.as_bytes()).to_uppercase();
     let other = sha256_hex(b"another payload");
-    let cases: Vec<(&'static str, Vec<(&str, &str)>, &'static str)> = vec![
+    /// A name, the fields that are changed, and what is said.
+    type Changed<'a> = (&'static str, Vec<(&'a str, &'a str)>, &'static str);
+    let cases: Vec<Changed<'_>> = vec![
         ("another gate", vec![("gate", "SG_3_other")], "is for gate SG_3_other, which is none of"),
         ("two gates", vec![("gate", "SG_1_cut_authz, SG_2_lifecycle_authz")], "names several gates"),
         ("no gate", vec![("gate", "")], "names no gate"),
