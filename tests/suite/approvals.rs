@@ -15,7 +15,7 @@ use cutgate::package::Trust;
 use cutgate::probes::knowledge_base::ApprovalGate;
 use serde_json::json;
 
-use crate::harness::collect;
+use crate::harness::{as_nobody, collect, open_dir};
 use crate::keyring::Home;
 
 const MACRO: &str = "v0.6-o8-production-run-readiness-command-package";
@@ -190,6 +190,46 @@ fn exactly_the_valid_ones_count_and_each_other_one_says_why() {
     let wrong = cases.iter().filter_map(|case| judge(case).map(|said| format!("{}: {said}", case.name)));
     let wrong: Vec<_> = wrong.collect();
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+/// Invisible is not absent: what an approval hangs on and may not be read makes it unknown, and is never a reason to
+/// call it invalid or missing.
+#[test]
+fn what_may_not_be_read_makes_an_approval_unknown() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new();
+    let key = home.make_good("sovereign");
+    let dir = open_dir();
+    let text = approval(&[]);
+    let consumed = format!("requests/{RUN}/consumed.json");
+    put(dir.path(), &format!("requests/{RUN}/payload.json"), PAYLOAD.as_bytes());
+    put(dir.path(), "kb/a.md", text.as_bytes());
+    put(dir.path(), "kb/a.md.asc", &home.sign(&key, text.as_bytes(), &[]));
+    put(dir.path(), "trusted.pgp", &home.gpg(&["--batch", "--export", &key], b"").stdout);
+    let look = || {
+        let settings = json!({
+            "root": "kb", "macro_id": MACRO, "requests": "requests", "keyring": "trusted.pgp", "pinned": [key],
+        });
+        let facts = as_nobody(|| collect("knowledge-base", dir.path(), settings).expect("facts"));
+        let Some(Fact::List(candidates)) = facts.get("candidates") else { panic!("{facts:?}") };
+        (cutgate::classify::standing(&facts).word(), candidates[0].get("counts").cloned().expect("declared"))
+    };
+    assert_eq!(look(), ("valid", Fact::Bool(true)));
+    for name in ["trusted.pgp", "kb/a.md.asc", &format!("requests/{RUN}/payload.json"), &consumed, "requests"] {
+        let path = dir.path().join(name);
+        if name == consumed {
+            put(dir.path(), name, b"{}");
+        }
+        let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("chmod");
+        mode(0o000);
+        let (standing, counts) = look();
+        assert!(standing == "unknown" && matches!(counts, Fact::Missing(_)), "{name}: {standing} {counts:?}");
+        mode(0o755);
+        if name == consumed {
+            fs::remove_file(&path).expect("removed");
+        }
+    }
+    assert_eq!(look(), ("valid", Fact::Bool(true)));
 }
 
 /// A package that lets one key sign in two roles, or wants more signatures than there are keys, does not load.
