@@ -3,10 +3,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint licences bench
+.PHONY: help demo test lint licences bench fuzz mutants
 
 # The version that deny.toml was written for. A debug build of it takes two minutes and checks in two seconds.
 CARGO_DENY := 0.20.2
+# The version that .cargo/mutants.toml was written for.
+CARGO_MUTANTS := 27.1.0
 DEMO := target/demo
 
 help: ## show this list
@@ -33,7 +35,16 @@ licences: ## licences, bans and sources of all dependencies, by cargo-deny
 	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --version $(CARGO_DENY) --locked --debug
 	cargo deny --locked check --hide-inclusion-graph licenses bans sources
 
-bench: ## measure start-up and the laboratory's audit beside ordinary tools; writes docs/benchmarks.md
+bench: ## measure the released program beside its peers; writes docs/benchmarks.md
 	@scripts/require build bench
 	cargo build --locked --release
 	@scripts/bench
+
+fuzz: ## fuzz each reader of outside bytes for FUZZ_SECONDS (60); TARGETS="keybox certs" names some
+	@scripts/require build fuzz
+	@scripts/fuzz $(TARGETS)
+
+mutants: ## change the judging code bit by bit and see that a test fails; takes hours, ROOM=src/classify one room
+	@scripts/require build test
+	@cargo mutants --version >/dev/null 2>&1 || cargo install cargo-mutants --version $(CARGO_MUTANTS) --locked --debug
+	cargo mutants --output target $(if $(ROOM),--file '$(ROOM)*' --file '$(ROOM)/**')

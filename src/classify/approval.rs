@@ -17,7 +17,9 @@ pub fn standing(knowledge_base: &Fact) -> Approval {
         Some(_) => return Approval::Unknown("the candidates are not a list".to_owned()),
         None => return Approval::Unknown(whole(knowledge_base)),
     };
-    let claiming: Vec<_> = candidates.iter().filter(|candidate| is(candidate, "claims") != Some(false)).collect();
+    // A hole in the list is a document that could not be read; `complete` speaks for it below.
+    let read = candidates.iter().filter(|candidate| !matches!(candidate, Fact::Missing(_)));
+    let claiming: Vec<_> = read.filter(|candidate| is(candidate, "claims") != Some(false)).collect();
     if claiming.iter().any(|candidate| is(candidate, "claims") == Some(true) && is(candidate, "counts") == Some(true)) {
         return Approval::Valid;
     }
@@ -51,7 +53,8 @@ pub fn against(knowledge_base: &Fact) -> Vec<String> {
         Some(Fact::List(candidates)) => candidates.as_slice(),
         Some(_) | None => &[],
     };
-    let claiming = candidates.iter().filter(|candidate| is(candidate, "claims") != Some(false));
+    let read = candidates.iter().filter(|candidate| !matches!(candidate, Fact::Missing(_)));
+    let claiming = read.filter(|candidate| is(candidate, "claims") != Some(false));
     claiming.filter(|candidate| is(candidate, "counts") != Some(true)).flat_map(reasons).collect()
 }
 
@@ -82,7 +85,7 @@ fn is(fact: &Fact, name: &str) -> Option<bool> {
 fn reasons(candidate: &Fact) -> Vec<String> {
     let path = candidate.get("path").and_then(text).unwrap_or_else(|| "a document".to_owned());
     match candidate.get("reasons") {
-        Some(Fact::List(reasons)) if !reasons.is_empty() => {
+        Some(Fact::List(reasons)) if !reasons.is_empty() && reasons.iter().all(|reason| text(reason).is_some()) => {
             reasons.iter().filter_map(text).map(|reason| format!("{path}: {reason}")).collect()
         }
         Some(_) | None => vec![format!("{path}: it does not fulfil everything")],
@@ -165,5 +168,39 @@ mod tests {
             assert_eq!(standing(&with(facts(), "candidates", denied().into())).word(), "unknown");
         }
         assert_eq!(standing(&with(knowledge_base(&[], true), "complete", denied().into())).word(), "unknown");
+        for facts in [Fact::from(denied()), Fact::record([("candidates", denied().into())])] {
+            assert_eq!(standing(&facts), Approval::Unknown(denied().to_string()));
+        }
+        assert_eq!(standing(&Fact::record([])), Approval::Unknown("the evidence has no candidates".to_owned()));
+    }
+
+    /// A document that was not read is a hole among the candidates: it claims nothing, and `complete` speaks for it.
+    #[test]
+    fn a_hole_claims_nothing() {
+        for (candidates, expected) in
+            [(&[][..], "unknown"), (&[(true, "valid")], "valid"), (&[(true, "invalid")], "invalid")]
+        {
+            let facts = knowledge_base(candidates, false);
+            let Some(Fact::List(mut items)) = facts.get("candidates").cloned() else { panic!("a list") };
+            items.push(denied().into());
+            let facts = with(facts, "candidates", Fact::list(items));
+            assert_eq!(standing(&facts).word(), expected, "{candidates:?}");
+            assert!(against(&facts).iter().all(|reason| reason.starts_with("kb/a.md: ")));
+        }
+    }
+
+    #[test]
+    fn what_does_not_count_says_which_document_and_why() {
+        let invalid = |reasons: &[&str]| Approval::Invalid(reasons.iter().map(|text| (*text).to_owned()).collect());
+        assert_eq!(standing(&knowledge_base(&[(true, "invalid")], true)), invalid(&["kb/a.md: invalid"]));
+        let bare = |fields: Vec<(&str, Fact)>| {
+            let fields = [("claims", Fact::Bool(true)), ("counts", Fact::Bool(false))].into_iter().chain(fields);
+            with(knowledge_base(&[], true), "candidates", Fact::list([Fact::record(fields)]))
+        };
+        let nothing = ["a document: it does not fulfil everything"];
+        for fields in [vec![], vec![("reasons", Fact::list([]))], vec![("reasons", Fact::list([Fact::Int(1)]))]] {
+            assert_eq!(standing(&bare(fields.clone())), invalid(&nothing));
+            assert_eq!(against(&bare(fields)), nothing);
+        }
     }
 }

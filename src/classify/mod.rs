@@ -114,6 +114,8 @@ pub enum Invariants {
     Held,
     /// At least one changed during the audit.
     Changed,
+    /// It cannot be told: one could not be read before and after, or the clock went back, so that no age is one.
+    Unknown,
 }
 
 /// The result with everything that is said about it.
@@ -171,7 +173,8 @@ pub fn classify(gaps: &[GapStanding], approval: &Approval, invariants: Invariant
             (Letter::D, "PRODUCTION_RUN_NOT_VERIFIED", "COMPENSATION_REQUIRED")
         }
         (RunOutcome::Interrupted, _, _, _) => (Letter::D, "PRODUCTION_RUN_NOT_VERIFIED", "INTERRUPTED"),
-        (RunOutcome::NotStarted, false, _, _) | (RunOutcome::NotStarted, true, _, Invariants::Changed) => {
+        (RunOutcome::NotStarted, false, _, _)
+        | (RunOutcome::NotStarted, true, _, Invariants::Changed | Invariants::Unknown) => {
             (Letter::C, "BLOCKED_WITH_EXACT_O8_GAP", "")
         }
         (RunOutcome::NotStarted, true, Approval::Absent, Invariants::Held) => (Letter::B, "APPROVAL_READY", ""),
@@ -219,11 +222,17 @@ impl Situation<'_> {
             Letter::A if self.run != RunOutcome::Verified => "the state after the run was not verified by re-reading.",
             Letter::A if self.blocked => "the run was made although a technical gap was not closed.",
             Letter::A if self.invariants == Invariants::Changed => "an invariant changed.",
+            Letter::A if self.invariants == Invariants::Unknown => "whether the invariants held is not known.",
             Letter::A => "the run was made without a valid approval.",
             Letter::B if started => "a run was started.",
             Letter::B if self.blocked => "a run is technically impossible, not merely unsigned.",
             Letter::B if self.invariants == Invariants::Changed => "an invariant changed while the audit was reading.",
-            Letter::B if *self.approval == Approval::Valid => "an approval is valid, and not all that a run needs.",
+            Letter::B if self.invariants == Invariants::Unknown => {
+                "whether the invariants held while the audit was reading is not known."
+            }
+            Letter::B if *self.approval == Approval::Valid => {
+                "the approval is valid, and the authority's gap is not closed."
+            }
             Letter::B => return format!("an approval is not absent and not valid: it is {}.", self.approval.word()),
             Letter::C if started => "a run was started, so that its outcome is the result.",
             Letter::C if self.permitted => "every technical gap is closed and the approval is valid.",

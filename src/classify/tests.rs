@@ -10,7 +10,7 @@ const RUNS: [RunOutcome; 6] = [
     RunOutcome::CompensationRequired,
     RunOutcome::Interrupted,
 ];
-const INVARIANTS: [Invariants; 2] = [Invariants::Held, Invariants::Changed];
+const INVARIANTS: [Invariants; 3] = [Invariants::Held, Invariants::Changed, Invariants::Unknown];
 
 fn approvals() -> Vec<Approval> {
     vec![
@@ -147,7 +147,7 @@ fn an_approval_of_another_step_is_said_to_be_one() {
     let gaps = gaps(GapState::Closed, GapState::Closed, GapState::Open);
     let ruling = classify(&gaps, &Approval::Valid, Invariants::Held, RunOutcome::NotStarted);
     assert_eq!(ruling.letter, Letter::C);
-    let reason = "an approval is valid, and not all that a run needs.";
+    let reason = "the approval is valid, and the authority's gap is not closed.";
     assert!(ruling.not.iter().any(|not| not.letter == Letter::B && not.reason == reason), "{ruling:?}");
 }
 
@@ -158,4 +158,72 @@ fn no_gaps_is_blocked() {
     assert_eq!(ruling.letter, Letter::C);
     let only = [gap("GAP-7", GapClass::Authority, GapState::Closed, 1)];
     assert_eq!(classify(&only, &Approval::Valid, Invariants::Held, RunOutcome::NotStarted).letter, Letter::C);
+}
+
+/// Every reason that is given for not being some letter is so.
+#[test]
+fn every_reason_is_true() {
+    let mut given = std::collections::BTreeSet::new();
+    for (first, second, authority) in every_state() {
+        for approval in approvals() {
+            for invariants in INVARIANTS {
+                for run in RUNS {
+                    let ruling = classify(&gaps(first, second, authority), &approval, invariants, run);
+                    let started = run != RunOutcome::NotStarted;
+                    let closed = first == GapState::Closed && second == GapState::Closed;
+                    let valid = approval == Approval::Valid;
+                    let permitted = valid && authority == GapState::Closed;
+                    for NotLetter { letter, reason } in &ruling.not {
+                        let is_so = match (letter, reason.as_str()) {
+                            (Letter::A, "no run was started.") => !started,
+                            (Letter::A, "the state after the run was not verified by re-reading.") => {
+                                started && run != RunOutcome::Verified
+                            }
+                            (Letter::A, "the run was made although a technical gap was not closed.") => {
+                                started && !closed
+                            }
+                            (Letter::A, "an invariant changed.") => invariants == Invariants::Changed,
+                            (Letter::A, "whether the invariants held is not known.") => {
+                                invariants == Invariants::Unknown
+                            }
+                            (Letter::A, "the run was made without a valid approval.") => started && !permitted,
+                            (Letter::B, "a run was started.") => started,
+                            (Letter::B, "a run is technically impossible, not merely unsigned.") => !closed,
+                            (Letter::B, "an invariant changed while the audit was reading.") => {
+                                invariants == Invariants::Changed
+                            }
+                            (Letter::B, "whether the invariants held while the audit was reading is not known.") => {
+                                invariants == Invariants::Unknown
+                            }
+                            (Letter::B, "the approval is valid, and the authority's gap is not closed.") => {
+                                valid && authority != GapState::Closed
+                            }
+                            (Letter::B, other) => {
+                                let said = other.strip_prefix("an approval is not absent and not valid: it is ");
+                                let word = if approval == Approval::Absent { "unknown" } else { approval.word() };
+                                let unseen = authority == GapState::Unknown || approval != Approval::Absent;
+                                !valid && unseen && said == Some(format!("{word}.").as_str())
+                            }
+                            (Letter::C, "a run was started, so that its outcome is the result.") => started,
+                            (Letter::C, "every technical gap is closed and the approval is valid.") => {
+                                closed && permitted
+                            }
+                            (Letter::C, "every technical gap is closed; only the approval is missing.") => {
+                                closed && approval == Approval::Absent
+                            }
+                            (Letter::D, "no run was started; nothing to roll back.") => !started,
+                            (Letter::D, "the run ended verified.") => run == RunOutcome::Verified,
+                            (Letter::A | Letter::C | Letter::D, _) => false,
+                        };
+                        assert!(
+                            is_so,
+                            "{letter:?}, {reason:?}: {first:?} {second:?} {authority:?} {approval:?} {run:?}"
+                        );
+                        given.insert(reason.clone());
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(given.len(), 19, "every reason is given somewhere: {given:#?}");
 }

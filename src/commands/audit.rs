@@ -1,44 +1,63 @@
 //! `audit`: collect, evaluate, classify, publish, print.
 
+use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use super::cli::{AuditArgs, Required};
+use super::interrupt::Interrupts;
 use super::{CommandError, output, session};
 use crate::classify::{Letter, RunOutcome};
-use crate::evidence::{Evidence, canonical_json};
+use crate::evidence::{Evidence, Recorded};
 use crate::gates::{GapState, Gate, Loaded, evaluate};
+use crate::report::escape::terminal;
 use crate::report::format::Judged;
-use crate::report::{Claim, Dossier, Templates, exit_code, gate_views, report_set, utc};
+use crate::report::{Claim, Dossier, Templates, exit_code, gate_views, newest, report_set, utc};
 
 pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
+    let interrupts = Interrupts::heard();
     let outputs = output::outputs(&args.format)?;
     let loaded = session::load(package)?;
     if !args.only.is_empty() {
-        return only(&loaded, args, &outputs);
+        return only(&loaded, args, &outputs, &interrupts);
     }
     let templates = templates(&loaded)?;
     let gates: Vec<&Gate> = loaded.gates.iter().collect();
-    let session::Collected { mut evidence, secrets } = session::collect_evidence(&loaded, &gates, true);
-    evidence.process.recomputed = recomputes(&loaded, &evidence)?;
     let root = args.out.clone().unwrap_or_else(|| loaded.place.package_dir.join("reports"));
-    let claim = Claim::take(&root, evidence.now)?;
+    let newest = newest(&root)?;
+    let session::Collected { mut evidence, secrets } =
+        session::collect_evidence(&loaded, &gates, true, newest, &interrupts);
+    // Said before it is done, so that the bytes that are published are the ones that are judged twice. Where the
+    // two differ nothing is published.
+    evidence.process.recomputed = true;
+    let evidence = ManuallyDrop::new(Recorded::of(ManuallyDrop::into_inner(evidence)));
+    let dossier = judged_twice(&loaded, &evidence)?;
+    let claim = Claim::take(&root, evidence.evidence.now)?;
     let shown = root.join(claim.folder()).display().to_string();
     // What is recorded names the folder as it lies beside the ledger; what is printed names it as it can be opened.
-    let recorded = Dossier::assemble(&loaded, &evidence, RunOutcome::NotStarted, &claim.number(), claim.folder());
+    let recorded = dossier.published(&claim.number(), claim.folder(), &evidence.evidence);
     let files = report_set(&loaded, &templates, &evidence, &recorded)?;
     let ruling = &recorded.result.ruling;
-    claim.publish(&files, ruling.letter.word(), &ruling.label, &secrets)?;
+    let lost = claim.lost().to_vec();
+    interrupts.undisturbed(|published| {
+        claim.publish(&files, ruling.letter.word(), &ruling.label, &secrets)?;
+        *published = Some(format!("{shown} was published whole before that; see it with cutgate verify"));
+        Ok::<_, CommandError>(())
+    })?;
+    for folder in lost {
+        anstream::eprintln!(
+            "warning: {} is in no line of the ledger and is not a report: an audit was cut off while it published; \
+             its number is not used again",
+            terminal(&root.join(folder).display().to_string())
+        );
+    }
     let required = match args.require {
         Required::A => Letter::A,
         Required::B => Letter::B,
     };
     // The exit code is fixed before any format is rendered.
     let code = exit_code(&recorded, required);
-    output::write(
-        &outputs,
-        &Dossier { reports_dir: shown, place: session::shown(&loaded.place), ..recorded },
-        &secrets,
-    )?;
+    let shown = Dossier { reports_dir: shown, place: session::shown(&loaded.place), ..recorded };
+    output::write(&outputs, &shown, &secrets, &interrupts)?;
     Ok(code)
 }
 
@@ -64,29 +83,35 @@ pub fn templates(loaded: &Loaded) -> Result<Templates, CommandError> {
     Ok(templates)
 }
 
-/// Writes the evidence in its canonical form, reads it back, and judges it a second time: what is published
-/// is what the recorded evidence says.
-fn recomputes(loaded: &Loaded, evidence: &Evidence) -> Result<bool, CommandError> {
-    let again: Evidence = serde_json::from_slice(&canonical_json(evidence))
+/// Judges the evidence, reads its recorded bytes back, and judges these: what is published is what the recorded
+/// evidence says.
+fn judged_twice(loaded: &Loaded, recorded: &Recorded) -> Result<Dossier, CommandError> {
+    let again: Evidence = serde_json::from_slice(&recorded.bytes)
         .map_err(|error| CommandError::Internal(format!("the evidence cannot be read back: {error}")))?;
-    let dossier = |evidence: &Evidence| Dossier::assemble(loaded, evidence, RunOutcome::NotStarted, "", "");
-    if again == *evidence && dossier(&again) == dossier(evidence) {
-        return Ok(true);
+    let dossier = Dossier::assemble(loaded, recorded, RunOutcome::NotStarted);
+    let same = again == *recorded.evidence
+        && Dossier::assemble(loaded, &Recorded::of(again), RunOutcome::NotStarted) == dossier;
+    if same {
+        return Ok(dossier);
     }
     Err(CommandError::Internal("the recorded evidence does not give the same result".to_owned()))
 }
 
 /// Judges some gates: states, no letter, no reports.
-fn only(loaded: &Loaded, args: &AuditArgs, outputs: &[output::Output]) -> Result<u8, CommandError> {
+fn only(
+    loaded: &Loaded,
+    args: &AuditArgs,
+    outputs: &[output::Output],
+    interrupts: &Interrupts,
+) -> Result<u8, CommandError> {
     if args.out.is_some() {
         let message = "--only judges some gates and publishes nothing: leave --out away";
         return Err(CommandError::Usage(message.to_owned()));
     }
     output::check_some(outputs)?;
     let gates = args.only.iter().map(|name| session_gate(loaded, name)).collect::<Result<Vec<_>, _>>()?;
-    let session::Collected { evidence, secrets } = session::collect_evidence(loaded, &gates, false);
-    let chosen: Vec<Gate> = gates.iter().map(|gate| (*gate).clone()).collect();
-    let findings = evaluate(&chosen, &loaded.package, &evidence);
+    let session::Collected { evidence, secrets } = session::collect_evidence(loaded, &gates, false, None, interrupts);
+    let findings = evaluate(gates.iter().copied(), &loaded.package, &evidence);
     let code = if findings.iter().any(|finding| finding.state == GapState::Unknown) {
         3
     } else {
@@ -99,7 +124,7 @@ fn only(loaded: &Loaded, args: &AuditArgs, outputs: &[output::Output]) -> Result
         place: &session::shown(&loaded.place),
         dossier: None,
     };
-    output::write_some(outputs, &judged, &secrets)?;
+    output::write_some(outputs, &judged, &secrets, interrupts)?;
     Ok(code)
 }
 

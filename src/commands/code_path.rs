@@ -35,7 +35,7 @@ pub fn run(args: &CodePathArgs) -> Result<u8, CommandError> {
         ("config".to_owned(), config),
         ("order".to_owned(), json!(order)),
     ]);
-    let settings = Settings(settings.into_iter().collect());
+    let settings: Settings = settings.into_iter().collect();
     let probe = probes::find(KIND).expect("invariant: the registry holds this kind");
     let problems = probe.check(&settings);
     if !problems.is_empty() {
@@ -56,7 +56,7 @@ pub fn run(args: &CodePathArgs) -> Result<u8, CommandError> {
         GapState::Open | GapState::Partial => 1,
     };
     let facts = match &found {
-        Ok(facts) => plain(facts),
+        Ok(facts) => answers(plain(facts)),
         Err(missing) => plain(&Fact::from(missing.clone())),
     };
     let gates = vec![GateView { finding, report: String::new(), line: 0 }];
@@ -71,6 +71,19 @@ pub fn run(args: &CodePathArgs) -> Result<u8, CommandError> {
         output.put(&text)?;
     }
     Ok(code)
+}
+
+/// The facts with the word `unknown` where one of the three answers is missing: that is the answer here, and
+/// `blocked_by` says why.
+fn answers(mut facts: Json) -> Json {
+    for phase in facts["phases"].as_array_mut().into_iter().flatten() {
+        for key in ["live_write", "simulator_reachable", "guarded"] {
+            if phase[key].is_object() {
+                phase[key] = json!("unknown");
+            }
+        }
+    }
+    facts
 }
 
 /// The formats that can show it.
@@ -150,7 +163,7 @@ fn finding(found: &Result<Fact, Missing>) -> Finding {
     let text = |name: &str| match facts {
         Some(Fact::Map(map)) => match map.get(name) {
             Some(Fact::Text(text)) => Ok(text.clone()),
-            Some(Fact::Missing(missing)) => Err(missing.to_string()),
+            Some(Fact::Missing(missing)) => Err(format!("{}: {}", missing.tried, missing.said)),
             Some(_) | None => Err(format!("the analysis gives no {name}")),
         },
         Some(_) | None => Err(found.as_ref().err().map_or_else(String::new, ToString::to_string)),

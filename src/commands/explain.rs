@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::cli::ExplainArgs;
+use super::interrupt::Interrupts;
 use super::{CommandError, audit, output, session};
 use crate::evidence::{Evidence, Reading};
 use crate::gates::expr::Step;
@@ -23,7 +24,9 @@ pub fn run(package: &Path, args: &ExplainArgs) -> Result<u8, CommandError> {
     };
     let loaded = session::load(package)?;
     let gate = audit::session_gate(&loaded, &args.gate)?;
-    let session::Collected { evidence, secrets } = session::collect_evidence(&loaded, &[gate], false);
+    let interrupts = Interrupts::heard();
+    let session::Collected { evidence, secrets } =
+        session::collect_evidence(&loaded, &[gate], false, None, &interrupts);
     let finding = evaluate(std::slice::from_ref(gate), &loaded.package, &evidence).remove(0);
     let steps = explain(gate, &loaded.package, &evidence);
     output::to_stdout_without(&secrets, &render(gate, &finding, &steps, &evidence))?;

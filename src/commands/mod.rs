@@ -9,6 +9,7 @@ mod demo;
 mod explain;
 mod gates;
 mod init;
+mod interrupt;
 mod output;
 mod request;
 mod session;

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::CommandError;
+use super::interrupt::Interrupts;
 use crate::probes::Secrets;
 use crate::report::Dossier;
 use crate::report::PublishError;
@@ -86,13 +87,18 @@ pub fn named(name: &str) -> Result<&'static Format, CommandError> {
 ///
 /// # Errors
 /// A file that cannot be written, a secret value.
-pub fn write(outputs: &[Output], dossier: &Dossier, secrets: &Secrets) -> Result<(), CommandError> {
+pub fn write(
+    outputs: &[Output],
+    dossier: &Dossier,
+    secrets: &Secrets,
+    interrupts: &Interrupts,
+) -> Result<(), CommandError> {
     for output in outputs {
         let text = (output.format.render)(dossier, output.file.is_none());
         match &output.file {
             Some(path) => {
                 without(secrets, &text, &path.display().to_string())?;
-                to_file(path, text.as_bytes())?;
+                interrupts.undisturbed(|_| to_file(path, text.as_bytes()))?;
             }
             None => to_stdout_without(secrets, &text)?,
         }
@@ -104,13 +110,18 @@ pub fn write(outputs: &[Output], dossier: &Dossier, secrets: &Secrets) -> Result
 ///
 /// # Errors
 /// As [`write`]; a format that needs a result, as [`check_some`] finds before anything is read.
-pub fn write_some(outputs: &[Output], judged: &Judged<'_>, secrets: &Secrets) -> Result<(), CommandError> {
+pub fn write_some(
+    outputs: &[Output],
+    judged: &Judged<'_>,
+    secrets: &Secrets,
+    interrupts: &Interrupts,
+) -> Result<(), CommandError> {
     for output in outputs {
         let text = some(output)?(judged);
         match &output.file {
             Some(path) => {
                 without(secrets, &text, &path.display().to_string())?;
-                to_file(path, text.as_bytes())?;
+                interrupts.undisturbed(|_| to_file(path, text.as_bytes()))?;
             }
             None => to_stdout_without(secrets, &text)?,
         }

@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read as _;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
+use super::interrupt::Interrupts;
 use super::{CommandError, audit, output, session};
 use crate::classify::RunOutcome;
-use crate::evidence::{Digest256, RunId, canonical_json};
+use crate::evidence::{Digest256, Recorded, RunId, canonical_json};
 use crate::execute::{Document, blocking, document, payload, write};
 use crate::gates::{Gate, Loaded};
-use crate::report::Dossier;
 use crate::report::escape::terminal;
+use crate::report::{Dossier, newest};
 
 pub fn run(package: &Path) -> Result<u8, CommandError> {
+    let interrupts = Interrupts::heard();
     let loaded = session::load(package)?;
     let Some(rules) = &loaded.request else {
         let message = "the package has no [request]: say there what a run is bound to (docs/approvals.md)";
@@ -21,14 +24,17 @@ pub fn run(package: &Path) -> Result<u8, CommandError> {
     };
     let templates = audit::templates(&loaded)?;
     let gates: Vec<&Gate> = loaded.gates.iter().collect();
-    let session::Collected { evidence, secrets } = session::collect_evidence(&loaded, &gates, true);
-    let dossier = Dossier::assemble(&loaded, &evidence, RunOutcome::NotStarted, "", "");
-    let reasons = blocking(&dossier);
+    let newest = newest(&loaded.place.package_dir.join("reports"))?;
+    let session::Collected { evidence, secrets } =
+        session::collect_evidence(&loaded, &gates, true, newest, &interrupts);
+    let recorded = ManuallyDrop::new(Recorded::of(ManuallyDrop::into_inner(evidence)));
+    let evidence = &*recorded.evidence;
+    let reasons = blocking(&Dossier::assemble(&loaded, &recorded, RunOutcome::NotStarted));
     if !reasons.is_empty() {
         return Err(CommandError::Refused(reasons));
     }
     let run_id = RunId::new(evidence.now, random()?);
-    let payload = payload(&loaded, rules, &evidence, &templates, run_id).map_err(CommandError::Refused)?;
+    let payload = payload(&loaded, rules, evidence, &templates, run_id).map_err(CommandError::Refused)?;
     let bytes = canonical_json(&payload);
     let sha256 = Digest256::of(&bytes);
     let (requests, approvals) = (typed(&loaded, &rules.requests), typed(&loaded, &rules.approvals));
@@ -41,7 +47,12 @@ pub fn run(package: &Path) -> Result<u8, CommandError> {
         documents.iter().map(|document| (document.file.clone(), document.text.clone().into_bytes())).collect();
     files.insert("payload.json".to_owned(), bytes);
     files.insert("payload.json.sha256".to_owned(), format!("{sha256}  payload.json\n").into_bytes());
-    let folder = write(&loaded.place.locate(Path::new(&rules.requests)), &payload.run_id, &files, &secrets)?;
+    let requests = loaded.place.locate(Path::new(&rules.requests));
+    let folder = interrupts.undisturbed(|done| {
+        let folder = write(&requests, &payload.run_id, &files, &secrets)?;
+        *done = Some(format!("the run was requested before that; {} is whole", folder.display()));
+        Ok::<_, CommandError>(folder)
+    })?;
     let mut said = format!("run {}\npayload sha256 {sha256}\nfolder {}\n", payload.run_id, folder.display());
     let keys = loaded.package.trust.sovereign.len();
     for document in &documents {

@@ -2,39 +2,56 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::mem::ManuallyDrop;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::Instant as Monotonic;
 
 use super::CommandError;
+use super::interrupt::Interrupts;
 use crate::evidence::{EVIDENCE_FORMAT, Evidence, Instant, ProbeId, Process};
 use crate::gates::{self, Gate, Loaded};
-use crate::probes::{Collection, Place, Question, Secrets, collect};
+use crate::probes::{Collection, Place, Question, Secrets, collect_until};
 
-/// Loads a package and shows its warnings on standard error.
+/// Loads a package and shows its warnings on standard error. It is not taken apart again: the command's end is the
+/// process's end, and the system takes all of it at once.
 ///
 /// # Errors
 /// Every problem in its files; a root prefix that is not there, below which everything would read as absent.
-pub fn load(path: &Path) -> Result<Loaded, CommandError> {
+pub fn load(path: &Path) -> Result<ManuallyDrop<Loaded>, CommandError> {
     let loaded = gates::load(path).map_err(CommandError::Problems)?;
     if !loaded.warnings.diagnostics.is_empty() {
         anstream::eprintln!("{}", loaded.warnings.render(true).trim_end());
     }
-    if let Some(root) = loaded.place.root.as_ref().filter(|root| !root.is_dir()) {
+    if let Some(root) = loaded.place.root.as_ref().filter(|root| is_known_not_a_folder(root, &loaded)) {
         let message = format!("the root prefix {} is not a directory; correct `root` in [paths]", root.display());
         return Err(CommandError::Usage(message));
     }
-    Ok(loaded)
+    Ok(ManuallyDrop::new(loaded))
+}
+
+/// Whether the root prefix is known to be no folder. Where it does not answer in time, the probes find that out and say so.
+fn is_known_not_a_folder(root: &Path, loaded: &Loaded) -> bool {
+    let (sender, receiver) = mpsc::channel();
+    let root = root.to_owned();
+    let looks = std::thread::Builder::new().spawn(move || sender.send(root.is_dir()));
+    looks.is_ok() && receiver.recv_timeout(loaded.package.limits.read) == Ok(false)
 }
 
 /// A place with its folders relative to the working directory where they lie below it, as a person who stands
-/// there, or a code host that checks out there, names them.
+/// there, or a code host that checks out there, names them. The root prefix is not looked at, for it may not answer.
 pub fn shown(place: &Place) -> Place {
     let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
-    let relative = |path: &Path| {
-        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        here.as_ref().and_then(|here| real.strip_prefix(here).ok()).map_or(real.clone(), Path::to_owned)
+    let relative = |path: PathBuf| match here.as_ref().and_then(|here| path.strip_prefix(here).ok()) {
+        Some(below) => below.to_owned(),
+        None => path,
     };
-    Place { package_dir: relative(&place.package_dir), root: place.root.as_deref().map(relative) }
+    let package = place.package_dir.canonicalize().unwrap_or_else(|_| place.package_dir.clone());
+    let root = place.root.as_ref().map(|root| match root.strip_prefix(&place.package_dir) {
+        Ok(inside) => package.join(inside),
+        Err(_) => std::path::absolute(root).unwrap_or_else(|_| root.clone()),
+    });
+    Place { root: root.map(relative), package_dir: relative(package) }
 }
 
 /// Replaces standard input by `/dev/null`, so that nothing can be asked of a person.
@@ -57,14 +74,20 @@ pub fn now() -> Instant {
 
 /// Evidence with the secret values that were met while it was collected.
 pub struct Collected {
-    /// The evidence.
-    pub evidence: Evidence,
+    /// The evidence; not taken apart again, as the package is not.
+    pub evidence: ManuallyDrop<Evidence>,
     /// For scanning what is published.
     pub secrets: Secrets,
 }
 
-/// Reads everything that `gates` ask for, and the invariants before and after.
-pub fn collect_evidence(loaded: &Loaded, gates: &[&Gate], with_measures: bool) -> Collected {
+/// Reads everything that `gates` ask for, and the invariants before and after. Does not return when a signal came.
+pub fn collect_evidence(
+    loaded: &Loaded,
+    gates: &[&Gate],
+    with_measures: bool,
+    newest: Option<Instant>,
+    interrupts: &Interrupts,
+) -> Collected {
     let stdin_closed = close_stdin();
     let secrets = Secrets::default();
     keep_environment_secrets(loaded, &secrets);
@@ -89,11 +112,16 @@ pub fn collect_evidence(loaded: &Loaded, gates: &[&Gate], with_measures: bool) -
         BTreeMap::new()
     };
     let mut progress = Progress::new();
-    let before = collect(&measures, &collection, |kind, left| progress.say("before", kind, left));
-    let probes = collect(&questions, &collection, |kind, left| progress.say("read", kind, left));
-    let after = collect(&measures, &collection, |kind, left| progress.say("after", kind, left));
+    let stop = interrupts.stop();
+    let before = collect_until(&measures, &collection, stop, |kind, left| progress.say("before", kind, left));
+    let probes = collect_until(&questions, &collection, stop, |kind, left| progress.say("read", kind, left));
+    let after = collect_until(&measures, &collection, stop, |kind, left| progress.say("after", kind, left));
+    // Last of all, so that everything that the gates rest on stood until the end. The measures are compared instead.
+    let (before, probes, after) = (before.observations(), probes.settled(), after.observations());
     progress.clear();
-    let process = Process { stdin_closed, secrets_known: secrets.count() as u64, recomputed: false };
+    interrupts.checkpoint();
+    let secrets_known = secrets.count() as u64;
+    let process = Process { stdin_closed, secrets_known, recomputed: false, newest_before: newest };
     let evidence = Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
         now: collection.now,
@@ -103,7 +131,7 @@ pub fn collect_evidence(loaded: &Loaded, gates: &[&Gate], with_measures: bool) -
         before,
         after,
     };
-    Collected { evidence, secrets }
+    Collected { evidence: ManuallyDrop::new(evidence), secrets }
 }
 
 /// The values of the executor's environment variables are secrets until the opposite is known.

@@ -2,6 +2,7 @@
 
 use super::cli::VerifyArgs;
 use super::{CommandError, output};
+use crate::report::escape::terminal;
 use crate::report::replay;
 
 pub fn run(args: &VerifyArgs) -> Result<u8, CommandError> {
@@ -18,6 +19,13 @@ pub fn run(args: &VerifyArgs) -> Result<u8, CommandError> {
         proved.files.len(),
         proved.ledger_lines
     );
+    let lost = |folder: &String| {
+        format!(
+            "no report: {}, which is in no line of the ledger (an audit was cut off, or a line is gone)\n",
+            terminal(folder)
+        )
+    };
+    let text = text + &proved.without_line.iter().map(lost).collect::<String>();
     output::to_stdout(&text)?;
     Ok(0)
 }

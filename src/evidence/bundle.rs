@@ -1,10 +1,11 @@
 //! The bundle: every probe's facts or reason, with provenance, as it is written to `evidence.json`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest256, Fact, Instant, Missing};
+use super::{Digest256, Fact, Instant, Missing, canonical_json};
 
 /// The format of the bundle; readers refuse what they do not know.
 pub const EVIDENCE_FORMAT: &str = "cutgate-evidence/1";
@@ -93,6 +94,10 @@ pub struct Process {
     pub secrets_known: u64,
     /// Whether the findings and the result were computed twice from the recorded evidence, with equal answers.
     pub recomputed: bool,
+    /// The instant of the newest audit that the ledger named when this one began; none where it named none. It is left
+    /// out of the file then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_before: Option<Instant>,
 }
 
 /// Everything that one audit read.
@@ -113,4 +118,23 @@ pub struct Evidence {
     pub before: BTreeMap<String, Observation>,
     /// The invariants again, read at the end.
     pub after: BTreeMap<String, Observation>,
+}
+
+/// Evidence with the bytes that are published of it, which are made once.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// What was read.
+    pub evidence: Arc<Evidence>,
+    /// Its canonical JSON: `evidence.json`.
+    pub bytes: Vec<u8>,
+    /// The digest of these bytes.
+    pub sha256: Digest256,
+}
+
+impl Recorded {
+    /// The evidence in its canonical form.
+    pub fn of(evidence: Evidence) -> Self {
+        let bytes = canonical_json(&evidence);
+        Self { evidence: Arc::new(evidence), sha256: Digest256::of(&bytes), bytes }
+    }
 }

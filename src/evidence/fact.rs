@@ -1,10 +1,12 @@
 //! A value that a probe read, or the reason why there is none.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::Error as _;
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value, json};
 
 use super::{Instant, Missing, MissingState};
 
@@ -33,6 +35,11 @@ pub enum Fact {
 
 /// The largest magnitude that a double holds exactly.
 const EXACT: i64 = 1 << 53;
+
+/// The markers of facts that JSON has no form for.
+const INT: &str = "$int";
+const TIME: &str = "$time";
+const MISSING: &str = "$missing";
 
 impl Fact {
     /// Text.
@@ -67,72 +74,17 @@ impl Fact {
     pub fn at(&self, path: &str) -> Option<&Fact> {
         path.split('.').try_fold(self, |fact, name| fact.get(name))
     }
-
-    fn to_json(&self) -> Value {
-        match self {
-            Self::Bool(value) => json!(value),
-            Self::Int(value) if value.unsigned_abs() <= EXACT.unsigned_abs() => json!(value),
-            Self::Int(value) => json!({ "$int": value.to_string() }),
-            Self::Text(value) => json!(value),
-            Self::Time(value) => json!({ "$time": value.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true) }),
-            Self::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
-            Self::Map(map) => {
-                Value::Object(map.iter().map(|(key, fact)| (escape_key(key), fact.to_json())).collect::<Map<_, _>>())
-            }
-            Self::Missing(missing) => json!({ "$missing": missing }),
-        }
-    }
-
-    fn from_json(value: Value) -> Result<Self, String> {
-        match value {
-            Value::Bool(value) => Ok(Self::Bool(value)),
-            Value::Number(number) => {
-                number.as_i64().map(Self::Int).ok_or_else(|| format!("{number} is not a whole number"))
-            }
-            Value::String(text) => Ok(Self::Text(text)),
-            Value::Array(items) => Ok(Self::List(items.into_iter().map(Self::from_json).collect::<Result<_, _>>()?)),
-            Value::Object(map) => Self::from_object(map),
-            Value::Null => Err("null is not a fact".to_owned()),
-        }
-    }
-
-    fn from_object(map: Map<String, Value>) -> Result<Self, String> {
-        if let Some((key, value)) = map.iter().next()
-            && map.len() == 1
-        {
-            match key.as_str() {
-                "$int" => {
-                    let text = value.as_str().ok_or("$int holds a string")?;
-                    return text.parse().map(Self::Int).map_err(|error| format!("$int {text}: {error}"));
-                }
-                "$time" => {
-                    let text = value.as_str().ok_or("$time holds a string")?;
-                    let time = chrono::DateTime::parse_from_rfc3339(text);
-                    return time
-                        .map(|time| Self::Time(time.to_utc()))
-                        .map_err(|error| format!("$time {text}: {error}"));
-                }
-                "$missing" => {
-                    let missing = serde_json::from_value(value.clone());
-                    return missing.map(|missing| Self::Missing(Box::new(missing))).map_err(|error| error.to_string());
-                }
-                _ => {}
-            }
-        }
-        let fields = map.into_iter().map(|(key, value)| Ok((unescape_key(&key)?, Self::from_json(value)?)));
-        fields.collect::<Result<_, String>>().map(Self::Map)
-    }
 }
 
-fn escape_key(key: &str) -> String {
-    if key.starts_with('$') { format!("${key}") } else { key.to_owned() }
+fn escape_key(key: &str) -> Cow<'_, str> {
+    if key.starts_with('$') { Cow::Owned(format!("${key}")) } else { Cow::Borrowed(key) }
 }
 
-fn unescape_key(key: &str) -> Result<String, String> {
+fn unescape_key(key: String) -> Result<String, String> {
     match key.strip_prefix('$') {
         Some(rest) if rest.starts_with('$') => Ok(rest.to_owned()),
         Some(_) => Err(format!("unknown marker {key}")),
-        None => Ok(key.to_owned()),
+        None => Ok(key),
     }
 }
 
@@ -183,13 +135,108 @@ impl<T: Into<Fact>> From<Result<T, Missing>> for Fact {
 
 impl Serialize for Fact {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_json().serialize(serializer)
+        let marked = |serializer: S, marker: &str, text: &str| {
+            let mut map = serializer.serialize_map(Some(1))?;
+            map.serialize_entry(marker, text)?;
+            map.end()
+        };
+        match self {
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Int(value) if value.unsigned_abs() <= EXACT.unsigned_abs() => serializer.serialize_i64(*value),
+            Self::Int(value) => marked(serializer, INT, &value.to_string()),
+            Self::Text(value) => serializer.serialize_str(value),
+            Self::Time(value) => marked(serializer, TIME, &value.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)),
+            Self::List(items) => serializer.collect_seq(items),
+            Self::Map(fields) => serializer.collect_map(fields.iter().map(|(key, fact)| (escape_key(key), fact))),
+            Self::Missing(missing) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry(MISSING, missing)?;
+                map.end()
+            }
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Fact {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_json(Value::deserialize(deserializer)?).map_err(D::Error::custom)
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// Reads a fact as it comes, without a tree of JSON between.
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Fact;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a fact: true, false, a whole number, text, a list or a record")
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Fact, E> {
+        Ok(Fact::Bool(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Fact, E> {
+        Ok(Fact::Int(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Fact, E> {
+        i64::try_from(value).map(Fact::Int).map_err(|_| E::custom(format!("{value} does not fit into 64 bits")))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Fact, E> {
+        Ok(Fact::Text(text.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Fact, E> {
+        Ok(Fact::Text(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Fact, A::Error> {
+        let mut facts = Vec::new();
+        while let Some(fact) = items.next_element()? {
+            facts.push(fact);
+        }
+        Ok(Fact::List(facts))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Fact, A::Error> {
+        let mut map = BTreeMap::new();
+        while let Some(key) = fields.next_key::<String>()? {
+            let marked = match key.as_str() {
+                INT => {
+                    let text: String = fields.next_value()?;
+                    let number = text.parse().map_err(|error| de::Error::custom(format!("{INT} {text}: {error}")))?;
+                    Some(Fact::Int(number))
+                }
+                TIME => {
+                    let text: String = fields.next_value()?;
+                    // RFC 3339 ends with the year 9999, and an instant in UTC may lie a day beyond what was written.
+                    let time = match text.starts_with(['+', '-']) {
+                        true => text.parse::<Instant>(),
+                        false => chrono::DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()),
+                    };
+                    let time = time.map_err(|error| de::Error::custom(format!("{TIME} {text}: {error}")))?;
+                    Some(Fact::Time(time))
+                }
+                MISSING => Some(Fact::Missing(fields.next_value()?)),
+                _ => None,
+            };
+            if let Some(fact) = marked {
+                // A marker stands alone: beside another key neither of the two would mean what it says.
+                return match (map.is_empty(), fields.next_key::<String>()?) {
+                    (true, None) => Ok(fact),
+                    (false, _) | (true, Some(_)) => Err(de::Error::custom(format!("{key} does not stand alone"))),
+                };
+            }
+            let name = unescape_key(key).map_err(de::Error::custom)?;
+            let fact = fields.next_value()?;
+            if map.insert(name.clone(), fact).is_some() {
+                return Err(de::Error::custom(format!("{name:?} is given twice")));
+            }
+        }
+        Ok(Fact::Map(map))
     }
 }
 
@@ -210,5 +257,66 @@ impl MissingState {
     /// Whether the thing is known not to be there, as opposed to not seen.
     pub fn is_absent(self) -> bool {
         self == Self::Absent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::evidence::canonical_json;
+
+    fn fact() -> impl Strategy<Value = Fact> {
+        let missing = any::<String>().prop_map(|said| Missing {
+            state: MissingState::Denied,
+            tried: "read".to_owned(),
+            by: "me".to_owned(),
+            said,
+            next: String::new(),
+        });
+        let instant = (0_i64..4_000_000_000, 0_u32..1_000_000_000)
+            .prop_filter_map("an instant", |(seconds, nanos)| chrono::DateTime::from_timestamp(seconds, nanos));
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Fact::Bool),
+            any::<i64>().prop_map(Fact::Int),
+            any::<String>().prop_map(Fact::Text),
+            instant.prop_map(Fact::Time),
+            missing.prop_map(Fact::from),
+        ];
+        leaf.prop_recursive(3, 32, 6, |inner| {
+            let key = prop_oneof![any::<String>(), "\\$?\\$(int|time|missing)"];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Fact::List),
+                prop::collection::btree_map(key, inner, 0..5).prop_map(Fact::Map),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(fact in fact()) {
+            let bytes = canonical_json(&fact);
+            prop_assert_eq!(serde_json::from_slice::<Fact>(&bytes).ok(), Some(fact));
+        }
+    }
+
+    #[test]
+    fn what_is_no_fact_is_refused() {
+        for text in [
+            "null",
+            "1.5",
+            "9223372036854775808",
+            r#"{"a":1,"a":2}"#,
+            r#"{"$int":"1","a":2}"#,
+            r#"{"a":2,"$int":"1"}"#,
+            r#"{"$int":1}"#,
+            r#"{"$int":"x"}"#,
+            r#"{"$time":"yesterday"}"#,
+            r#"{"$missing":{"state":"denied"}}"#,
+            r#"{"$other":1}"#,
+        ] {
+            assert!(serde_json::from_str::<Fact>(text).is_err(), "{text}");
+        }
     }
 }

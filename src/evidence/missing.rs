@@ -36,6 +36,9 @@ impl MissingState {
 }
 
 /// A fact that could not be read: what was tried, as whom, what came back, and what to do next.
+///
+/// As an element of a list it is a *hole*: one or more elements that could not be read, or none. A rule over such
+/// a list is decided by what was read or not at all; how long the list is cannot be told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Missing {

@@ -12,7 +12,7 @@ mod record;
 mod request;
 mod shape;
 
-pub use bundle::{EVIDENCE_FORMAT, Evidence, Observation, ProbeId, Process, Reading, Source};
+pub use bundle::{EVIDENCE_FORMAT, Evidence, Observation, ProbeId, Process, Reading, Recorded, Source};
 pub use canonical::{Digest256, canonical_json, sha256_hex};
 pub use fact::Fact;
 pub use missing::{Missing, MissingState};
@@ -25,3 +25,6 @@ pub use shape::Shape;
 
 /// An instant in UTC. Everything that is recorded carries whole seconds or finer in RFC 3339.
 pub type Instant = chrono::DateTime<chrono::Utc>;
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,29 @@ impl Shape {
     /// Where `fact` departs from this shape, as a dotted path and a sentence; `None` when it conforms.
     /// A missing fact conforms to every shape.
     pub fn departure(&self, fact: &Fact) -> Option<String> {
-        self.departure_at("", fact)
+        // Nearly every fact conforms, and then no path has to be spelt.
+        if self.admits(fact) { None } else { self.departure_at("", fact) }
+    }
+
+    fn admits(&self, fact: &Fact) -> bool {
+        match (self, fact) {
+            (_, Fact::Missing(_))
+            | (Self::Bool, Fact::Bool(_))
+            | (Self::Int, Fact::Int(_))
+            | (Self::Text, Fact::Text(_))
+            | (Self::Time, Fact::Time(_)) => true,
+            (Self::List(item), Fact::List(facts)) => facts.iter().all(|fact| item.admits(fact)),
+            (Self::Dict(item), Fact::Map(map)) => map.values().all(|fact| item.admits(fact)),
+            // Both are sorted by name.
+            (Self::Record(fields), Fact::Map(map)) => {
+                let declared = fields.iter().zip(map);
+                fields.len() == map.len()
+                    && declared.into_iter().all(|((a, shape), (b, fact))| a == b && shape.admits(fact))
+            }
+            (Self::Bool | Self::Int | Self::Text | Self::Time | Self::List(_) | Self::Record(_) | Self::Dict(_), _) => {
+                false
+            }
+        }
     }
 
     fn departure_at(&self, at: &str, fact: &Fact) -> Option<String> {

@@ -28,10 +28,7 @@ pub fn write(
     fs::create_dir_all(requests).map_err(failed("create", requests))?;
     let draft = tempfile::Builder::new().prefix(".draft-").tempdir_in(requests);
     let draft = draft.map_err(failed("create a folder in", requests))?;
-    for (name, bytes) in files {
-        let path = draft.path().join(name);
-        write_synced(&path, bytes).map_err(failed("write", &path))?;
-    }
+    write_synced(draft.path(), files)?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(draft.path(), mode).map_err(failed("set the mode of", draft.path()))?;
     sync_dir(draft.path()).map_err(failed("sync", draft.path()))?;

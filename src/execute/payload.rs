@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::classify::Invariants;
 use crate::evidence::{Digest256, Evidence, Fact, PAYLOAD_FORMAT, Payload, RunId, canonical_json};
 use crate::gates::{AttestationStatus, Bound, GapState, Loaded, RequestRules};
 use crate::package::{GapClass, PACKAGE_FILE};
@@ -10,8 +11,8 @@ use crate::report::{Dossier, Templates, Tool};
 /// Where the id of the run stands in the executor's command.
 const RUN_ID: &str = "<RUN_ID>";
 
-/// Why no run may be requested: every technical gap that is not closed, and every invariant that changed. Empty where
-/// one may.
+/// Why no run may be requested: every technical gap that is not closed, every invariant that changed, and what keeps
+/// from knowing whether one did. Empty where one may.
 pub fn blocking(dossier: &Dossier) -> Vec<String> {
     let technical: Vec<_> = dossier.gaps.iter().filter(|gap| gap.class == GapClass::Technical).collect();
     let open = technical.iter().filter(|gap| gap.state != GapState::Closed);
@@ -22,6 +23,11 @@ pub fn blocking(dossier: &Dossier) -> Vec<String> {
     }
     let changed = dossier.attestation.iter().filter(|row| row.status == AttestationStatus::Changed);
     reasons.extend(changed.map(|row| format!("{} changed while the host was read: {}", row.action, row.ground)));
+    if dossier.result.invariants == Invariants::Unknown {
+        // Where a technical gap is open too, that is what the result names first.
+        let what = if reasons.is_empty() { dossier.result.reason_blocking.as_str() } else { "see what an audit says" };
+        reasons.push(format!("whether the invariants held while the host was read is not known: {what}"));
+    }
     reasons
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attestation::{Basis, Forbidden, Proof};
 use super::evaluate::{common, not_collected};
+use super::expr::Env;
 use crate::evidence::{Evidence, Fact, MissingState, Observation, Reading, canonical_json, sha256_hex};
 use crate::package::Package;
 
@@ -64,14 +65,14 @@ pub struct AttestationRow {
 
 /// Fills in every row.
 pub fn attest(forbidden: &[Forbidden], package: &Package, evidence: &Evidence) -> Vec<AttestationRow> {
-    forbidden.iter().map(|row| attested(row, package, evidence)).collect()
-}
-
-fn attested(row: &Forbidden, package: &Package, evidence: &Evidence) -> AttestationRow {
     let mut env = common(package, evidence);
     for (name, observation) in &evidence.after {
         env.variables.insert(name.clone(), std::borrow::Cow::Borrowed(&observation.facts));
     }
+    forbidden.iter().map(|row| attested(row, &env, evidence)).collect()
+}
+
+fn attested(row: &Forbidden, env: &Env<'_>, evidence: &Evidence) -> AttestationRow {
     let said = match &row.basis {
         Basis::Measured(paths) => measured(paths, evidence),
         Basis::Attributable(proof) => attributable(*proof, evidence),
@@ -83,7 +84,7 @@ fn attested(row: &Forbidden, package: &Package, evidence: &Evidence) -> Attestat
         },
     };
     let remark = match (said.status, &row.remark) {
-        (AttestationStatus::NotDone | AttestationStatus::Declared, Some(remark)) => remark.render(&env),
+        (AttestationStatus::NotDone | AttestationStatus::Declared, Some(remark)) => remark.render(env),
         (AttestationStatus::Changed | AttestationStatus::NotAttested, _) | (_, None) => String::new(),
     };
     AttestationRow {
@@ -237,4 +238,44 @@ fn started(evidence: &Evidence) -> Vec<String> {
     let programs = sources.filter(|source| matches!(source.read, Reading::Statement { .. }));
     let programs: std::collections::BTreeSet<_> = programs.map(|source| format!("{} --version", source.what)).collect();
     programs.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_measured_is_not_attested() {
+        let evidence = Evidence {
+            format: crate::evidence::EVIDENCE_FORMAT.to_owned(),
+            now: "2026-05-21T10:00:00Z".parse().unwrap(),
+            by: "auditor".to_owned(),
+            process: crate::evidence::Process {
+                stdin_closed: true,
+                secrets_known: 0,
+                recomputed: true,
+                newest_before: None,
+            },
+            probes: Default::default(),
+            before: Default::default(),
+            after: Default::default(),
+        };
+        let said = measured(&[], &evidence);
+        assert_eq!((said.status, said.ground.as_str()), (AttestationStatus::NotAttested, "nothing was measured"));
+        let said = measured(&["ring.digest".to_owned()], &evidence);
+        assert_eq!(said.status, AttestationStatus::NotAttested);
+    }
+
+    #[test]
+    fn digests_are_shortened_and_nothing_else_is() {
+        let hex = "0123456789abcdef".repeat(4);
+        assert_eq!(brief(&Fact::from(hex.as_str())), "0123456789ab…");
+        for text in ["", "ab", "0123456789abcdef", &"z".repeat(64), &"0".repeat(65)] {
+            assert_eq!(brief(&Fact::from(text)), text);
+        }
+        assert_eq!(brief(&Fact::texts(["a", "b"])), super::super::expr::render_fact(&Fact::texts(["a", "b"])));
+        let long = Fact::texts((0..40).map(|n| n.to_string()));
+        assert!(brief(&long).starts_with("40 entries, sha256 "), "{}", brief(&long));
+        assert_eq!(brief(&Fact::list([Fact::record([("a", Fact::Int(1))])])).split(',').next(), Some("1 entries"));
+    }
 }

@@ -35,7 +35,10 @@ pub enum Basis {
 }
 
 impl Basis {
-    const WORDS: [&str; 3] = ["measured", "attributable", "declared"];
+    /// The word for what was compared before and after.
+    pub const MEASURED: &str = "measured";
+
+    const WORDS: [&str; 3] = [Self::MEASURED, "attributable", "declared"];
 
     /// The word that package files and reports use.
     pub fn word(&self) -> &'static str {

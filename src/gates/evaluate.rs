@@ -9,19 +9,21 @@ use crate::evidence::{Evidence, Fact, Missing, MissingState};
 use crate::package::Package;
 
 /// Judges every gate. The findings come in the gates' order, exactly one for each.
-pub fn evaluate(gates: &[Gate], package: &Package, evidence: &Evidence) -> Vec<Finding> {
-    gates.iter().map(|gate| finding(gate, package, evidence)).collect()
+pub fn evaluate<'a>(gates: impl IntoIterator<Item = &'a Gate>, package: &Package, evidence: &Evidence) -> Vec<Finding> {
+    let common = common(package, evidence);
+    gates.into_iter().map(|gate| finding(gate, &common, evidence)).collect()
 }
 
 /// The parts of every check of a gate with their values, in the gate's order.
 pub fn explain(gate: &Gate, package: &Package, evidence: &Evidence) -> Vec<(String, Vec<Step>)> {
-    let env = environment(gate, package, evidence);
+    let common = common(package, evidence);
+    let env = environment(gate, &common, evidence);
     gate.checks.iter().map(|check| (check.id.clone(), check.require.explain(&env))).collect()
 }
 
 /// The variables of a gate's rules and texts.
-fn environment<'a>(gate: &Gate, package: &Package, evidence: &'a Evidence) -> Env<'a> {
-    let mut env = common(package, evidence);
+fn environment<'a>(gate: &Gate, common: &'a Env<'_>, evidence: &'a Evidence) -> Env<'a> {
+    let mut env = common.shared();
     for (name, used) in &gate.probes {
         let facts = match evidence.probes.get(&used.id) {
             Some(observation) => Cow::Borrowed(&observation.facts),
@@ -51,8 +53,8 @@ pub(super) fn not_collected(what: &str, by: &str) -> Fact {
     })
 }
 
-fn finding(gate: &Gate, package: &Package, evidence: &Evidence) -> Finding {
-    let env = environment(gate, package, evidence);
+fn finding(gate: &Gate, common: &Env<'_>, evidence: &Evidence) -> Finding {
+    let env = environment(gate, common, evidence);
     let checks: Vec<_> = gate.checks.iter().map(|check| check_finding(check, gate, &env)).collect();
     let state = state_of(&checks);
     let decides = |tier: Option<Tier>, outcome| {

@@ -8,6 +8,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use super::{Forbidden, Gate, RequestRules, attestation, check as gate_check, request};
 use crate::package::diagnostic::{Diagnostic, Problems, Severity, suggestion};
 use crate::package::{self, Checked, Located, PACKAGE_FILE, Package, Reading, SourceFile, Sources};
@@ -54,12 +56,7 @@ pub fn check(sources: &Sources) -> Result<Loaded, Problems> {
     let text = readable(&sources.package, &found);
     let package = text.and_then(|text| package::check(Reading { file: PACKAGE_FILE, text, found: &found }));
     let in_force = gates_in_force(sources, package.as_ref(), &found);
-    let outcomes = in_force.iter().filter_map(|source| {
-        let text = readable(source, &found)?;
-        let reading = Reading { file: &source.name, text, found: &found };
-        Some((*source, gate_check::check(reading, source, package.as_ref())))
-    });
-    let outcomes: Vec<(&SourceFile, gate_check::Outcome)> = outcomes.collect();
+    let outcomes = outcomes(&in_force, package.as_ref(), &found);
     // What could not be understood may read anything and close any gap: then nothing is said about parameters
     // that nothing reads and gaps that no gate closes.
     let understood = outcomes.len() == in_force.len() && outcomes.iter().all(|(_, outcome)| outcome.understood);
@@ -102,6 +99,40 @@ pub fn check(sources: &Sources) -> Result<Loaded, Problems> {
         }
         _ => Err(problems),
     }
+}
+
+/// So many gates are checked on one thread; more are worth several.
+const ALONE: usize = 16;
+
+/// The stack of a thread that checks gates: what a main thread has, for parsing recurses.
+const STACK: usize = 8 << 20;
+
+/// Checks every gate that can be read, each for itself; the outcomes are in the order of the files.
+fn outcomes<'a>(
+    in_force: &[&'a SourceFile],
+    package: Option<&Checked>,
+    found: &RefCell<Vec<Diagnostic>>,
+) -> Vec<(&'a SourceFile, gate_check::Outcome)> {
+    let check = |source: &&'a SourceFile| {
+        let own = RefCell::new(Vec::new());
+        let outcome = readable(source, &own).map(|text| {
+            let reading = Reading { file: &source.name, text, found: &own };
+            (*source, gate_check::check(reading, source, package))
+        });
+        (outcome, own.into_inner())
+    };
+    let several = || rayon::ThreadPoolBuilder::new().stack_size(STACK).build().ok();
+    let pool = (in_force.len() > ALONE).then(several).flatten();
+    let checked: Vec<(Option<_>, Vec<Diagnostic>)> = match pool {
+        Some(pool) => pool.install(|| in_force.par_iter().map(check).collect()),
+        None => in_force.iter().map(check).collect(),
+    };
+    let mut outcomes = Vec::with_capacity(checked.len());
+    for (outcome, diagnostics) in checked {
+        found.borrow_mut().extend(diagnostics);
+        outcomes.extend(outcome);
+    }
+    outcomes
 }
 
 fn readable<'a>(source: &'a SourceFile, found: &RefCell<Vec<Diagnostic>>) -> Option<&'a str> {

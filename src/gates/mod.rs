@@ -73,3 +73,6 @@ pub struct Check {
     /// The facts that it rests on, as dotted paths from a probe.
     pub cites: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests;

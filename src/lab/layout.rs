@@ -11,6 +11,12 @@ use super::LabError;
 /// Everything under `lab/` in the repository.
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/lab");
 
+/// The cutter's releases, each in a folder of its version. The laboratory has no copies of its own.
+static RELEASES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/cutter");
+
+/// Where the releases go: the one that is deployed, and the one that can be.
+const PLACES: &[(&str, &str)] = &[("v0.6", "host/opt/cutter/v0.6"), ("v0.7", "releases/v0.7")];
+
 /// Files in which names between at-signs are filled in; all others are copied as they are.
 const TEMPLATES: &[&str] = &["cutgate.toml", "host/etc/group", "host/etc/passwd", "keys/README.md"];
 
@@ -56,12 +62,19 @@ impl<'a> Layout<'a> {
 
     /// Writes every file that needs nothing filled in, and the empty folders.
     pub fn write_files(&self) -> Result<(), LabError> {
-        for (path, contents) in embedded() {
+        for (path, contents) in files_of(&FILES) {
             let text = path.to_str().unwrap_or_default();
             if TEMPLATES.contains(&text) || BUILDER_ONLY.iter().any(|folder| path.starts_with(folder)) {
                 continue;
             }
             self.write(path, contents)?;
+        }
+        for (release, place) in PLACES {
+            for (path, contents) in files_of(&RELEASES) {
+                if let Ok(inside) = path.strip_prefix(release) {
+                    self.write(&Path::new(place).join(inside), contents)?;
+                }
+            }
         }
         EMPTY.iter().try_for_each(|folder| make_folders(self.dir, Path::new(folder)))
     }
@@ -77,7 +90,8 @@ impl<'a> Layout<'a> {
     /// The host's name and the commit of the deployed tree, from the files that say so.
     pub fn identity(&self) -> Result<(String, String), LabError> {
         let host = text_of("host/etc/hostname").trim().to_owned();
-        let release = text_of("host/opt/cutter/v0.6/release.toml");
+        let release = RELEASES.get_file("v0.6/release.toml").and_then(|file| file.contents_utf8());
+        let release = release.expect("invariant: the deployed release says which one it is");
         let commit =
             release.lines().find_map(|line| line.strip_prefix("commit = ")).map(|value| value.trim_matches('"'));
         let commit = commit.expect("invariant: release.toml of the laboratory names a commit");
@@ -114,10 +128,11 @@ pub fn text_of(path: &str) -> &'static str {
     file.expect("invariant: the laboratory's files are compiled in and are UTF-8")
 }
 
-/// Every embedded file with its path below `lab/`, sorted; byte-code that an interpreter left there is none of it.
-pub fn embedded() -> Vec<(&'static Path, &'static [u8])> {
+/// Every file that is compiled in from a folder, with its path below it, sorted; byte-code that an interpreter left there
+/// is none of it.
+fn files_of(root: &'static Dir<'static>) -> Vec<(&'static Path, &'static [u8])> {
     let mut found = Vec::new();
-    let mut folders = vec![&FILES];
+    let mut folders = vec![root];
     while let Some(folder) = folders.pop() {
         folders.extend(folder.dirs());
         found.extend(folder.files().map(|file| (file.path(), file.contents())));

@@ -3,8 +3,8 @@
 //! the tree's own program wrote.
 //!
 //! It lays out facts and judges none: nothing here may say what an audit of the folder will find. The files
-//! come from `lab/` at the top of the repository and travel inside the program. A file that is *added* there
-//! is noticed by the compiler once this module is compiled again.
+//! come from `lab/` at the top of the repository, the cutter's releases from `examples/cutter/`, and travel inside the
+//! program. A file that is *added* there is noticed by the compiler once this module is compiled again.
 
 mod keys;
 mod layout;
@@ -225,6 +225,7 @@ fn lay_out(scratch: &Path, place: &Path, programs: &Programs) -> Result<Built, L
     let layout = Layout::new(scratch);
     layout.write_files()?;
     let tree_digest = proof::write_manifest(&scratch.join("host/opt/cutter/v0.6"))?;
+    proof::write_manifest(&scratch.join("releases/v0.7"))?;
     let skeleton_digest = proof::write_manifest(&scratch.join("host/opt/cutter/v0.4"))?;
     registry::write(&scratch.join("governance.db"))?;
     let keys = keys::make(scratch, programs)?;

@@ -297,11 +297,19 @@ fn check_limits(reading: &Reading<'_>, raw: Option<&RawLimits>) -> Option<(std::
     };
     let audit = duration(&raw.audit).unwrap_or(AUDIT_LIMIT);
     limits.probe = duration(&raw.probe).unwrap_or(limits.probe);
+    limits.read = duration(&raw.read).unwrap_or(limits.read.min(limits.probe));
     if let Some(file_mb) = &raw.file_mb {
         match u64::try_from(file_mb.value).ok().filter(|mb| (1..=1 << 20).contains(mb)) {
             Some(mb) => limits.file_bytes = mb << 20,
             None => reading.error(&file_mb.span, "file_mb is out of range", "give megabytes, from 1 to 1048576"),
         }
+    }
+    if limits.read > limits.probe
+        && reading.found.borrow().len() == before
+        && let Some(word) = raw.read.as_ref()
+    {
+        let message = format!("one access may take {:?}, longer than a probe's {:?}", limits.read, limits.probe);
+        reading.error(&word.span, message, "make `read` shorter or `probe` longer");
     }
     if limits.probe > audit
         && reading.found.borrow().len() == before

@@ -76,6 +76,7 @@ pub struct RawCriterion {
 pub struct RawLimits {
     pub audit: Word,
     pub probe: Word,
+    pub read: Word,
     pub file_mb: Option<Located<i64>>,
 }
 
@@ -275,8 +276,8 @@ fn read_forbidden<'a>(reading: Reading<'a>, at: TableAt<'a>) -> RawForbidden {
 
 fn read_limits<'a>(reading: Reading<'a>, at: TableAt<'a>) -> RawLimits {
     let mut table = TableReader::new(reading, "[limits]", at);
-    let audit = table.optional("audit");
-    let limits = RawLimits { audit, probe: table.optional("probe"), file_mb: table.optional("file_mb") };
+    let (audit, probe, read) = (table.optional("audit"), table.optional("probe"), table.optional("read"));
+    let limits = RawLimits { audit, probe, read, file_mb: table.optional("file_mb") };
     table.finish();
     limits
 }
@@ -303,6 +304,11 @@ fn read_param<'a>(reading: &Reading<'a>, key: &str, value: &'a Spanned<DeValue<'
             plain(reading, Some(text)).map(|text| Param::Text(text.value))
         }
         DeValue::Integer(number) => match integer(number) {
+            // Canonical JSON (RFC 8785, section 3.2.2.3) would round it, and the record would say something else.
+            Some(number) if number.unsigned_abs() > 1 << 53 => refused(
+                format!("`{key}` is beyond 2^53, which records cannot hold to the digit"),
+                "give a smaller number",
+            ),
             Some(number) => Some(Param::Int(number)),
             None => refused(format!("`{key}` does not fit into 64 bits"), "give a smaller number"),
         },

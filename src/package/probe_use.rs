@@ -51,19 +51,21 @@ impl ProbeUse {
         let settings: BTreeMap<String, Setting> = settings.collect();
         let probe = probe?;
         let faults = check_parameters(reading, probe, &at.header, &settings);
-        let known = settings.iter().filter(|(key, _)| probe.parameters().iter().any(|known| known.name == *key));
-        let filled = known.map(|(key, (value, ..))| value.clone().map(|value| (key.clone(), value)));
-        let filled = Settings(filled.collect::<Option<_>>()?);
+        let places: BTreeMap<String, Range<usize>> =
+            settings.iter().map(|(key, (_, _, span))| (key.clone(), span.clone())).collect();
+        let known = settings.into_iter().filter(|(key, _)| probe.parameters().iter().any(|known| known.name == *key));
+        let filled = known.map(|(key, (value, ..))| value.map(|value| (key, value)));
+        let filled: Settings = filled.collect::<Option<_>>()?;
         if faults {
             return None;
         }
         let problems = probe.check(&filled);
         for problem in &problems {
             let key = problem.name.split(['.', '[']).next().unwrap_or(&problem.name);
-            let span = settings.get(key).map_or_else(|| at.header.clone(), |(_, _, span)| span.clone());
+            let span = places.get(key).unwrap_or(&at.header).clone();
             reading.error(&span, format!("`{}`: {}", problem.name, problem.message), &problem.help);
         }
-        let digest = sha256_hex(&canonical_json(&probe.recorded(&filled).0));
+        let digest = sha256_hex(&canonical_json(&*probe.recorded(&filled).0));
         let id = ProbeId(format!("{}#{}", probe.kind(), &digest[..12]));
         problems.is_empty().then(|| Self { kind: probe.kind().to_owned(), settings: filled, id })
     }

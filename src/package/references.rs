@@ -4,9 +4,9 @@
 //! within other text only a string, an integer or a boolean can stand. `{{` and `}}` are braces. This is not the
 //! expression language of checks and texts: nothing is computed, and the host is not known here.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 use toml::Spanned;
@@ -19,7 +19,8 @@ use super::table::{Reading, integer};
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     tables: Map<String, Value>,
-    used: RefCell<BTreeSet<String>>,
+    /// Gates are checked on several threads, and each notes what it reads.
+    used: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// What became of a reference.
@@ -39,13 +40,20 @@ impl Names {
 
     /// Notes that something outside of settings reads `name`, such as an expression.
     pub fn note_used(&self, name: &str) {
-        self.used.borrow_mut().insert(name.to_owned());
+        let mut used = self.used();
+        if !used.contains(name) {
+            used.insert(name.to_owned());
+        }
     }
 
     /// Whether anything read `name`, a table around it, or a part of it.
     pub fn is_used(&self, name: &str) -> bool {
         let inside = |outer: &str, inner: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));
-        self.used.borrow().iter().any(|used| used == name || inside(used, name) || inside(name, used))
+        self.used().iter().any(|used| used == name || inside(used, name) || inside(name, used))
+    }
+
+    fn used(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn resolve(&self, reference: &str) -> Resolved {
@@ -122,6 +130,9 @@ enum Piece {
 }
 
 fn fill_text(reading: &Reading<'_>, text: &str, span: &Range<usize>, names: &Names) -> Option<Value> {
+    if !text.contains(['{', '}']) {
+        return Some(Value::String(text.to_owned()));
+    }
     let pieces = pieces(text);
     let whole = matches!(pieces.as_slice(), [Piece::Reference(..)]);
     let mut filled = Some(String::new());

@@ -303,10 +303,18 @@ pub fn entries<'a>(at: &TableAt<'a>) -> Vec<Entry<'a>> {
     entries
 }
 
-/// Where every value of a table stands.
+/// How deep settings of a probe lie: `probe.state.paths`. Inside them only the probe knows what is meant, and there may
+/// be thousands of values.
+const SETTING_DEPTH: usize = 3;
+
+/// Where every value of a table stands, but for what is inside a probe's settings.
 pub fn places(table: &DeTable<'_>) -> Places {
     fn walk(path: &str, value: &Spanned<DeValue<'_>>, places: &mut Places) {
         places.insert(path.to_owned(), value.span());
+        let settings = path.starts_with("probe.") || path.starts_with("measure.");
+        if settings && path.split('.').count() >= SETTING_DEPTH {
+            return;
+        }
         match value.get_ref() {
             DeValue::Table(table) => {
                 table.iter().for_each(|(key, value)| walk(&format!("{path}.{}", key.get_ref()), value, places));

@@ -4,15 +4,34 @@
 //! `/etc/passwd` and `/etc/group` are read, for the auditing host's accounts are not the image's. An id
 //! without a name is shown as its number; an account file that could not be read makes every name unknown.
 
+use std::borrow::Borrow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::Hash;
+
 use super::Door;
 use crate::evidence::{Missing, MissingState};
 
 /// The longest account file that is read.
 const MAX_BYTES: u64 = 4 << 20;
 
+/// Names and numbers of one place. Each is asked for once: a name service may be slow, and all paths of one probe are
+/// to be named alike.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    book: Book,
+    users: Asked<u32, String>,
+    groups: Asked<u32, String>,
+    uids: Asked<String, Option<u32>>,
+    gids: Asked<String, Option<u32>>,
+}
+
+/// The answers that were given so far.
+type Asked<K, V> = RefCell<HashMap<K, Result<V, Missing>>>;
+
 /// Where names come from.
 #[derive(Debug)]
-pub(super) enum Accounts {
+enum Book {
     /// The running system's name services.
     System,
     /// The account files of an image.
@@ -58,11 +77,26 @@ impl Accounts {
     pub fn of(door: &Door) -> Self {
         if door.place().root.is_none() {
             door.note_attributes("the system's user and group names");
-            return Self::System;
+            return Self::system();
         }
         let users = lines(door, "/etc/passwd", user_of_line);
         let groups = lines(door, "/etc/group", group_of_line);
-        Self::Image(Box::new(Image { users, groups }))
+        Self::new(Book::Image(Box::new(Image { users, groups })))
+    }
+
+    /// The accounts of the running system.
+    pub fn system() -> Self {
+        Self::new(Book::System)
+    }
+
+    fn new(book: Book) -> Self {
+        Self {
+            book,
+            users: RefCell::default(),
+            groups: RefCell::default(),
+            uids: RefCell::default(),
+            gids: RefCell::default(),
+        }
     }
 
     /// A user's name, or the number as text where it has none.
@@ -70,14 +104,16 @@ impl Accounts {
     /// # Errors
     /// The reason why the account file could not be read.
     pub fn user_name(&self, uid: u32) -> Result<String, Missing> {
-        let name = match self {
-            Self::System => uzers::get_user_by_uid(uid).map(|user| user.name().to_string_lossy().into_owned()),
-            Self::Image(image) => {
-                let users = image.users.as_ref().map_err(Clone::clone)?;
-                users.iter().find(|user| user.uid == uid).map(|user| user.name.clone())
-            }
-        };
-        Ok(name.unwrap_or_else(|| uid.to_string()))
+        once(&self.users, &uid, || {
+            let name = match &self.book {
+                Book::System => uzers::get_user_by_uid(uid).map(|user| user.name().to_string_lossy().into_owned()),
+                Book::Image(image) => {
+                    let users = image.users.as_ref().map_err(Clone::clone)?;
+                    users.iter().find(|user| user.uid == uid).map(|user| user.name.clone())
+                }
+            };
+            Ok(name.unwrap_or_else(|| uid.to_string()))
+        })
     }
 
     /// A group's name, or the number as text where it has none.
@@ -85,14 +121,16 @@ impl Accounts {
     /// # Errors
     /// The reason why the account file could not be read.
     pub fn group_name(&self, gid: u32) -> Result<String, Missing> {
-        let name = match self {
-            Self::System => uzers::get_group_by_gid(gid).map(|group| group.name().to_string_lossy().into_owned()),
-            Self::Image(image) => {
-                let groups = image.groups.as_ref().map_err(Clone::clone)?;
-                groups.iter().find(|group| group.gid == gid).map(|group| group.name.clone())
-            }
-        };
-        Ok(name.unwrap_or_else(|| gid.to_string()))
+        once(&self.groups, &gid, || {
+            let name = match &self.book {
+                Book::System => uzers::get_group_by_gid(gid).map(|group| group.name().to_string_lossy().into_owned()),
+                Book::Image(image) => {
+                    let groups = image.groups.as_ref().map_err(Clone::clone)?;
+                    groups.iter().find(|group| group.gid == gid).map(|group| group.name.clone())
+                }
+            };
+            Ok(name.unwrap_or_else(|| gid.to_string()))
+        })
     }
 
     /// The number of a user given by name or number; `None` when there is no such user.
@@ -100,14 +138,16 @@ impl Accounts {
     /// # Errors
     /// The reason why the account file could not be read.
     pub fn uid(&self, name: &str) -> Result<Option<u32>, Missing> {
-        let uid = match self {
-            Self::System => uzers::get_user_by_name(name).map(|user| user.uid()),
-            Self::Image(image) => {
-                let users = image.users.as_ref().map_err(Clone::clone)?;
-                users.iter().find(|user| user.name == name).map(|user| user.uid)
-            }
-        };
-        Ok(uid.or_else(|| name.parse().ok()))
+        once(&self.uids, name, || {
+            let uid = match &self.book {
+                Book::System => uzers::get_user_by_name(name).map(|user| user.uid()),
+                Book::Image(image) => {
+                    let users = image.users.as_ref().map_err(Clone::clone)?;
+                    users.iter().find(|user| user.name == name).map(|user| user.uid)
+                }
+            };
+            Ok(uid.or_else(|| name.parse().ok()))
+        })
     }
 
     /// The number of a group given by name or number; `None` when there is no such group.
@@ -115,14 +155,16 @@ impl Accounts {
     /// # Errors
     /// The reason why the account file could not be read.
     pub fn gid(&self, name: &str) -> Result<Option<u32>, Missing> {
-        let gid = match self {
-            Self::System => uzers::get_group_by_name(name).map(|group| group.gid()),
-            Self::Image(image) => {
-                let groups = image.groups.as_ref().map_err(Clone::clone)?;
-                groups.iter().find(|group| group.name == name).map(|group| group.gid)
-            }
-        };
-        Ok(gid.or_else(|| name.parse().ok()))
+        once(&self.gids, name, || {
+            let gid = match &self.book {
+                Book::System => uzers::get_group_by_name(name).map(|group| group.gid()),
+                Book::Image(image) => {
+                    let groups = image.groups.as_ref().map_err(Clone::clone)?;
+                    groups.iter().find(|group| group.name == name).map(|group| group.gid)
+                }
+            };
+            Ok(gid.or_else(|| name.parse().ok()))
+        })
     }
 
     /// A user with all groups; `None` when there is no such user.
@@ -130,14 +172,14 @@ impl Accounts {
     /// # Errors
     /// The reason why an account file could not be read.
     pub fn identity(&self, name: &str) -> Result<Option<Identity>, Missing> {
-        match self {
-            Self::System => Ok(uzers::get_user_by_name(name).map(|user| {
+        match &self.book {
+            Book::System => Ok(uzers::get_user_by_name(name).map(|user| {
                 let primary = user.primary_group_id();
                 let groups = uzers::get_user_groups(name, primary).unwrap_or_default();
                 let gids = std::iter::once(primary).chain(groups.iter().map(uzers::Group::gid)).collect();
                 Identity { uid: user.uid(), gids }
             })),
-            Self::Image(image) => {
+            Book::Image(image) => {
                 let users = image.users.as_ref().map_err(Clone::clone)?;
                 let groups = image.groups.as_ref().map_err(Clone::clone)?;
                 Ok(users.iter().find(|user| user.name == name).map(|user| {
@@ -148,6 +190,20 @@ impl Accounts {
             }
         }
     }
+}
+
+/// The answer that was given before, or the one that `ask` brings.
+fn once<K, V: Clone, Q>(asked: &Asked<K, V>, key: &Q, ask: impl FnOnce() -> Result<V, Missing>) -> Result<V, Missing>
+where
+    K: Borrow<Q> + Eq + Hash,
+    Q: ToOwned<Owned = K> + Eq + Hash + ?Sized,
+{
+    if let Some(answer) = asked.borrow().get(key) {
+        return answer.clone();
+    }
+    let answer = ask();
+    asked.borrow_mut().insert(key.to_owned(), answer.clone());
+    answer
 }
 
 /// The lines of an account file. A file that is known not to be there names nobody.

@@ -9,7 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant as Monotonic};
 
-use super::{Door, Limits, Place, Secrets, Settings};
+use super::{Door, Limits, Place, Secrets, Settings, Stop, watch};
 use crate::evidence::{Fact, Instant, Missing, MissingState, Observation};
 
 /// Probes that run at the same time; one that was given up does not count.
@@ -48,31 +48,79 @@ struct Running {
     end: Monotonic,
 }
 
-/// Runs every question and returns every answer; `progress` hears each one that is done, with how many are
-/// left.
+impl Running {
+    /// When the probe is given up, as far as that is known: at its end, or when an access has been silent for its time.
+    /// What is read in parts, and slowly, is given up by the probe itself, which goes on with the rest.
+    fn late(&self, with: &Collection) -> Monotonic {
+        self.door.silent().map_or(self.end, |(since, _)| self.end.min(since + with.limits.read))
+    }
+}
+
+/// The answers of one collection, before it was looked again at what they rest on.
+#[derive(Debug)]
+pub struct Collected<K> {
+    observations: BTreeMap<K, Observation>,
+    doors: BTreeMap<K, Arc<Door>>,
+}
+
+impl<K: Ord + Clone + Send + 'static> Collected<K> {
+    /// Looks again at every path that was looked at, and gives the answers: those of a probe under which something
+    /// changed are missing.
+    pub fn settled(mut self) -> BTreeMap<K, Observation> {
+        // What is known of nothing cannot have become wrong.
+        self.doors.retain(|key, _| self.observations[key].missing().is_none());
+        for (key, why) in watch::look_again(&self.doors) {
+            if let Some(observation) = self.observations.get_mut(&key) {
+                observation.facts = why.into();
+            }
+        }
+        self.observations
+    }
+
+    /// The answers as they are, for those that will be compared with others.
+    pub fn observations(self) -> BTreeMap<K, Observation> {
+        self.observations
+    }
+}
+
+/// Runs every question and returns every answer, settled; `progress` hears each one that is done, with how many
+/// are left.
 pub fn collect<K: Ord + Clone + Send + 'static>(
     questions: &BTreeMap<K, Question>,
     with: &Collection,
-    mut progress: impl FnMut(&str, usize),
+    progress: impl FnMut(&str, usize),
 ) -> BTreeMap<K, Observation> {
+    collect_until(questions, with, &Stop::default(), progress).settled()
+}
+
+/// As [`collect`], for a time when somebody may ask to stop, and without looking again.
+pub fn collect_until<K: Ord + Clone + Send + 'static>(
+    questions: &BTreeMap<K, Question>,
+    with: &Collection,
+    stop: &Stop,
+    mut progress: impl FnMut(&str, usize),
+) -> Collected<K> {
     let (sender, receiver) = mpsc::channel::<(K, Fact)>();
     let mut waiting: Vec<_> = questions.iter().rev().collect();
     let mut running: BTreeMap<K, Running> = BTreeMap::new();
     let mut done: BTreeMap<K, Observation> = BTreeMap::new();
+    let mut doors: BTreeMap<K, Arc<Door>> = BTreeMap::new();
     while done.len() < questions.len() {
         while running.len() < AT_ONCE
             && let Some((key, question)) = waiting.pop()
         {
-            let begun = start(key.clone(), question, with, sender.clone());
+            let begun = start(key.clone(), question, with, stop, sender.clone());
             running.insert(key.clone(), begun);
         }
-        let next_end = running.values().map(|run| run.end).min().unwrap_or_else(Monotonic::now);
+        // An access that begins while nobody looks is not late before this much time.
+        let fresh = Monotonic::now() + with.limits.read;
+        let next_end = running.values().map(|run| run.late(with)).min().unwrap_or_else(Monotonic::now).min(fresh);
         let patience = next_end.saturating_duration_since(Monotonic::now()).max(Duration::from_millis(1));
         let finished: Vec<(K, Fact)> = match receiver.recv_timeout(patience) {
             Ok((key, facts)) => vec![(key, facts)],
             Err(mpsc::RecvTimeoutError::Timeout | mpsc::RecvTimeoutError::Disconnected) => {
                 let now = Monotonic::now();
-                let late = running.iter().filter(|(_, run)| run.end <= now);
+                let late = running.iter().filter(|(_, run)| run.late(with) <= now);
                 late.map(|(key, run)| (key.clone(), given_up(run, with).into())).collect()
             }
         };
@@ -80,22 +128,24 @@ pub fn collect<K: Ord + Clone + Send + 'static>(
             // An answer that comes after its probe was given up finds nothing running and is left aside.
             if let Some(run) = running.remove(&key) {
                 progress(&run.question.kind, questions.len() - done.len() - 1);
+                doors.insert(key.clone(), run.door.clone());
                 done.insert(key, observation(run, facts));
             }
         }
     }
-    done
+    Collected { observations: done, doors }
 }
 
 fn start<K: Send + 'static>(
     key: K,
     question: &Question,
     with: &Collection,
+    stop: &Stop,
     sender: mpsc::Sender<(K, Fact)>,
 ) -> Running {
     let end = (Monotonic::now() + with.limits.probe).min(with.deadline);
-    let door = Door::new(with.place.clone(), with.limits, with.now, with.by.clone(), end).keeping(with.secrets.clone());
-    let door = Arc::new(door);
+    let door = Door::new(with.place.clone(), with.limits, with.now, with.by.clone(), end);
+    let door = Arc::new(door.keeping(with.secrets.clone()).until(stop.clone()));
     let run = Running { door: door.clone(), question: question.clone(), started: chrono::Utc::now(), end };
     let question = question.clone();
     let kind = question.kind.clone();
@@ -136,13 +186,18 @@ fn answer(question: &Question, door: &Door) -> Fact {
 
 fn given_up(run: &Running, with: &Collection) -> Missing {
     let kind = &run.question.kind;
-    let said = if run.end >= with.deadline {
+    let silent = run.door.silent();
+    let seconds = |limit: Duration| format!("did not come back within {} s", limit.as_secs_f32());
+    let said = if Monotonic::now() < run.end {
+        format!("this {}", seconds(with.limits.read))
+    } else if run.end >= with.deadline {
         "the audit's deadline came first".to_owned()
     } else {
-        format!("it did not come back within {} s", with.limits.probe.as_secs_f32())
+        format!("the probe {}", seconds(with.limits.probe))
     };
+    let tried = silent.map_or_else(|| format!("probe {kind}"), |(_, tried)| tried);
     let next = "see what hangs on the host, or raise [limits] in cutgate.toml";
-    run.door.missing(MissingState::TimedOut, format!("probe {kind}"), said, next)
+    run.door.missing(MissingState::TimedOut, tried, said, next)
 }
 
 fn observation(run: Running, facts: Fact) -> Observation {
@@ -153,10 +208,10 @@ fn observation(run: Running, facts: Fact) -> Observation {
     };
     Observation {
         kind: run.question.kind,
-        settings: settings.0,
+        settings: Arc::unwrap_or_clone(settings.0),
         started: run.started,
         finished: chrono::Utc::now(),
         facts,
-        sources: run.door.sources(),
+        sources: run.door.take_sources(),
     }
 }

@@ -1,10 +1,13 @@
 //! The door through which probes read: it knows where the package's paths lie, who looks, how long and
 //! how much may be read, and it keeps the provenance of everything that passes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant as Monotonic};
 
+use super::stop::{Held, Stop};
+use super::watch::Watch;
 use crate::evidence::{Digest256, Instant, Missing, MissingState, Reading, Source};
 
 /// How long and how much a probe may read.
@@ -12,6 +15,8 @@ use crate::evidence::{Digest256, Instant, Missing, MissingState, Reading, Source
 pub struct Limits {
     /// Time for one probe.
     pub probe: Duration,
+    /// Time for one access to the file system: a look, a listing, a file that is read whole.
+    pub read: Duration,
     /// Bytes of one file that is read whole.
     pub file_bytes: u64,
     /// Entries of one directory tree.
@@ -20,7 +25,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { probe: Duration::from_secs(30), file_bytes: 64 << 20, entries: 500_000 }
+        Self { probe: Duration::from_secs(30), read: Duration::from_secs(10), file_bytes: 64 << 20, entries: 500_000 }
     }
 }
 
@@ -89,19 +94,73 @@ pub struct Door {
     by: String,
     end: Monotonic,
     sources: Mutex<Vec<Source>>,
+    under_way: Mutex<UnderWay>,
     secrets: Secrets,
+    stop: Stop,
+    watch: Watch,
+}
+
+/// Accesses that have not come back, with their last signs of life and what was tried.
+type UnderWay = BTreeMap<u64, (Monotonic, String)>;
+
+/// An access to the file system that is under way, until it is dropped.
+pub struct Access<'a> {
+    door: &'a Door,
+    number: u64,
+    end: Monotonic,
+}
+
+impl Access<'_> {
+    /// Whether its own time or that of the probe is over. Who does a thing in parts asks between them: that is a sign of
+    /// life, after which the part that follows has the time of an access.
+    pub fn is_over(&self) -> bool {
+        let now = Monotonic::now();
+        if let Some((alive, _)) = self.door.under_way().get_mut(&self.number) {
+            *alive = now;
+        }
+        now >= self.end
+    }
+}
+
+impl Drop for Access<'_> {
+    fn drop(&mut self) {
+        self.door.under_way().remove(&self.number);
+    }
 }
 
 impl Door {
     /// A door for one probe that must be done at `end`. `now` is the audit's instant, `by` the user's name.
     pub fn new(place: Place, limits: Limits, now: Instant, by: String, end: Monotonic) -> Self {
-        Self { place, limits, now, by, end, sources: Mutex::new(Vec::new()), secrets: Secrets::default() }
+        let (sources, under_way, secrets) = (Mutex::default(), Mutex::default(), Secrets::default());
+        let (stop, watch) = (Stop::default(), Watch::default());
+        Self { place, limits, now, by, end, sources, under_way, secrets, stop, watch }
     }
 
     /// The same door, which shares `secrets` with others.
     #[must_use]
     pub fn keeping(self, secrets: Secrets) -> Self {
         Self { secrets, ..self }
+    }
+
+    /// The same door, which hears `stop`.
+    #[must_use]
+    pub fn until(self, stop: Stop) -> Self {
+        Self { stop, ..self }
+    }
+
+    /// Whether the audit was asked to stop.
+    pub fn stopped(&self) -> bool {
+        self.stop.asked()
+    }
+
+    /// Says that something runs outside this process, which ends before the value is dropped.
+    pub fn hold(&self) -> Held {
+        self.stop.hold()
+    }
+
+    /// What was looked at, for looking again.
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Remembers a secret value, so that what is published can be searched for it.
@@ -135,9 +194,31 @@ impl Door {
         self.place.locate(Path::new(logical))
     }
 
-    /// Time that is left for this probe; zero when it is over.
+    /// Time that is left for this probe; zero when it is over, or the audit was asked to stop.
     pub fn time_left(&self) -> Duration {
+        if self.stopped() {
+            return Duration::ZERO;
+        }
         self.end.saturating_duration_since(Monotonic::now())
+    }
+
+    /// Begins an access, in the words of [`Missing::tried`]. The kernel may never let go of the thread that asks it, and
+    /// then this is what can be said of the probe.
+    pub fn begin(&self, tried: &str) -> Access<'_> {
+        let now = Monotonic::now();
+        let mut under_way = self.under_way();
+        let number = under_way.last_key_value().map_or(0, |(number, _)| number + 1);
+        under_way.insert(number, (now, tried.to_owned()));
+        Access { door: self, number, end: self.end.min(now + self.limits.read) }
+    }
+
+    /// The access that has been silent for the longest time: since when, and what was tried.
+    pub fn silent(&self) -> Option<(Monotonic, String)> {
+        self.under_way().values().min_by_key(|(alive, _)| *alive).cloned()
+    }
+
+    fn under_way(&self) -> std::sync::MutexGuard<'_, UnderWay> {
+        self.under_way.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// A reason of absence in this probe's name.
@@ -198,5 +279,10 @@ impl Door {
     /// Everything that was noted so far.
     pub fn sources(&self) -> Vec<Source> {
         self.sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// As [`Door::sources`], and forgets it: there may be tens of thousands.
+    pub fn take_sources(&self) -> Vec<Source> {
+        std::mem::take(&mut self.sources.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }

@@ -1,16 +1,15 @@
-//! Reading files and folders without being led astray: nothing but regular files is read, FIFOs and
-//! devices are never opened for data, links stay below the root prefix, sizes and counts are bounded.
+//! Looking at files and folders without being led astray: links stay below the root prefix, counts are bounded,
+//! nothing is opened for its data. Content is read in `reading`.
 
-use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
-use sha2::{Digest, Sha256};
 
 use super::Door;
-use crate::evidence::{Digest256, Missing, MissingState};
+use super::watch::Depth;
+use crate::evidence::{Missing, MissingState};
 
 /// What lies at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +73,7 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    fn of(stat: &Stat) -> Self {
+    pub(super) fn of(stat: &Stat) -> Self {
         Self {
             kind: FileKind::of(stat),
             mode: stat.st_mode & 0o7777,
@@ -112,7 +111,7 @@ pub struct Entry {
 
 impl Door {
     /// Opens a logical path. Below a root prefix every link is resolved inside the prefix.
-    fn open(&self, logical: &str, flags: OFlags) -> Result<OwnedFd, std::io::Error> {
+    pub(super) fn open(&self, logical: &str, flags: OFlags) -> Result<OwnedFd, std::io::Error> {
         // openat2 refuses flags about data where only a place is wanted.
         let data = if flags.contains(OFlags::PATH) { OFlags::empty() } else { OFlags::NONBLOCK | OFlags::NOCTTY };
         let flags = flags | OFlags::CLOEXEC | data;
@@ -127,15 +126,43 @@ impl Door {
         Ok(rustix::fs::open(place.locate(Path::new(logical)), flags, Mode::empty())?)
     }
 
+    /// Makes sure that what was opened is what was seen.
+    fn still(&self, fd: &OwnedFd, seen: Option<&Attributes>, tried: &str) -> Result<(), Missing> {
+        let Some(seen) = seen else { return Ok(()) };
+        let stat = rustix::fs::fstat(fd).map_err(|error| self.io_missing(tried, tried, &error.into()))?;
+        if Attributes::of(&stat).identity == seen.identity {
+            return Ok(());
+        }
+        let next = "run the audit again when nobody moves it about";
+        Err(self.missing(MissingState::Unreadable, tried, "something else took its place", next))
+    }
+
+    /// Opens a path, and remembers where it is not there: what appears meanwhile is noticed.
+    pub(super) fn open_seen(&self, logical: &str, flags: OFlags) -> Result<OwnedFd, std::io::Error> {
+        let opened = self.open(logical, flags);
+        if opened.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            self.watch().saw(logical, !flags.contains(OFlags::NOFOLLOW), None, Depth::Itself);
+        }
+        opened
+    }
+
+    /// Opens a path as a place only, looks at it, and remembers what was seen.
+    fn look(&self, logical: &str, follow: bool) -> Result<(OwnedFd, Stat), std::io::Error> {
+        let flags = if follow { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
+        let fd = self.open_seen(logical, flags)?;
+        let stat = rustix::fs::fstat(&fd)?;
+        self.watch().saw(logical, follow, Some(&stat), Depth::Itself);
+        Ok((fd, stat))
+    }
+
     /// The attributes of a path, the last link not followed.
     ///
     /// # Errors
     /// `absent` when it is not there, `denied` when a folder on the way may not be searched.
     pub fn attributes(&self, logical: &str) -> Result<Attributes, Missing> {
         let tried = format!("look at {logical}");
-        let fd = self.open(logical, OFlags::PATH | OFlags::NOFOLLOW);
-        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
-        let stat = rustix::fs::fstat(&fd).map_err(|error| self.io_missing(&tried, logical, &error.into()))?;
+        let _access = self.begin(&tried);
+        let (_, stat) = self.look(logical, false).map_err(|error| self.io_missing(&tried, logical, &error))?;
         self.note_attributes(logical);
         Ok(Attributes::of(&stat))
     }
@@ -146,21 +173,22 @@ impl Door {
     /// As [`Door::attributes`]; a link that leads nowhere is `absent` too.
     pub fn reached(&self, logical: &str) -> Result<Attributes, Missing> {
         let tried = format!("look at what {logical} leads to");
-        let fd = self.open(logical, OFlags::PATH);
-        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
-        let stat = rustix::fs::fstat(&fd).map_err(|error| self.io_missing(&tried, logical, &error.into()))?;
+        let _access = self.begin(&tried);
+        let (_, stat) = self.look(logical, true).map_err(|error| self.io_missing(&tried, logical, &error))?;
         self.note_attributes(logical);
         Ok(Attributes::of(&stat))
     }
 
-    /// The file system that a path lies on, links followed.
+    /// The file system that a path lies on, links followed. What was `seen` there before must lie there still.
     ///
     /// # Errors
-    /// As [`Door::reached`].
-    pub fn space(&self, logical: &str) -> Result<Space, Missing> {
+    /// As [`Door::reached`]; `unreadable` when something else lies there by now.
+    pub fn space(&self, logical: &str, seen: Option<&Attributes>) -> Result<Space, Missing> {
         let tried = format!("ask for the free space of {logical}");
+        let _access = self.begin(&tried);
         let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
-        let fd = self.open(logical, OFlags::PATH).map_err(failed)?;
+        let (fd, _) = self.look(logical, true).map_err(failed)?;
+        self.still(&fd, seen, &tried)?;
         let stat = rustix::fs::fstatvfs(&fd).map_err(|error| failed(error.into()))?;
         self.note_attributes(logical);
         Ok(Space {
@@ -170,13 +198,16 @@ impl Door {
         })
     }
 
-    /// Whether an access control list (acl(5)) decides over a path beside its mode bits; links followed.
+    /// Whether an access control list (acl(5)) decides over a path beside its mode bits; links followed. What was
+    /// `seen` there before must lie there still.
     ///
     /// # Errors
-    /// As [`Door::reached`]; `error` when the system does not say.
-    pub fn has_acl(&self, logical: &str) -> Result<bool, Missing> {
+    /// As [`Door::space`]; `error` when the system does not say.
+    pub fn has_acl(&self, logical: &str, seen: &Attributes) -> Result<bool, Missing> {
         let tried = format!("look for an access control list on {logical}");
-        let fd = self.open(logical, OFlags::PATH).map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let _access = self.begin(&tried);
+        let (fd, _) = self.look(logical, true).map_err(|error| self.io_missing(&tried, logical, &error))?;
+        self.still(&fd, Some(seen), &tried)?;
         // A descriptor that is only a path is refused by fgetxattr(2); its name in /proc is not.
         let name = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fd));
         let found = rustix::fs::getxattr_query(name, "system.posix_acl_access");
@@ -198,12 +229,12 @@ impl Door {
     /// As [`Door::reached`]; `unreadable` for anything that is neither.
     pub fn try_reading(&self, logical: &str) -> Result<FileKind, Missing> {
         let tried = format!("read from {logical}");
+        let _access = self.begin(&tried);
         let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
         let kind = self.reached(logical)?.kind;
         match kind {
             FileKind::File => {
-                let mut file = std::fs::File::from(self.open(logical, OFlags::RDONLY).map_err(failed)?);
-                file.read(&mut [0]).map_err(failed)?;
+                self.read_a_byte(logical)?;
             }
             FileKind::Directory => {
                 let fd = self.open(logical, OFlags::RDONLY | OFlags::DIRECTORY).map_err(failed)?;
@@ -228,71 +259,11 @@ impl Door {
     /// As [`Door::attributes`], or `error` when it is not a link.
     pub fn link_target(&self, logical: &str) -> Result<PathBuf, Missing> {
         let tried = format!("read the link {logical}");
-        let fd = self.open(logical, OFlags::PATH | OFlags::NOFOLLOW);
-        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
+        let _access = self.begin(&tried);
+        let (fd, _) = self.look(logical, false).map_err(|error| self.io_missing(&tried, logical, &error))?;
         let target = rustix::fs::readlinkat(&fd, "", Vec::new());
         let target = target.map_err(|error| self.io_missing(&tried, logical, &error.into()))?;
         Ok(PathBuf::from(String::from_utf8_lossy(target.as_bytes()).into_owned()))
-    }
-
-    /// A regular file's content, whole. Links are followed (inside the root prefix).
-    ///
-    /// # Errors
-    /// `absent`, `denied`; `unreadable` for anything that is not a regular file, is longer than
-    /// `max` bytes, or changed its length while it was read; `timed out` when the probe's time is over.
-    pub fn read(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
-        let bytes = self.read_unnoted(logical, max)?;
-        self.note_content(logical, &bytes);
-        Ok(bytes)
-    }
-
-    /// As [`Door::read`], for a file that holds secrets: neither its digest nor its length is recorded. Who
-    /// knows the rest of a small file could try values of the secret against a published digest.
-    ///
-    /// # Errors
-    /// As [`Door::read`].
-    pub fn read_secret(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
-        let bytes = self.read_unnoted(logical, max)?;
-        self.note_attributes(logical);
-        Ok(bytes)
-    }
-
-    /// As [`Door::read`], but the caller notes what was read, as a part of a whole.
-    ///
-    /// # Errors
-    /// As [`Door::read`].
-    pub fn read_unnoted(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
-        let tried = format!("read {logical}");
-        let fd = self.open(logical, OFlags::RDONLY);
-        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
-        let mut bytes = Vec::new();
-        self.stream(fd, logical, max, |_, chunk| {
-            bytes.extend_from_slice(chunk);
-            Ok(())
-        })?;
-        Ok(bytes)
-    }
-
-    /// The SHA-256 of a regular file that was `seen` before, in chunks. The last link is not followed, and
-    /// nothing is noted: the caller notes the whole that the file is a part of.
-    ///
-    /// # Errors
-    /// As [`Door::read`]; `unreadable` also when another file lies there than the one that was seen.
-    pub fn digest_unnoted(&self, logical: &str, seen: &Attributes) -> Result<Digest256, Missing> {
-        let tried = format!("read {logical}");
-        let fd = self.open(logical, OFlags::RDONLY | OFlags::NOFOLLOW);
-        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
-        let mut hasher = Sha256::new();
-        self.stream(fd, logical, u64::MAX, |attributes, chunk| {
-            if attributes.identity != seen.identity {
-                let next = "run the audit again when nobody writes to it";
-                return Err(self.missing(MissingState::Unreadable, &tried, "another file took its place", next));
-            }
-            hasher.update(chunk);
-            Ok(())
-        })?;
-        let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Digest256::try_from(hex).expect("invariant: SHA-256 has 64 hex digits"))
     }
 
     /// What lies behind a path, all links followed (inside the root prefix): its real path and its
@@ -302,66 +273,11 @@ impl Door {
     /// As [`Door::attributes`].
     pub fn resolve(&self, logical: &str) -> Result<(PathBuf, Attributes), Missing> {
         let tried = format!("look at {logical}");
-        let fd = self.open(logical, OFlags::PATH);
-        let fd = fd.map_err(|error| self.io_missing(&tried, logical, &error))?;
-        let failed = |error: rustix::io::Errno| self.io_missing(&tried, logical, &error.into());
-        let stat = rustix::fs::fstat(&fd).map_err(failed)?;
+        let _access = self.begin(&tried);
+        let (fd, stat) = self.look(logical, true).map_err(|error| self.io_missing(&tried, logical, &error))?;
         let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
-        let path = rustix::fs::readlink(link, Vec::new()).map_err(failed)?;
+        let path = rustix::fs::readlink(&link, Vec::new()).map_err(|error| self.no_proc(&tried, error.into()))?;
         Ok((PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes())), Attributes::of(&stat)))
-    }
-
-    /// Passes a regular file's bytes to `sink` in chunks (an empty file: one empty chunk), and makes sure that
-    /// the size stayed what it was.
-    fn stream(
-        &self,
-        fd: OwnedFd,
-        logical: &str,
-        max: u64,
-        mut sink: impl FnMut(&Attributes, &[u8]) -> Result<(), Missing>,
-    ) -> Result<(), Missing> {
-        let tried = format!("read {logical}");
-        let stat = rustix::fs::fstat(&fd).map_err(|error| self.io_missing(&tried, logical, &error.into()))?;
-        let attributes = Attributes::of(&stat);
-        let unreadable = |said: String, next: String| self.missing(MissingState::Unreadable, &tried, said, next);
-        if attributes.kind != FileKind::File {
-            let said = format!("it is a {}, not a regular file", attributes.kind.word());
-            return Err(unreadable(said, format!("look at it: ls -ld {logical}")));
-        }
-        let max = max.min(self.limits().file_bytes);
-        let too_long = |size: u64| {
-            unreadable(
-                format!("it has {size} bytes, more than the limit of {max}"),
-                "shorten it, or raise the limit".to_owned(),
-            )
-        };
-        if attributes.size > max {
-            return Err(too_long(attributes.size));
-        }
-        let mut file = std::fs::File::from(fd);
-        let mut chunk = vec![0_u8; 1 << 16];
-        let mut size = 0_u64;
-        sink(&attributes, &[])?;
-        loop {
-            if self.time_left().is_zero() {
-                let next = format!("see why {logical} is slow to read");
-                return Err(self.missing(MissingState::TimedOut, &tried, "the probe's time is over", next));
-            }
-            let n = file.read(&mut chunk).map_err(|error| self.io_missing(&tried, logical, &error))?;
-            if n == 0 {
-                break;
-            }
-            size += n as u64;
-            if size > max {
-                return Err(too_long(size));
-            }
-            sink(&attributes, &chunk[..n])?;
-        }
-        if size != attributes.size {
-            let said = format!("it had {} bytes when opened and {size} when read", attributes.size);
-            return Err(unreadable(said, "run the audit again when nobody writes to it".to_owned()));
-        }
-        Ok(())
     }
 
     /// The entries of a directory, sorted by name, links not followed.
@@ -379,15 +295,32 @@ impl Door {
     /// # Errors
     /// As [`Door::list`].
     pub fn list_unnoted(&self, logical: &str) -> Result<Vec<Entry>, Missing> {
+        self.listing(logical, None)
+    }
+
+    /// As [`Door::list_unnoted`], of a folder that was `seen` as an entry of the one above: no link and no other folder
+    /// that took its place in between is listed in its stead.
+    ///
+    /// # Errors
+    /// As [`Door::list`]; `unreadable` also when another folder lies there by now.
+    pub fn list_seen(&self, logical: &str, seen: &Attributes) -> Result<Vec<Entry>, Missing> {
+        self.listing(logical, Some(seen))
+    }
+
+    fn listing(&self, logical: &str, seen: Option<&Attributes>) -> Result<Vec<Entry>, Missing> {
         let tried = format!("list {logical}");
+        let access = self.begin(&tried);
         let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
-        let fd = self.open(logical, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|error| {
+        let fd = self.open_seen(logical, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotADirectory {
                 let next = format!("look at it: ls -ld {logical}");
                 return self.missing(MissingState::Unreadable, &tried, "it is not a directory", next);
             }
             failed(error)
         })?;
+        self.still(&fd, seen, &tried)?;
+        let stat = rustix::fs::fstat(&fd).map_err(|error| failed(error.into()))?;
+        self.watch().saw(logical, true, Some(&stat), Depth::Content);
         let mut entries = Vec::new();
         for entry in Dir::read_from(&fd).map_err(|error| failed(error.into()))? {
             let entry = entry.map_err(|error| failed(error.into()))?;
@@ -395,7 +328,7 @@ impl Door {
             if raw == b"." || raw == b".." {
                 continue;
             }
-            let over = self.time_left().is_zero();
+            let over = access.is_over();
             if over || entries.len() >= self.limits().entries {
                 let state = if over { MissingState::TimedOut } else { MissingState::Unreadable };
                 let said = format!("stopped after {} entries", entries.len());

@@ -41,6 +41,8 @@ enum Node {
 pub struct Tree {
     root: String,
     nodes: BTreeMap<String, Node>,
+    /// The files as they were listed: what is read must be the same.
+    seen: BTreeMap<String, Attributes>,
     raw_links: BTreeMap<String, String>,
     /// Links to something inside the tree, and what they lead to.
     pub links: Vec<(String, String)>,
@@ -72,8 +74,8 @@ impl Tree {
                     break;
                 }
                 let rel = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
-                if tree.take(door, &rel, &entry) {
-                    match door.list_unnoted(&tree.logical(&rel)) {
+                if let Some(seen) = tree.take(door, &rel, &entry) {
+                    match door.list_seen(&tree.logical(&rel), &seen) {
                         Ok(listed) => folders.push((rel, listed)),
                         Err(missing) => tree.hidden_part(&rel, missing),
                     }
@@ -92,6 +94,16 @@ impl Tree {
     /// The Markdown files, sorted by path.
     pub fn documents(&self) -> impl Iterator<Item = &str> {
         self.nodes.iter().filter(|(_, node)| **node == Node::Document).map(|(rel, _)| rel.as_str())
+    }
+
+    /// The content of a file of the tree, not noted. A folder on the way may have been replaced since the walk: the file
+    /// must be the one that was listed.
+    ///
+    /// # Errors
+    /// As [`Door::read_listed`].
+    pub fn read(&self, door: &Door, rel: &str, max: u64) -> Result<Vec<u8>, Missing> {
+        let seen = self.seen.get(rel).expect("invariant: only files that were listed are read");
+        door.read_listed(&self.logical(rel), max, seen)
     }
 
     /// Whether a regular file lies at a path.
@@ -123,19 +135,23 @@ impl Tree {
     }
 
     /// A part of the tree that may hold documents and could not be looked at.
-    fn hidden_part(&mut self, rel: &str, missing: Missing) {
+    fn hidden_part(&mut self, rel: &str, mut missing: Missing) {
+        // It was listed: taken away meanwhile, it is no known absence.
+        if missing.state.is_absent() {
+            missing.state = MissingState::Unreadable;
+        }
         self.add_unreadable(rel, reason(&missing));
         self.block(missing);
     }
 
-    /// Takes one entry in; true when it is a folder to enter.
-    fn take(&mut self, door: &Door, rel: &str, entry: &Entry) -> bool {
+    /// Takes one entry in; gives back a folder that is to be entered.
+    fn take(&mut self, door: &Door, rel: &str, entry: &Entry) -> Option<Attributes> {
         let attributes: &Attributes = match &entry.attributes {
             Ok(attributes) => attributes,
             // It may be a folder, so documents may hide there.
             Err(missing) => {
                 self.hidden_part(rel, missing.clone());
-                return false;
+                return None;
             }
         };
         let path = self.logical(rel);
@@ -152,14 +168,14 @@ impl Tree {
                     self.hidden_part(rel, door.missing(MissingState::Unreadable, format!("list {path}"), said, next()));
                 } else {
                     self.nodes.insert(rel.to_owned(), Node::Folder);
-                    return true;
+                    return Some(*attributes);
                 }
-                return false;
+                return None;
             }
             FileKind::File if is_markdown(rel) => {
                 if !entry.exact {
                     self.add_unreadable(rel, reason(&no_name()));
-                    return false;
+                    return None;
                 }
                 Node::Document
             }
@@ -171,7 +187,7 @@ impl Tree {
                     }
                     Err(missing) => self.add_unreadable(rel, format!("symlink, {}", reason(&missing))),
                 }
-                return false;
+                return None;
             }
             FileKind::Fifo | FileKind::Socket | FileKind::Device => {
                 self.add_unreadable(rel, format!("it is a {}, not a regular file", attributes.kind.word()));
@@ -179,7 +195,8 @@ impl Tree {
             }
         };
         self.nodes.insert(rel.to_owned(), node);
-        false
+        self.seen.insert(rel.to_owned(), *attributes);
+        None
     }
 
     /// Sorts the links into those that add nothing and those behind which something may hide.

@@ -18,16 +18,20 @@ pub mod knowledge_base;
 mod markdown_tree;
 mod openpgp_keyring;
 mod provisioning;
+mod reading;
 mod rehearsal_records;
 mod runbook;
 mod settings;
 mod sql;
+mod stop;
 mod tree_manifest;
+mod watch;
 
-pub use collect::{Collection, Question, collect};
-pub use door::{Door, Limits, Place, Secrets};
+pub use collect::{Collected, Collection, Question, collect, collect_until};
+pub use door::{Access, Door, Limits, Place, Secrets};
 pub use files::{Attributes, Entry, FileKind, Space};
 pub use settings::{Parameter, ParameterKind, SettingProblem, Settings, parse_duration};
+pub use stop::{Held, Stop};
 
 use crate::evidence::{Fact, Missing, Shape};
 

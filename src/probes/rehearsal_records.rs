@@ -79,7 +79,7 @@ pub(super) fn collect<R: RehearsalRecord>(
         Err((present, missing)) => return without(present, &missing),
     };
     let trust = Trust::of(settings, door);
-    let (mut records, mut broken, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut records, mut broken, mut others, mut holes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for file in files {
         let bytes = match file.readable.and_then(|()| door.read(&file.path, LONGEST)) {
             Ok(bytes) => bytes,
@@ -93,9 +93,16 @@ pub(super) fn collect<R: RehearsalRecord>(
                 records.push(Fact::record(fields.chain([("path", file.path.into())])));
             }
             Ok(Parsed::OtherKind) => others.push(Fact::from(file.path)),
-            Err(reason) => broken.push(Fact::record([("path", file.path.into()), ("reason", reason.into())])),
+            Err(reason) => {
+                let next = format!("record the rehearsal again, or take {} away", file.path);
+                let tried = format!("read the record {}", file.path);
+                holes.push(door.missing(MissingState::Unreadable, tried, reason.as_str(), next).into());
+                broken.push(Fact::record([("path", file.path.into()), ("reason", reason.into())]));
+            }
         }
     }
+    // What is broken may have been a record of anything: the list is known without it, and ends in a hole.
+    records.extend(holes);
     Fact::record([
         ("present", true.into()),
         ("records", Fact::List(records)),

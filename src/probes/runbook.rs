@@ -147,7 +147,9 @@ fn read_folder(door: &Door, path: &str, phases: &[&str]) -> Result<Vec<Document>
     let names: Vec<String> = tree.documents().map(str::to_owned).collect();
     let mut documents = Vec::new();
     for name in names {
-        match read_document(door, &tree.logical(&name), phases) {
+        let path = tree.logical(&name);
+        let bytes = tree.read(door, &name, MAX_BYTES).inspect(|bytes| door.note_content(&path, bytes));
+        match bytes.and_then(|bytes| parse(door, &path, &bytes, phases)) {
             Ok(document) => documents.push(document),
             Err(missing) => {
                 tree.add_unreadable(&name, markdown_tree::reason(&missing));
@@ -167,12 +169,15 @@ fn read_folder(door: &Door, path: &str, phases: &[&str]) -> Result<Vec<Document>
 }
 
 fn read_document(door: &Door, path: &str, phases: &[&str]) -> Result<Document, Missing> {
-    let bytes = door.read(path, MAX_BYTES)?;
-    let text = std::str::from_utf8(&bytes).map_err(|error| {
+    parse(door, path, &door.read(path, MAX_BYTES)?, phases)
+}
+
+fn parse(door: &Door, path: &str, bytes: &[u8], phases: &[&str]) -> Result<Document, Missing> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
         let said = format!("not UTF-8 from byte {} on", error.valid_up_to());
         door.missing(MissingState::Unreadable, format!("read {path}"), said, format!("save {path} as UTF-8"))
     })?;
-    Ok(Document { path: path.to_owned(), digest: sha256_hex(&bytes), reading: sections::read(path, text, phases) })
+    Ok(Document { path: path.to_owned(), digest: sha256_hex(bytes), reading: sections::read(path, text, phases) })
 }
 
 /// The facts where the documents are not there, or not all of them could be read.

@@ -1,6 +1,7 @@
 //! A probe's settings: what a gate file may give, and what it gave once the package filled it in.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -79,9 +80,17 @@ pub struct SettingProblem {
     pub help: String,
 }
 
-/// Resolved settings. The accessors trust the kinds, which were checked when the gate was loaded.
+/// Resolved settings. The accessors trust the kinds, which were checked when the gate was loaded. They are passed
+/// from the gate to the thread of the probe and into the evidence, and shared on the way: they may list thousands of
+/// paths.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settings(pub BTreeMap<String, Value>);
+pub struct Settings(pub Arc<BTreeMap<String, Value>>);
+
+impl FromIterator<(String, Value)> for Settings {
+    fn from_iter<T: IntoIterator<Item = (String, Value)>>(settings: T) -> Self {
+        Self(Arc::new(settings.into_iter().collect()))
+    }
+}
 
 impl Settings {
     /// The text or path of a setting; `None` where it was not given.
@@ -120,15 +129,14 @@ impl Settings {
     /// # Errors
     /// The reason why the value does not have that form.
     pub fn parse<T: DeserializeOwned>(&self, name: &str) -> Result<T, String> {
-        let value = self.0.get(name).cloned().unwrap_or(Value::Null);
-        serde_json::from_value(value).map_err(|error| error.to_string())
+        T::deserialize(self.0.get(name).unwrap_or(&Value::Null)).map_err(|error| error.to_string())
     }
 
     /// The tables of a setting, each as a typed value or the reason why it does not have that form; empty
     /// where it was not given.
     pub fn tables<T: DeserializeOwned>(&self, name: &str) -> Vec<Result<T, String>> {
         let items = self.0.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        items.iter().map(|item| serde_json::from_value(item.clone()).map_err(|error| error.to_string())).collect()
+        items.iter().map(|item| T::deserialize(item).map_err(|error| error.to_string())).collect()
     }
 }
 

@@ -104,7 +104,7 @@ impl Probe for TreeManifest {
             trimmed => trimmed,
         };
         let present = door.resolve(tree).and_then(|(root, attributes)| match attributes.kind {
-            FileKind::Directory => Ok(root),
+            FileKind::Directory => Ok((root, attributes)),
             kind @ (FileKind::File | FileKind::Link | FileKind::Fifo | FileKind::Socket | FileKind::Device) => {
                 let said = format!("it is a {}, not a directory", kind.word());
                 let next = format!("look at it: ls -ld {tree}");
@@ -112,13 +112,13 @@ impl Probe for TreeManifest {
             }
         });
         door.note_attributes(tree);
-        let root = match present {
-            Ok(root) => root,
+        let (root, attributes) = match present {
+            Ok(present) => present,
             Err(reason) => return Ok(without_tree(&manifest, &reason)),
         };
         let own = manifest.real.as_ref().and_then(|real| real.strip_prefix(&root).ok()?.to_str());
         let mut walk = Walk::default();
-        walk.descend(tree, &ignore, own, door);
+        walk.descend(tree, &attributes, &ignore, own, door);
         let hashes = walk.hash(tree, door)?;
         let pins = manifest.pins.and_then(|pins| match own.and_then(|own| pins.get(own)) {
             Some(pin) => {

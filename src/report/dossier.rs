@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use super::disturbed::Disturbed;
 use crate::classify::{Approval, GapStanding, Invariants, Letter, Ruling, RunOutcome, against, classify, standing};
-use crate::evidence::{Digest256, Evidence, canonical_json};
-use crate::gates::{AttestationRow, AttestationStatus, Finding, GapState, Gate, Loaded, attest, evaluate};
+use crate::evidence::{Digest256, Evidence, Recorded};
+use crate::gates::{AttestationRow, Finding, GapState, Gate, Loaded, attest, evaluate};
 use crate::package::{GapClass, PACKAGE_FILE, Package};
 use crate::probes::Place;
 
@@ -96,6 +97,8 @@ pub struct ResultView {
     pub next: String,
     /// Whether the executor was started.
     pub run: RunOutcome,
+    /// Whether what was measured before and after is the same.
+    pub invariants: Invariants,
 }
 
 /// A gate's finding with what the package says of its gap.
@@ -216,29 +219,26 @@ pub fn utc(instant: crate::evidence::Instant) -> String {
 }
 
 impl Dossier {
-    /// Judges the evidence and freezes everything that is said about it. Pure: the same arguments give the
-    /// same dossier.
-    pub fn assemble(loaded: &Loaded, evidence: &Evidence, run: RunOutcome, number: &str, reports_dir: &str) -> Self {
+    /// Judges the evidence and freezes everything that is said about it, but what [`Dossier::published`] adds. Pure: the
+    /// same arguments give the same dossier.
+    pub fn assemble(loaded: &Loaded, recorded: &Recorded, run: RunOutcome) -> Self {
         let package = &loaded.package;
+        let evidence = &*recorded.evidence;
         let findings = evaluate(&loaded.gates, package, evidence);
         let attestation = attest(&loaded.forbidden, package, evidence);
         let (approval, against) = approval_of(loaded, evidence);
-        let invariants = if attestation.iter().any(|row| row.status == AttestationStatus::Changed) {
-            Invariants::Changed
-        } else {
-            Invariants::Held
-        };
+        let disturbed = Disturbed::of(&attestation, evidence);
+        let invariants = disturbed.as_ref().map_or(Invariants::Held, |disturbed| disturbed.invariants);
         let ruling = classify(&standings(package, &findings), &approval, invariants, run);
         let gaps = gap_views(package, &findings, &ruling.decisive);
         let counts =
             GapState::ALL.into_iter().map(|state| (state.word(), gaps.iter().filter(|gap| gap.state == state).count()));
-        let changed = attestation.iter().find(|row| row.status == AttestationStatus::Changed);
-        let result = result_view(ruling, &gaps, changed, run);
+        let result = result_view(ruling, &gaps, disturbed, run);
         Self {
             format: RESULT_FORMAT,
             tool: Tool::THIS,
             package: package_view(package),
-            audit: Audit { number: number.to_owned(), utc: utc(evidence.now), by: evidence.by.clone() },
+            audit: Audit { number: String::new(), utc: utc(evidence.now), by: evidence.by.clone() },
             counts: counts.collect(),
             stages: stage_views(loaded, evidence, run),
             reports: report_views(package),
@@ -246,18 +246,26 @@ impl Dossier {
             gates: gate_views(loaded, findings),
             place: loaded.place.clone(),
             approval: approval_view(&approval, against),
-            sources: sources(evidence),
-            evidence_sha256: Digest256::of(&canonical_json(evidence)),
-            reports_dir: reports_dir.to_owned(),
+            sources: Vec::new(),
+            evidence_sha256: recorded.sha256.clone(),
+            reports_dir: String::new(),
             attestation,
             gaps,
             result,
         }
     }
 
-    /// Whether any gate is unknown.
+    /// The same dossier under its number and folder of publication, with what was read.
+    #[must_use]
+    pub fn published(self, number: &str, reports_dir: &str, evidence: &Evidence) -> Self {
+        let audit = Audit { number: number.to_owned(), ..self.audit };
+        Self { audit, reports_dir: reports_dir.to_owned(), sources: sources(evidence), ..self }
+    }
+
+    /// Whether any gate is unknown, or whether the invariants held.
     pub fn any_unknown(&self) -> bool {
-        self.gates.iter().any(|gate| gate.finding.state == GapState::Unknown)
+        let gate = self.gates.iter().any(|gate| gate.finding.state == GapState::Unknown);
+        gate || self.result.invariants == Invariants::Unknown
     }
 }
 
@@ -319,13 +327,14 @@ fn gap_views(package: &Package, findings: &[Finding], decisive: &str) -> Vec<Gap
     package.gaps.iter().map(view).collect()
 }
 
-fn result_view(ruling: Ruling, gaps: &[GapView], changed: Option<&AttestationRow>, run: RunOutcome) -> ResultView {
+fn result_view(ruling: Ruling, gaps: &[GapView], disturbed: Option<Disturbed>, run: RunOutcome) -> ResultView {
     let sentence = |gap: &GapView| format!("{} — {} (Report {})", gap.id, gap.reason, gap.reports.join("/"));
     let authority = gaps.iter().find(|gap| gap.class == GapClass::Authority && gap.state != GapState::Closed);
     let decisive = gaps.iter().find(|gap| gap.decisive);
-    let reason_blocking = match (decisive, changed) {
+    let invariants = disturbed.as_ref().map_or(Invariants::Held, |disturbed| disturbed.invariants);
+    let reason_blocking = match (decisive, &disturbed) {
         (Some(gap), _) => sentence(gap),
-        (None, Some(row)) => format!("{}: {}", row.action, row.ground),
+        (None, Some(disturbed)) => disturbed.what.clone(),
         (None, None) => "none: every technical gap is closed".to_owned(),
     };
     let leading = decisive.or(authority);
@@ -333,8 +342,12 @@ fn result_view(ruling: Ruling, gaps: &[GapView], changed: Option<&AttestationRow
         reason_primary: authority.map_or_else(|| "none: the approval is valid".to_owned(), sentence),
         reason_blocking,
         decisive_reason: leading.map(|gap| gap.reason.clone()).unwrap_or_default(),
-        next: leading.map(|gap| gap.next.clone()).unwrap_or_default(),
+        next: match (decisive, disturbed) {
+            (None, Some(disturbed)) => disturbed.next,
+            (Some(_), _) | (None, None) => leading.map(|gap| gap.next.clone()).unwrap_or_default(),
+        },
         run,
+        invariants,
         ruling,
     }
 }

@@ -34,18 +34,18 @@ pub fn draw(lines: &[Marked<'_>]) -> String {
     let split: Vec<_> = lines.iter().map(|marked| (parts(marked.place), marked)).collect();
     let width = split.iter().map(|((_, line, _), _)| line.len()).max().unwrap_or(0).max(3);
     let mut out = String::new();
-    let (mut file, mut number) = ("", "");
+    let (mut file, mut number) = (None, None);
     for ((path, line, column), marked) in &split {
-        if file != *path {
+        if file != Some(path) {
             out.push_str(&terminal(path));
             out.push('\n');
-            (file, number) = (path, "");
+            (file, number) = (Some(path), None);
         }
         // Leading tabs would put the caret elsewhere on every terminal.
         let shown = |text: &str| terminal(&text.replace('\t', "    "));
-        if number != *line {
+        if number != Some(line) {
             out.push_str(&format!("  {line:>width$} | {}\n", shown(marked.line).trim_end()));
-            number = line;
+            number = Some(line);
         }
         let before: String = marked.line.chars().take(column.saturating_sub(1)).collect();
         let indent = " ".repeat(shown(&before).chars().count());

@@ -3,6 +3,7 @@
 //! Nothing here reads the host or judges; every format shows the same dossier, and none can change the
 //! result or the exit code. To add a format: one file in `format/` and one line in its registry.
 
+mod disturbed;
 mod dossier;
 pub mod escape;
 pub mod excerpt;
@@ -15,9 +16,9 @@ mod replay;
 mod set;
 
 pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
-pub use facts::{facts, plain};
+pub use facts::{Facts, plain};
 pub use lock::PackageLock;
-pub use publish::{Claim, LEDGER, LedgerLine, PublishError, read_ledger, sync_dir, write_synced};
-pub use render::{RenderError, Templates, render};
+pub use publish::{Claim, LEDGER, LedgerLine, PublishError, newest, read_ledger, sync_dir, without_line, write_synced};
+pub use render::{RenderError, Renderer, Templates};
 pub use replay::{ReplayError, Replayed, replay};
 pub use set::report_set;

@@ -2,6 +2,11 @@
 //!
 //! Numbers are never reused and published reports are never edited. The ledger holds one canonical line per
 //! publication with the digest of the line before, so that a missing, changed or renumbered one is seen.
+//!
+//! The process may be killed at any moment. A draft has a name that is no report's, and the next publication removes
+//! it; the folder gets its name by one rename; the ledger, which alone makes it a report, is replaced by one rename
+//! too, so that no line is ever in it in part. A folder that was named and not entered stays as it is, keeps its number,
+//! and is spoken of by each audit and by `verify`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -15,6 +20,12 @@ use crate::probes::Secrets;
 
 /// The ledger's file name, beside the numbered folders.
 pub const LEDGER: &str = "ledger.jsonl";
+
+/// Before the random part of a draft's name.
+const DRAFT: &str = ".draft-";
+
+/// The next ledger, until it takes the place of the last one.
+const NEXT_LEDGER: &str = ".ledger.next";
 
 /// The format of a ledger line.
 const LINE_FORMAT: &str = "cutgate-ledger/1";
@@ -82,6 +93,7 @@ pub struct Claim {
     number: u64,
     folder: String,
     previous: Digest256,
+    lost: Vec<String>,
     /// Holds the lock until the publication is done.
     _lock: File,
 }
@@ -102,6 +114,8 @@ impl Claim {
         let lock = lock.map_err(failed("open", &lock_path))?;
         lock.lock().map_err(failed("lock", &lock_path))?;
         let lines = read_ledger(root)?;
+        let lost = without_line(root, &lines)?;
+        sweep(root);
         let (last, previous) = match lines.last() {
             Some((line, digest)) => (line.number, digest.clone()),
             None => (0, Digest256::try_from(NO_LINE.to_owned()).expect("invariant: 64 hex digits")),
@@ -109,7 +123,12 @@ impl Claim {
         // A folder that a crash left without its line keeps its number for ever.
         let number = last.max(highest_folder(root)?) + 1;
         let folder = format!("{number:04}-{}", now.format("%Y%m%dT%H%M%SZ"));
-        Ok(Self { root: root.to_owned(), number, folder, previous, _lock: lock })
+        Ok(Self { root: root.to_owned(), number, folder, previous, lost, _lock: lock })
+    }
+
+    /// Folders that have a number and no line in the ledger, by name.
+    pub fn lost(&self) -> &[String] {
+        &self.lost
     }
 
     /// The number as reports write it.
@@ -146,38 +165,75 @@ impl Claim {
             label: label.to_owned(),
             files: files.iter().map(|(name, bytes)| (name.clone(), Digest256::of(bytes))).collect(),
         };
-        let draft = tempfile::Builder::new().prefix(".draft-").tempdir_in(&self.root);
+        let draft = tempfile::Builder::new().prefix(DRAFT).tempdir_in(&self.root);
         let draft = draft.map_err(failed("create a folder in", &self.root))?;
-        for (name, bytes) in files {
-            let path = draft.path().join(name);
-            write_synced(&path, bytes).map_err(failed("write", &path))?;
-        }
+        write_synced(draft.path(), files)?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(draft.path(), mode).map_err(failed("set the mode of", draft.path()))?;
         sync_dir(draft.path()).map_err(failed("sync", draft.path()))?;
         let target = self.root.join(&self.folder);
         fs::rename(draft.path(), &target).map_err(failed("publish as", &target))?;
         let ledger = self.root.join(LEDGER);
-        append_synced(&ledger, &canonical_json(&line)).map_err(failed("add a line to", &ledger))?;
+        sync_dir(&self.root).map_err(failed("sync", &self.root))?;
+        add_line(&self.root, &canonical_json(&line)).map_err(failed("add a line to", &ledger))?;
         sync_dir(&self.root).map_err(failed("sync", &self.root))?;
         Ok(target)
     }
 }
 
-/// Writes a new file and waits until it is on the disk.
+/// Writes every file, then syncs all of them at once: a journal commits them together, where it would commit twelve
+/// times if each was waited for.
 ///
 /// # Errors
-/// When it exists, or cannot be written.
-pub fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// When a file exists already, or cannot be written.
+pub fn write_synced(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), PublishError> {
+    let mut written = Vec::with_capacity(files.len());
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        let mut file = File::create_new(&path).map_err(failed("write", &path))?;
+        file.write_all(bytes).map_err(failed("write", &path))?;
+        written.push((path, file));
+    }
+    let synced: Vec<io::Result<()>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = written.iter().map(|(_, file)| scope.spawn(|| file.sync_all())).collect();
+        threads.into_iter().map(|thread| thread.join().expect("invariant: syncing does not panic")).collect()
+    });
+    let mut outcomes = written.iter().zip(synced);
+    outcomes.try_for_each(|((path, _), outcome)| outcome.map_err(failed("write", path)))
 }
 
-fn append_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::options().create(true).append(true).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// Puts a ledger with one line more in the place of the last one. Appending would do, but for a process that is killed
+/// in the middle of it: what it leaves is a line that is none, and a ledger that nobody can add to.
+fn add_line(root: &Path, line: &[u8]) -> io::Result<()> {
+    let (ledger, next) = (root.join(LEDGER), root.join(NEXT_LEDGER));
+    let (mut bytes, permissions) = match File::open(&ledger) {
+        Ok(mut file) => {
+            let mut bytes = Vec::new();
+            io::Read::read_to_end(&mut file, &mut bytes)?;
+            (bytes, Some(file.metadata()?.permissions()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (Vec::new(), None),
+        Err(error) => return Err(error),
+    };
+    bytes.extend_from_slice(line);
+    let mut file = File::create_new(&next)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    if let Some(permissions) = permissions {
+        fs::set_permissions(&next, permissions)?;
+    }
+    fs::rename(&next, &ledger)
+}
+
+/// Removes what an audit that was killed left behind. Only called under the lock, so that nobody is at work on it.
+fn sweep(root: &Path) {
+    // What cannot be removed harms nothing: its name is no report's.
+    let _ = fs::remove_file(root.join(NEXT_LEDGER));
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(DRAFT.as_bytes()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Waits until a folder's entries are on the disk.
@@ -189,13 +245,46 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
 }
 
 fn highest_folder(root: &Path) -> Result<u64, PublishError> {
-    let mut highest = 0;
+    Ok(numbered(root)?.into_iter().map(|(number, _)| number).max().unwrap_or(0))
+}
+
+/// Everything beside the ledger whose name begins with a number and a dash.
+fn numbered(root: &Path) -> Result<Vec<(u64, String)>, PublishError> {
+    let mut found = Vec::new();
     for entry in fs::read_dir(root).map_err(failed("list", root))? {
-        let name = entry.map_err(failed("list", root))?.file_name();
-        let number = name.to_str().and_then(|name| name.split('-').next()).and_then(|digits| digits.parse().ok());
-        highest = number.map_or(highest, |number: u64| number.max(highest));
+        let name = entry.map_err(failed("list", root))?.file_name().to_string_lossy().into_owned();
+        let number = name.split_once('-').and_then(|(digits, _)| digits.parse().ok());
+        found.extend(number.map(|number: u64| (number, name)));
     }
-    Ok(highest)
+    found.sort();
+    Ok(found)
+}
+
+/// The folders beside the ledger that have a number and no line in it, by name: audits that were cut off between the
+/// two, or a line that somebody took away.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn without_line(root: &Path, lines: &[(LedgerLine, Digest256)]) -> Result<Vec<String>, PublishError> {
+    let known = |name: &String| lines.iter().any(|(line, _)| line.folder == *name);
+    Ok(numbered(root)?.into_iter().map(|(_, name)| name).filter(|name| !known(name)).collect())
+}
+
+/// The instant of the newest audit that the ledger names, by the clocks of those who made them.
+///
+/// # Errors
+/// When the ledger is broken.
+pub fn newest(root: &Path) -> Result<Option<Instant>, PublishError> {
+    Ok(read_ledger(root)?.iter().filter_map(|(line, _)| line.instant()).max())
+}
+
+impl LedgerLine {
+    /// The instant in the folder's name; none in a name that is not of our making.
+    fn instant(&self) -> Option<Instant> {
+        let (number, instant) = self.folder.split_once('-')?;
+        let instant = chrono::NaiveDateTime::parse_from_str(instant, "%Y%m%dT%H%M%SZ").ok()?;
+        (number == format!("{:04}", self.number)).then(|| instant.and_utc())
+    }
 }
 
 /// The ledger's lines, each with its digest; checks that they chain.
@@ -217,6 +306,9 @@ pub fn read_ledger(root: &Path) -> Result<Vec<(LedgerLine, Digest256)>, PublishE
             return Err(broken(format!("the format is {:?}, not {LINE_FORMAT:?}", line.format)));
         }
         let expected = lines.last().map_or(NO_LINE, |(_, digest)| digest.as_str());
+        if line.instant().is_none() {
+            return Err(broken(format!("{:?} is no folder of number {}", line.folder, line.number)));
+        }
         if line.previous.as_str() != expected {
             return Err(broken("it does not follow the line before: one was changed, removed or added".to_owned()));
         }

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pulldown_cmark::{Event, Options, Parser};
-use serde_json::Value as Json;
+use serde::Serialize;
 use tera::{Context, Kwargs, State, Tera, Value};
 
+use super::facts::{Facts, MISSING};
 use super::{escape, excerpt};
 
 /// Templates by name, such as `08.md`.
@@ -53,18 +54,43 @@ pub enum RenderError {
     },
 }
 
-/// Renders the template `name` over `context`; `facts` answers `fact(path="gate/probe.a.b")`.
-///
-/// # Errors
-/// When the template is wrong, or when a value would change the report's structure.
-pub fn render(templates: &Templates, name: &str, context: &Json, facts: &Arc<Json>) -> Result<String, RenderError> {
-    let real = once(templates, name, context, facts, Quoting::Real)?;
-    let neutral = once(templates, name, context, facts, Quoting::Neutral)?;
-    if let Some(difference) = difference(&real, &neutral) {
-        return Err(RenderError::Shape { name: name.to_owned(), difference });
+/// The templates, ready to render the reports of one dossier.
+pub struct Renderer {
+    real: Result<Tera, String>,
+    neutral: Result<Tera, String>,
+    context: Context,
+}
+
+impl Renderer {
+    /// `facts` answers `fact(path="gate/probe.a.b")`. A template that is wrong is reported when a report is rendered.
+    pub fn new(templates: &Templates, facts: &Arc<Facts>, dossier: &impl Serialize) -> Self {
+        // By way of JSON, whose keys are sorted: what a template loops over comes in one order.
+        let dossier =
+            serde_json::to_value(dossier).expect("invariant: a dossier is made of text keys and plain values");
+        let context = Context::from_serialize(&dossier).expect("invariant: a dossier has fields");
+        let engine = |quoting| engine(templates, facts, quoting).map_err(|error| error.to_string());
+        Self { real: engine(Quoting::Real), neutral: engine(Quoting::Neutral), context }
     }
-    // Control statements leave lines behind; runs of empty ones are one.
-    Ok(tidy(&real))
+
+    /// Renders the template `name`, with `report` as the report's own part of the dossier.
+    ///
+    /// # Errors
+    /// When a template is wrong, or when a value would change the report's structure.
+    pub fn render(&self, name: &str, report: &impl Serialize) -> Result<String, RenderError> {
+        let failed = |reason: String| RenderError::Template { name: name.to_owned(), reason };
+        let mut context = self.context.clone();
+        context.insert("report", report);
+        let once = |engine: &Result<Tera, String>| {
+            let engine = engine.as_ref().map_err(|reason| failed(reason.clone()))?;
+            engine.render(name, &context).map_err(|error| failed(error.to_string()))
+        };
+        let real = once(&self.real)?;
+        if let Some(difference) = difference(&real, &once(&self.neutral)?) {
+            return Err(RenderError::Shape { name: name.to_owned(), difference });
+        }
+        // Control statements leave lines behind; runs of empty ones are one.
+        Ok(tidy(&real))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,14 +99,7 @@ enum Quoting {
     Neutral,
 }
 
-fn once(
-    templates: &Templates,
-    name: &str,
-    context: &Json,
-    facts: &Arc<Json>,
-    quoting: Quoting,
-) -> Result<String, RenderError> {
-    let failed = |error: tera::Error| RenderError::Template { name: name.to_owned(), reason: error.to_string() };
+fn engine(templates: &Templates, facts: &Arc<Facts>, quoting: Quoting) -> tera::TeraResult<Tera> {
     let mut tera = Tera::new();
     tera.autoescape_on([".md"]);
     match quoting {
@@ -102,6 +121,11 @@ fn once(
         let items = value.as_array().unwrap_or_default().iter().map(|item| code(item, false));
         Value::safe_string(&items.collect::<Vec<_>>().join(", "))
     });
+    // A list that is known in part without its holes; what could not be read is told beside it.
+    tera.register_filter("read", |value: Value, _: Kwargs, _: &State| {
+        let items = value.as_array().unwrap_or_default().iter();
+        Value::from(items.filter(|item| missing_word(item).is_none()).cloned().collect::<Vec<_>>())
+    });
     tera.register_filter("excerpt", move |value: Value, _: Kwargs, _: &State| {
         let json = serde_json::to_value(&value).unwrap_or_default();
         let drawn = excerpt::draw(&excerpt::lines(&json));
@@ -122,28 +146,10 @@ fn once(
     let facts = facts.clone();
     tera.register_function("fact", move |kwargs: Kwargs, _: &State| -> tera::TeraResult<Value> {
         let path: String = kwargs.must_get("path")?;
-        Ok(Value::from_serializable(&fact(&facts, &path)))
+        Ok(Value::from_serializable(&facts.at(&path)))
     });
-    tera.add_raw_templates(templates.0.iter().map(|(name, text)| (name.as_str(), text.as_str()))).map_err(failed)?;
-    let context = Context::from_serialize(context).map_err(failed)?;
-    tera.render(name, &context).map_err(failed)
-}
-
-/// The key that marks a fact that is not there; no fact of a probe is called so.
-const MISSING: &str = "$missing";
-
-/// The fact at `gate/probe.a.b`, or a missing one that says so.
-fn fact(facts: &Json, path: &str) -> Json {
-    let (gate, rest) = path.split_once('/').unwrap_or((path, ""));
-    let mut at = facts.get(gate);
-    for part in rest.split('.').filter(|part| !part.is_empty()) {
-        at = match at {
-            Some(Json::Object(map)) if map.contains_key(MISSING) => break,
-            Some(value) => value.get(part),
-            None => None,
-        };
-    }
-    at.cloned().unwrap_or_else(|| serde_json::json!({ MISSING: "not collected" }))
+    tera.add_raw_templates(templates.0.iter().map(|(name, text)| (name.as_str(), text.as_str())))?;
+    Ok(tera)
 }
 
 /// The word of a missing fact; `None` when the value is known.
@@ -224,16 +230,48 @@ fn tidy(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::{EVIDENCE_FORMAT, Evidence, Fact, Missing, MissingState, Observation, Process};
+
+    /// Evidence of one gate `gate` with a probe `probe`: a fact `a`, a denied one, and one that is called `missing`.
+    fn facts(a: &str) -> Facts {
+        let now = "2026-05-21T10:00:00Z".parse().unwrap();
+        let denied = Missing {
+            state: MissingState::Denied,
+            tried: "read".to_owned(),
+            by: "me".to_owned(),
+            said: "no".to_owned(),
+            next: "ask".to_owned(),
+        };
+        let report = Fact::record([("missing", Fact::list([]))]);
+        let facts = Fact::record([("a", a.into()), ("gone", denied.into()), ("report", report)]);
+        let observation = Observation {
+            kind: "host".to_owned(),
+            settings: BTreeMap::new(),
+            started: now,
+            finished: now,
+            facts,
+            sources: Vec::new(),
+        };
+        let process = Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None };
+        let evidence = Evidence {
+            format: EVIDENCE_FORMAT.to_owned(),
+            now,
+            by: "me".to_owned(),
+            process,
+            probes: BTreeMap::new(),
+            before: BTreeMap::new(),
+            after: BTreeMap::from([("probe".to_owned(), observation)]),
+        };
+        Facts::of(&[], &Arc::new(evidence))
+    }
 
     fn rendered(template: &str, value: &str) -> Result<String, RenderError> {
         let templates = Templates(BTreeMap::from([("t.md".to_owned(), template.to_owned())]));
-        let facts = Arc::new(
-            serde_json::json!({ "gate": { "probe": { "a": value, "gone": { "$missing": "denied" }, "report": { "missing": [] } } } }),
-        );
-        render(&templates, "t.md", &serde_json::json!({ "v": value, "list": [value, value] }), &facts)
+        let dossier = serde_json::json!({ "v": value, "list": [value, value] });
+        Renderer::new(&templates, &Arc::new(facts(value)), &dossier).render("t.md", &())
     }
 
-    const TEMPLATE: &str = "# Head {{ v }}\n\n| a | b |\n|---|---|\n| {{ v }} | {{ v | cell }} |\n\n- {{ v }}: {{ v | code }}\n- {{ fact(path=\"gate/probe.a\") }}\n\n{{ v }}\n\n{{ list | codes }}\n";
+    const TEMPLATE: &str = "# Head {{ v }}\n\n| a | b |\n|---|---|\n| {{ v }} | {{ v | cell }} |\n\n- {{ v }}: {{ v | code }}\n- {{ fact(path=\"after/probe.a\") }}\n\n{{ v }}\n\n{{ list | codes }}\n";
 
     #[test]
     fn hostile_values_fill_a_report_and_forge_nothing() {
@@ -277,12 +315,12 @@ mod tests {
     #[test]
     fn a_missing_fact_says_so() {
         let text =
-            rendered("{{ fact(path=\"gate/probe.gone.deeper\") | said }} {{ fact(path=\"no/where\") | code }}\n", "v");
+            rendered("{{ fact(path=\"after/probe.gone.deeper\") | said }} {{ fact(path=\"no/where\") | code }}\n", "v");
         assert_eq!(text.unwrap(), "(unknown: denied) `(unknown: not collected)`\n");
         // A fact that is itself called `missing` is a fact like any other.
-        let text = rendered("{{ fact(path=\"gate/probe.report.missing\") | said }}\n", "v");
+        let text = rendered("{{ fact(path=\"after/probe.report.missing\") | said }}\n", "v");
         assert_eq!(text.unwrap(), "none\n");
-        let text = rendered("{% if fact(path=\"gate/probe.gone\") is known %}yes{% else %}no{% endif %}", "v");
+        let text = rendered("{% if fact(path=\"after/probe.gone\") is known %}yes{% else %}no{% endif %}", "v");
         assert_eq!(text.unwrap(), "no\n");
     }
 

@@ -6,10 +6,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::publish::{LEDGER, read_ledger};
+use super::publish::{LEDGER, read_ledger, without_line};
 use super::{Dossier, PackageLock, PublishError, RenderError, Templates, report_set};
 use crate::classify::RunOutcome;
-use crate::evidence::{Digest256, EVIDENCE_FORMAT, Evidence};
+use crate::evidence::{Digest256, EVIDENCE_FORMAT, Evidence, Recorded};
 use crate::gates;
 use crate::package::Sources;
 
@@ -28,6 +28,8 @@ pub struct Replayed {
     pub utc: String,
     /// How many lines of the ledger chain up to the newest one.
     pub ledger_lines: usize,
+    /// Folders beside it that have a number and no line in the ledger, so that they are no reports.
+    pub without_line: Vec<String>,
 }
 
 /// The first thing that does not match.
@@ -110,6 +112,7 @@ pub fn replay(folder: &Path) -> Result<Replayed, ReplayError> {
         result: format!("{} — {}", line.letter, line.label),
         utc: super::dossier::utc(evidence.now),
         ledger_lines: ledger.len(),
+        without_line: without_line(root, &ledger)?,
     })
 }
 
@@ -151,12 +154,14 @@ fn again(
             lock.version
         )));
     }
-    let recorded = lock.files.iter().map(|(name, locked)| (name.clone(), locked.text.clone().into_bytes())).collect();
+    let texts = lock.files.iter().map(|(name, locked)| (name.clone(), locked.text.clone().into_bytes())).collect();
     let loaded =
-        gates::check(&Sources::recorded(&recorded)).map_err(|problems| ReplayError::Rules(problems.to_string()))?;
+        gates::check(&Sources::recorded(&texts)).map_err(|problems| ReplayError::Rules(problems.to_string()))?;
     let templates =
         Templates(lock.templates.iter().map(|(name, locked)| (name.clone(), locked.text.clone())).collect());
-    let dossier = Dossier::assemble(&loaded, &evidence, RunOutcome::NotStarted, &format!("{number:04}"), name);
-    let files = report_set(&loaded, &templates, &evidence, &dossier)?;
+    let recorded = Recorded::of(evidence);
+    let dossier = Dossier::assemble(&loaded, &recorded, RunOutcome::NotStarted);
+    let dossier = dossier.published(&format!("{number:04}"), name, &recorded.evidence);
+    let files = report_set(&loaded, &templates, &recorded, &dossier)?;
     Ok((lock, files))
 }

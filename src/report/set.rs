@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Dossier, PackageLock, RenderError, Templates, facts, render};
-use crate::evidence::{Evidence, canonical_json};
+use super::{Dossier, Facts, PackageLock, RenderError, Renderer, Templates};
+use crate::evidence::{Recorded, canonical_json};
 use crate::gates::Loaded;
 
 /// Renders everything that one audit publishes, by file name. Pure: the same arguments give the same bytes.
@@ -14,20 +14,17 @@ use crate::gates::Loaded;
 pub fn report_set(
     loaded: &Loaded,
     templates: &Templates,
-    evidence: &Evidence,
+    recorded: &Recorded,
     dossier: &Dossier,
 ) -> Result<BTreeMap<String, Vec<u8>>, RenderError> {
-    let facts = Arc::new(facts(&loaded.gates, evidence));
+    let facts = Arc::new(Facts::of(&loaded.gates, &recorded.evidence));
+    let renderer = Renderer::new(templates, &facts, dossier);
     let mut files = BTreeMap::new();
     for (report, view) in loaded.package.reports.iter().zip(&dossier.reports) {
-        let mut context =
-            serde_json::to_value(dossier).expect("invariant: a dossier is made of text keys and plain values");
-        context["report"] =
-            serde_json::to_value(view).expect("invariant: a view is made of text keys and plain values");
         let template = report.template.clone().unwrap_or_else(|| format!("{}.md", report.number));
-        files.insert(view.file.clone(), render(templates, &template, &context, &facts)?.into_bytes());
+        files.insert(view.file.clone(), renderer.render(&template, view)?.into_bytes());
     }
-    files.insert("evidence.json".to_owned(), canonical_json(evidence));
+    files.insert("evidence.json".to_owned(), recorded.bytes.clone());
     files.insert("result.json".to_owned(), canonical_json(dossier));
     files.insert("package.lock.json".to_owned(), canonical_json(&PackageLock::of(&loaded.files, templates)));
     Ok(files)

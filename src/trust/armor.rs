@@ -123,3 +123,54 @@ fn crc24(bytes: &[u8]) -> u32 {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `abc` in armor: RFC 4648 and the CRC-24 of RFC 9580 computed by gpg --enarmor.
+    const BLOCK: &str =
+        "-----BEGIN PGP SIGNATURE-----\nVersion: x\nComment:\n\nYWJj\n=uhx7\n-----END PGP SIGNATURE-----\n";
+
+    fn failed(text: &str) -> (usize, String) {
+        match blocks(text.as_bytes()) {
+            Ok(found) => panic!("{} blocks in {text:?}", found.len()),
+            Err(error) => (error.line, error.reason),
+        }
+    }
+
+    #[test]
+    fn blocks_are_whole_and_placed() {
+        let checksum = STANDARD.encode(&crc24(b"abc").to_be_bytes()[1..]);
+        assert_eq!(checksum, "uhx7");
+        let text = format!("hello\n{BLOCK}between\n{}", BLOCK.replace("=uhx7\n", "").replace('\n', " \r\n"));
+        let found = blocks(text.as_bytes()).unwrap_or_else(|error| panic!("{error:?}"));
+        let seen: Vec<_> = found.iter().map(|block| (block.label, block.line, block.bytes.as_slice())).collect();
+        assert_eq!(seen, [("SIGNATURE", 2, b"abc".as_slice()), ("SIGNATURE", 10, b"abc".as_slice())]);
+        assert_eq!(blocks(b"no armor at all\n").map(|found| found.len()).ok(), Some(0));
+    }
+
+    #[test]
+    fn what_is_not_whole_is_an_error_with_its_line() {
+        let table = [
+            (BLOCK.replace("END PGP SIGNATURE", "END PGP MESSAGE"), 7, "did not begin"),
+            (BLOCK.replace("Version: x", "-----BEGIN PGP MESSAGE-----"), 2, "inside another"),
+            (BLOCK.replace("-----END PGP SIGNATURE-----\n", ""), 1, "no end"),
+            (BLOCK.replace("\n\nYWJj", "\nYWJj"), 2, "no empty line"),
+            (BLOCK.replace("Version: x", "Version"), 2, "without a colon"),
+            (BLOCK.replace("=uhx7", "=uhx8"), 6, "does not match"),
+            (BLOCK.replace("=uhx7", "=uhx7\nYWJj"), 7, "after the block's checksum"),
+            (BLOCK.replace("=uhx7", "=uhx7\n=uhx7"), 7, "after the block's checksum"),
+            (BLOCK.replace("=uhx7", "=uhx"), 2, "base64"),
+            (BLOCK.replace("YWJj", "YW*j"), 2, "base64"),
+            (BLOCK.replace("-----BEGIN", "----BEGIN"), 1, "resembles"),
+            (BLOCK.replace("-----BEGIN PGP SIGNATURE-----", "-----x"), 1, "resembles"),
+            (format!("x END PGP x\n{BLOCK}"), 1, "resembles"),
+            (format!("{BLOCK}-----END PGP SIGNATURE-----\n"), 8, "did not begin"),
+        ];
+        for (text, line, reason) in table {
+            let (at, said) = failed(&text);
+            assert!(at == line && said.contains(reason), "line {at}: {said}, not line {line}: {reason} in {text}");
+        }
+    }
+}

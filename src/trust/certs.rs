@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use sequoia_openpgp::Packet;
 use sequoia_openpgp::cert::{Cert, CertParser};
+use sequoia_openpgp::crypto::mpi::PublicKey;
 use sequoia_openpgp::packet::Tag;
 use sequoia_openpgp::parse::Parse as _;
 
@@ -85,6 +86,38 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Cert>, RingError> {
     }
 }
 
+/// The fingerprints of certificates that a keybox has lost: those that its copy from before the last change holds,
+/// and that it neither holds nor marks as deleted. `None` where nothing is lost; an empty list where blobs at its
+/// end are lost and no certificate that the copy knows, for gpg writes the copy before each change and the
+/// keybox still equals it.
+///
+/// GnuPG counts nothing in a keybox, so a file that was cut between two blobs is whole in itself; the copy
+/// `pubring.kbx~` (`rename_tmp_file` in GnuPG's `kbx/keybox-update.c`) is the one witness.
+///
+/// # Errors
+/// When one of both cannot be read.
+pub fn lost_since(copy: &[u8], keybox: &[u8]) -> Result<Option<Vec<Fingerprint>>, RingError> {
+    let (copy, keybox) = (keybox::read(copy)?, keybox::read(keybox)?);
+    let kept: std::collections::BTreeSet<&[u8]> = keybox.blobs.iter().map(|blob| blob.body()).collect();
+    let mut lost = Vec::new();
+    // A blob that is there to the byte needs no parsing; deleting changes nothing but its type.
+    let gone = copy.blobs.iter().filter(|blob| blob.live && !kept.contains(blob.body()));
+    let gone: Vec<_> = gone.filter_map(|blob| blob.keyblock).collect();
+    if !gone.is_empty() {
+        let known = keybox.blobs.iter().filter_map(|blob| blob.keyblock);
+        let known = known.map(|(offset, block)| parse(block, offset)).collect::<Result<Vec<_>, _>>()?;
+        let known: std::collections::BTreeSet<_> = known.iter().flatten().map(Cert::fingerprint).collect();
+        for (offset, block) in gone {
+            let certs = parse(block, offset)?;
+            lost.extend(certs.iter().map(Cert::fingerprint).filter(|print| !known.contains(print)));
+        }
+    }
+    let unchanged = copy.blobs.len() == keybox.blobs.len()
+        && copy.blobs.iter().zip(&keybox.blobs).all(|(a, b)| a.body() == b.body());
+    let lost: Vec<_> = lost.iter().map(Fingerprint::of).collect();
+    Ok((unchanged || !lost.is_empty()).then_some(lost))
+}
+
 /// The certificates of a keybox that was read.
 ///
 /// # Errors
@@ -135,21 +168,23 @@ fn parse(bytes: &[u8], base: usize) -> Result<Vec<Cert>, RingError> {
     let mut at = 0;
     while at < bytes.len() {
         let end = packet_end(bytes, at).map_err(|reason| fail(at, reason))?;
-        let packet = Packet::from_bytes(&bytes[at..end]).map_err(|error| fail(at, sentence(&error)))?;
+        let secret = matches!(tag_at(bytes, at), Tag::SecretKey | Tag::SecretSubkey);
+        // What is wrong inside a secret key may be told with a piece of it.
+        let said = |error: &sequoia_openpgp::anyhow::Error| {
+            if secret { "a secret key that cannot be read".to_owned() } else { sentence(error) }
+        };
+        let packet = Packet::from_bytes(&bytes[at..end]).map_err(|error| fail(at, said(&error)))?;
         match (&packet, packet.tag()) {
             (Packet::Unknown(unknown), tag) => {
-                return Err(fail(at, format!("a {tag} packet that cannot be read: {}", sentence(unknown.error()))));
+                return Err(fail(at, format!("a {tag} packet that cannot be read: {}", said(unknown.error()))));
+            }
+            // gpg encrypts to no key that it knows only from a keyring of secret keys.
+            (_, Tag::SecretKey | Tag::SecretSubkey) => {
+                return Err(fail(at, "a secret key where public keys should be".to_owned()));
             }
             (
                 _,
-                Tag::PublicKey
-                | Tag::PublicSubkey
-                | Tag::SecretKey
-                | Tag::SecretSubkey
-                | Tag::UserID
-                | Tag::UserAttribute
-                | Tag::Signature
-                | Tag::Trust,
+                Tag::PublicKey | Tag::PublicSubkey | Tag::UserID | Tag::UserAttribute | Tag::Signature | Tag::Trust,
             ) => packets.push(packet),
             (_, tag) => return Err(fail(at, format!("a {tag} packet does not belong into a keyring"))),
         }
@@ -158,13 +193,19 @@ fn parse(bytes: &[u8], base: usize) -> Result<Vec<Cert>, RingError> {
     if packets.is_empty() && base > 0 {
         return Err(fail(0, "no packets".to_owned()));
     }
-    let primaries = packets.iter().filter(|packet| matches!(packet.tag(), Tag::PublicKey | Tag::SecretKey)).count();
+    let primaries = packets.iter().filter(|packet| packet.tag() == Tag::PublicKey).count();
     let certs: Result<Vec<Cert>, _> = CertParser::from(packets).collect();
     let certs = certs.map_err(|error| fail(0, sentence(&error)))?;
     if certs.len() != primaries {
         return Err(fail(0, format!("{primaries} primary keys make {} certificates", certs.len())));
     }
-    Ok(certs.into_iter().map(Cert::strip_secret_key_material).collect())
+    Ok(certs)
+}
+
+/// The type of the packet at `at` (RFC 9580, section 4.2).
+fn tag_at(bytes: &[u8], at: usize) -> Tag {
+    let octet = bytes.get(at).copied().unwrap_or(0);
+    Tag::from(if octet & 0x40 == 0 { octet >> 2 & 0x0f } else { octet & 0x3f })
 }
 
 /// Where the packet at `at` ends (RFC 9580, section 4.2). Lengths that only data packets may have are refused.
@@ -203,7 +244,11 @@ fn merge(certs: Vec<Cert>) -> Result<Vec<Cert>, RingError> {
         let own = cert.keys().flat_map(|key| key.self_signatures().chain(key.self_revocations())).count()
             + cert.userids().flat_map(|id| id.self_signatures()).count();
         if own == 0 {
-            return Err(fail("none of the signatures on it is its own and holds".to_owned()));
+            let said = "none of the signatures on it is its own and holds";
+            return Err(fail(match unknown_kind(&cert) {
+                Some(kind) => format!("{said}: its key is of a kind that is not known here ({kind})"),
+                None => said.to_owned(),
+            }));
         }
         let whole = match merged.remove(&fingerprint) {
             Some(other) => other.merge_public(cert).map_err(|error| fail(sentence(&error)))?,
@@ -214,9 +259,91 @@ fn merge(certs: Vec<Cert>) -> Result<Vec<Cert>, RingError> {
     Ok(merged.into_values().collect())
 }
 
-/// An error of sequoia's with its causes, on one line.
+/// The algorithm or curve of a primary key with which no signature can be checked here.
+#[allow(clippy::wildcard_enum_match_arm, reason = "not our enum; only these kinds of key have a curve")]
+fn unknown_kind(cert: &Cert) -> Option<String> {
+    let primary = cert.primary_key().key();
+    if !primary.pk_algo().is_supported() {
+        return Some(primary.pk_algo().to_string());
+    }
+    let curve = match primary.mpis() {
+        PublicKey::EdDSA { curve, .. } | PublicKey::ECDSA { curve, .. } | PublicKey::ECDH { curve, .. } => curve,
+        _ => return None,
+    };
+    (!curve.is_supported()).then(|| curve.to_string())
+}
+
+/// An error of sequoia's with its causes, on one line. Where a cause prints a whole packet, as in `SecretKey(V4(…`,
+/// it ends before that: the content may be secret, and it is printed with addresses of memory.
 pub(super) fn sentence(error: &sequoia_openpgp::anyhow::Error) -> String {
-    let mut parts: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let told = |cause: &(dyn std::error::Error + 'static)| {
+        let text = cause.to_string();
+        let printed = text.match_indices('(').find(|(at, _)| text[..*at].ends_with(char::is_alphanumeric));
+        printed.map_or(text.clone(), |(at, _)| text[..at].to_owned())
+    };
+    let mut parts: Vec<String> = error.chain().map(told).collect();
     parts.dedup();
     parts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A packet of a header and `length` bytes, with one byte after it.
+    fn end(header: &[u8], length: usize) -> Result<usize, String> {
+        let mut bytes = vec![0xff; 3];
+        bytes.extend(header);
+        bytes.resize(3 + header.len() + length, 0);
+        let whole = packet_end(&bytes, 3);
+        if length > 0 && whole.is_ok() {
+            let error = packet_end(&bytes[..bytes.len() - 1], 3).expect_err("it is cut off");
+            assert_eq!(error, format!("a packet of {length} bytes, of which {} are there", length - 1));
+        }
+        bytes.push(0x99);
+        assert_eq!(packet_end(&bytes, 3), whole, "what follows is another packet");
+        whole.map(|end| end - 3)
+    }
+
+    /// Every form of a length, at its edges (RFC 9580, sections 4.2.1 and 4.2.2).
+    #[test]
+    fn packets_end_where_their_lengths_say() {
+        let table: [(&[u8], usize); 12] = [
+            (&[0x98, 0], 0),
+            (&[0x98, 255], 255),
+            (&[0x99, 1, 2], 258),
+            (&[0x9a, 0, 1, 0, 3], 65_539),
+            (&[0xc6, 0], 0),
+            (&[0xc6, 191], 191),
+            (&[0xc6, 192, 0], 192),
+            (&[0xc6, 193, 5], 453),
+            (&[0xc6, 223, 255], 8_383),
+            (&[0xc6, 255, 0, 0, 0, 7], 7),
+            (&[0xc6, 255, 0, 1, 2, 3], 66_051),
+            (&[0x80, 1], 1),
+        ];
+        for (header, length) in table {
+            assert_eq!(end(header, length), Ok(header.len() + length), "{header:?}");
+            for cut in 1..header.len() {
+                assert!(packet_end(&header[..cut], 0).expect_err("cut").contains("inside a packet's header"));
+            }
+        }
+        for (header, reason) in [
+            ([0x9b, 0], "indeterminate"),
+            ([0xc6, 224], "partial"),
+            ([0xc6, 254], "partial"),
+            ([0x7f, 0], "not the beginning"),
+        ] {
+            assert!(end(&header, 9).expect_err("refused").contains(reason), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn tags_of_both_forms() {
+        let table =
+            [(0x95, Tag::SecretKey), (0x9d, Tag::SecretSubkey), (0xc5, Tag::SecretKey), (0xc7, Tag::SecretSubkey)];
+        for (octet, tag) in table.into_iter().chain([(0x99, Tag::PublicKey), (0xc6, Tag::PublicKey)]) {
+            assert_eq!(tag_at(&[0, octet], 1), tag, "{octet:#x}");
+        }
+    }
 }

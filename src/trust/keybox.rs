@@ -33,6 +33,25 @@ pub struct Keybox<'a> {
     pub x509: usize,
     /// Blobs that are marked ephemeral.
     pub ephemeral: usize,
+    /// Every blob after the header, in the file's order.
+    pub(super) blobs: Vec<Blob<'a>>,
+}
+
+/// One blob.
+#[derive(Debug)]
+pub(super) struct Blob<'a> {
+    bytes: &'a [u8],
+    /// Whether GnuPG counts it among the keys of the keyring.
+    pub live: bool,
+    /// Its OpenPGP keyblock with its offset in the file, also where it is deleted.
+    pub keyblock: Option<(usize, &'a [u8])>,
+}
+
+impl<'a> Blob<'a> {
+    /// What deleting does not change: everything after the type.
+    pub fn body(&self) -> &'a [u8] {
+        &self.bytes[5..]
+    }
 }
 
 /// What is wrong with a keybox, and where.
@@ -92,8 +111,14 @@ fn take_blob<'a>(keybox: &mut Keybox<'a>, at: usize, blob: &'a [u8]) -> Result<(
     match blob[4] {
         TYPE_OPENPGP => {}
         // Deleting changes this byte alone: with the type put back, the checksum must match.
-        TYPE_DELETED if checksum_matches(blob, Some(TYPE_OPENPGP)) || checksum_matches(blob, Some(TYPE_X509)) => {
+        TYPE_DELETED if checksum_matches(blob, Some(TYPE_OPENPGP)) => {
             keybox.deleted += 1;
+            keybox.blobs.push(Blob { bytes: blob, live: false, keyblock: keyblock(at, blob).ok() });
+            return Ok(());
+        }
+        TYPE_DELETED if checksum_matches(blob, Some(TYPE_X509)) => {
+            keybox.deleted += 1;
+            keybox.blobs.push(Blob { bytes: blob, live: false, keyblock: None });
             return Ok(());
         }
         TYPE_DELETED => return fail(4, "a deleted blob whose checksum does not match".to_owned()),
@@ -104,6 +129,7 @@ fn take_blob<'a>(keybox: &mut Keybox<'a>, at: usize, blob: &'a [u8]) -> Result<(
                 return fail(4, "an OpenPGP blob that is marked as X.509".to_owned());
             }
             keybox.x509 += 1;
+            keybox.blobs.push(Blob { bytes: blob, live: false, keyblock: None });
             return Ok(());
         }
         TYPE_HEADER => return fail(4, "a second header".to_owned()),
@@ -115,18 +141,27 @@ fn take_blob<'a>(keybox: &mut Keybox<'a>, at: usize, blob: &'a [u8]) -> Result<(
     if !matches!(blob[5], 1 | 2) {
         return fail(5, format!("an OpenPGP blob of the unknown version {}", blob[5]));
     }
+    let block = keyblock(at, blob)?;
+    let live = number(blob, 6, 2).is_none_or(|flags| flags & usize::from(FLAG_EPHEMERAL) == 0);
+    if live {
+        keybox.keyblocks.push(block);
+    } else {
+        keybox.ephemeral += 1;
+    }
+    keybox.blobs.push(Blob { bytes: blob, live, keyblock: Some(block) });
+    Ok(())
+}
+
+/// The keyblock of an OpenPGP blob, with its offset in the file.
+fn keyblock(at: usize, blob: &[u8]) -> Result<(usize, &[u8]), KeyboxError> {
     let (offset, length) = (number(blob, 8, 4).unwrap_or(0), number(blob, 12, 4).unwrap_or(0));
     let room = blob.len() - TRAILER;
-    let block = offset.checked_add(length).filter(|end| offset >= FIXED && length > 0 && *end <= room);
-    let Some(end) = block else {
-        return fail(8, format!("a keyblock of {length} bytes at {offset} does not fit its blob"));
+    let end = offset.checked_add(length).filter(|end| offset >= FIXED && length > 0 && *end <= room);
+    let Some(end) = end else {
+        let reason = format!("a keyblock of {length} bytes at {offset} does not fit its blob");
+        return Err(KeyboxError { offset: at + 8, reason });
     };
-    if number(blob, 6, 2).is_some_and(|flags| flags & usize::from(FLAG_EPHEMERAL) != 0) {
-        keybox.ephemeral += 1;
-    } else {
-        keybox.keyblocks.push((at + offset, &blob[offset..end]));
-    }
-    Ok(())
+    Ok((at + offset, &blob[offset..end]))
 }
 
 /// Whether the blob's trailer is the digest of the rest, with the type byte replaced where one is given.
@@ -149,4 +184,125 @@ fn checksum_matches(blob: &[u8], blob_type: Option<u8>) -> bool {
 fn number(bytes: &[u8], at: usize, width: usize) -> Option<usize> {
     let field = bytes.get(at..at.checked_add(width)?)?;
     Some(field.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(algorithm: HashAlgorithm, bytes: &[u8]) -> Vec<u8> {
+        let mut hash = algorithm.context().unwrap().for_digest();
+        hash.update(bytes);
+        hash.into_digest().unwrap()
+    }
+
+    fn header() -> Vec<u8> {
+        let mut bytes = vec![0; HEADER];
+        bytes[3] = 32;
+        bytes[4..6].copy_from_slice(&[TYPE_HEADER, 1]);
+        bytes[8..12].copy_from_slice(b"KBXf");
+        bytes
+    }
+
+    /// A blob of a type with flags, whose keyblock lies at `offset`; `md5` for the older checksum.
+    fn blob(kind: u8, flags: u8, offset: u8, block: &[u8], md5: bool) -> Vec<u8> {
+        let body = usize::from(offset).max(FIXED) + block.len();
+        let mut bytes = vec![0; body];
+        bytes[3] = u8::try_from(body + TRAILER).unwrap();
+        bytes[4..8].copy_from_slice(&[kind, 1, 0, flags]);
+        bytes[11] = offset;
+        bytes[15] = u8::try_from(block.len()).unwrap();
+        bytes[body - block.len()..].copy_from_slice(block);
+        let sum = if md5 {
+            [vec![0; 4], digest(HashAlgorithm::MD5, &bytes)].concat()
+        } else {
+            digest(HashAlgorithm::SHA1, &bytes)
+        };
+        [bytes, sum].concat()
+    }
+
+    fn error(bytes: &[u8]) -> (usize, String) {
+        let error = read(bytes).expect_err("malformed");
+        (error.offset, error.reason)
+    }
+
+    #[test]
+    fn every_blob_is_counted_for_what_it_is() {
+        let openpgp = |flags, md5| blob(TYPE_OPENPGP, flags, 16, b"key", md5);
+        let mut deleted = openpgp(0, false);
+        deleted[4] = TYPE_DELETED;
+        let mut deleted_x509 = blob(TYPE_X509, 0, 16, b"cert", false);
+        deleted_x509[4] = TYPE_DELETED;
+        // The shortest blob there is: nothing between the fixed part and the checksum.
+        let bare = blob(TYPE_X509, 0, 16, b"", false);
+        assert_eq!(bare.len(), FIXED + TRAILER);
+        let later = blob(TYPE_OPENPGP, 0, 20, b"more", false);
+        let blobs =
+            [openpgp(0, false), deleted, openpgp(2, false), bare, deleted_x509, openpgp(0, true), later].concat();
+        let bytes = [header(), blobs].concat();
+        let keybox = read(&bytes).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((keybox.deleted, keybox.x509, keybox.ephemeral), (2, 1, 1));
+        let blocks: Vec<_> = keybox.keyblocks.iter().map(|(at, block)| (bytes[*at], *block)).collect();
+        assert_eq!(blocks, [(b'k', b"key".as_slice()), (b'k', b"key"), (b'm', b"more")]);
+        assert!(read(&header()).is_ok_and(|keybox| keybox.keyblocks.is_empty()));
+        assert!(!serves_openpgp(&header()));
+    }
+
+    #[test]
+    fn what_is_altered_is_an_error_with_its_place() {
+        let good = blob(TYPE_OPENPGP, 0, 16, b"key", false);
+        let changed = |at: usize, value: u8| {
+            let mut blob = good.clone();
+            blob[at] = value;
+            error(&[header(), good.clone(), blob].concat())
+        };
+        let second = HEADER + good.len();
+        let is = |found: (usize, String), at: usize, reason: &str| {
+            assert!(found.0 == at && found.1.contains(reason), "{found:?}, not {at}: {reason}");
+        };
+        is(changed(17, 0), second, "checksum");
+        is(changed(3, 35), second, "too short");
+        is(changed(3, 200), second, "of which the file has 39");
+        is(changed(4, TYPE_HEADER), second + 4, "second header");
+        is(changed(4, 9), second + 4, "unknown type 9");
+        is(changed(4, TYPE_X509), second + 4, "marked as X.509");
+        // Deleted, and altered beside it: nobody can say what was deleted.
+        let mut deleted = good.clone();
+        deleted[4] = TYPE_DELETED;
+        deleted[17] ^= 1;
+        is(error(&[header(), deleted].concat()), HEADER + 4, "deleted blob whose checksum");
+        // With a checksum that fits: a version that is not known, a keyblock that leaves its blob or is none.
+        let resealed = |at: usize, value: u8| {
+            let mut blob = good.clone();
+            blob[at] = value;
+            let body = blob.len() - TRAILER;
+            let sum = digest(HashAlgorithm::SHA1, &blob[..body]);
+            blob[body..].copy_from_slice(&sum);
+            error(&[header(), blob].concat())
+        };
+        is(resealed(5, 3), HEADER + 5, "version 3");
+        is(resealed(11, 15), HEADER + 8, "does not fit");
+        is(resealed(11, 17), HEADER + 8, "does not fit");
+        is(resealed(15, 4), HEADER + 8, "does not fit");
+        is(resealed(15, 0), HEADER + 8, "does not fit");
+        // The first four bytes of an MD5 trailer are zero, and the digest fits.
+        let old = blob(TYPE_OPENPGP, 0, 16, b"key", true);
+        for at in [old.len() - TRAILER, old.len() - 1] {
+            let mut old = old.clone();
+            old[at] ^= 1;
+            is(error(&[header(), old].concat()), HEADER, "checksum");
+        }
+        is(error(&header()[..31]), 0, "does not begin");
+        for (at, value) in [(4, 2), (8, b'k')] {
+            let mut header = header();
+            header[at] = value;
+            is(error(&header), 0, "does not begin");
+        }
+        for (at, value) in [(3, 33), (5, 2)] {
+            let mut header = header();
+            header[at] = value;
+            is(error(&header), 0, "length or version");
+        }
+        is(error(&[header(), vec![0, 0]].concat()), HEADER, "inside a blob's length");
+    }
 }

@@ -14,10 +14,11 @@ mod cutter;
 mod idioms;
 mod inputs;
 mod meaning;
+mod mutants;
 mod witness;
 
 /// The modules around `app/phase.py` in the table below.
-const FRAME: &[(&str, &str)] = &[
+pub const FRAME: &[(&str, &str)] = &[
     ("app/__init__.py", ""),
     ("app/mode.py", "import enum\n\nclass Mode(enum.Enum):\n    DRYRUN = 'dryrun'\n    LIVE = 'live'\n"),
     (
@@ -77,7 +78,7 @@ class Ctx:
 ];
 
 /// What `app/phase.py` begins with in the table below.
-const HEAD: &str = "import subprocess\nfrom app import gate\nfrom app.mode import Mode\nfrom app.context import Ctx\nfrom app.adapter import Adapter, NullAdapter\n\n";
+pub const HEAD: &str = "import subprocess\nfrom app import gate\nfrom app.mode import Mode\nfrom app.context import Ctx\nfrom app.adapter import Adapter, NullAdapter\n\n";
 
 fn write_tree(root: &Path, files: &[(&str, &str)]) {
     for (path, text) in files {
@@ -87,7 +88,7 @@ fn write_tree(root: &Path, files: &[(&str, &str)]) {
     }
 }
 
-fn config(entry: &str, carrier: &str) -> Value {
+pub fn config(entry: &str, carrier: &str) -> Value {
     json!({
         "mode": {"kind": "enum", "name": "app.mode.Mode", "live": "LIVE", "dry": "DRYRUN"},
         "kill_switch": [{"kind": "constant", "name": "app.gate.__execution_enabled__"}],
@@ -125,8 +126,19 @@ fn phase<'f>(fact: &'f Fact, name: &str) -> &'f Fact {
     list(fact, "phases").iter().find(|phase| text(phase, "name") == name).expect("the phase")
 }
 
+/// The three answers about a phase; "unknown" for one that is missing because it could not be decided.
 fn answers(phase: &Fact) -> [&str; 3] {
-    [text(phase, "live_write"), text(phase, "simulator_reachable"), text(phase, "guarded")]
+    ["live_write", "simulator_reachable", "guarded"].map(|name| answer(phase, name))
+}
+
+fn answer<'f>(fact: &'f Fact, path: &str) -> &'f str {
+    match fact.at(path) {
+        Some(Fact::Missing(missing)) => {
+            assert_eq!(missing.state, MissingState::Unreadable, "{missing}");
+            "unknown"
+        }
+        Some(_) | None => text(fact, path),
+    }
 }
 
 fn reasons(phase: &Fact) -> String {

@@ -9,7 +9,8 @@ use rustix::fs::{Gid, Uid};
 
 /// Settings from a JSON object.
 pub fn settings(value: serde_json::Value) -> Settings {
-    serde_json::from_value(value).map(Settings).expect("settings are an object")
+    let settings: serde_json::Map<_, _> = serde_json::from_value(value).expect("settings are an object");
+    settings.into_iter().collect()
 }
 
 /// A place whose package folder is `dir`, with `dir/host` as root prefix where that exists.

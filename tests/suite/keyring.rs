@@ -11,8 +11,8 @@ use cutgate::trust::Fingerprint;
 use serde_json::json;
 
 use super::harness::{as_nobody, collect, open_dir};
-pub use gpg::Home;
-use gpg::{SIGN_AND_ENCRYPT, created};
+use gpg::SIGN_AND_ENCRYPT;
+pub use gpg::{Home, created};
 
 pub fn list(fact: &Fact) -> &[Fact] {
     let Fact::List(items) = fact else { panic!("not a list: {fact:?}") };

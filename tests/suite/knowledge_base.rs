@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 
 use crate::harness::collect;
 
-const MACRO: &str = "v0.6-o8-production-run-readiness-command-package";
-const RUN: &str = "run-20260521-0007";
-const PAYLOAD: &str = "{\"run_id\":\"run-20260521-0007\"}\n";
+pub const MACRO: &str = "v0.6-o8-production-run-readiness-command-package";
+pub const RUN: &str = "run-20260521-0007";
+pub const PAYLOAD: &str = "{\"run_id\":\"run-20260521-0007\"}\n";
 
 /// Writes a document below `kb/`, with the folders above it.
 fn put(dir: &Path, name: &str, content: impl AsRef<[u8]>) {
@@ -58,7 +58,7 @@ fn candidate(facts: &Value, path: &str) -> Value {
 }
 
 /// An approval in which everything but the signature holds, with some lines replaced or (value empty) left out.
-fn approval(changes: &[(&str, &str)]) -> String {
+pub fn approval(changes: &[(&str, &str)]) -> String {
     let signed = (chrono::Utc::now() - chrono::TimeDelta::hours(1)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let payload = sha256_hex(PAYLOAD.as_bytes());
     let mut fields = vec![

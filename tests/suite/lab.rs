@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cutter;
+mod live;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -74,8 +75,8 @@ fn front_matter(text: &str) -> &str {
 #[test]
 fn the_deployed_tree_is_what_its_manifest_says() {
     let built = shared();
-    for version in ["v0.6", "v0.4"] {
-        let tree = built.dir.join("host/opt/cutter").join(version);
+    for (folder, version) in [("host/opt/cutter", "v0.6"), ("host/opt/cutter", "v0.4"), ("releases", "v0.7")] {
+        let tree = built.dir.join(folder).join(version);
         let checked = run("sha256sum", &["--check", "--strict", &format!("../{version}.sha256")], &tree);
         assert!(checked.status.success(), "{}", stderr(&checked));
         let files = walkdir::WalkDir::new(&tree).into_iter().filter(|e| e.as_ref().unwrap().file_type().is_file());
@@ -84,10 +85,15 @@ fn the_deployed_tree_is_what_its_manifest_says() {
 }
 
 #[test]
-fn the_deployed_tree_compiles() {
+fn every_release_compiles() {
     let built = shared();
-    let tree = built.dir.join("host/opt/cutter/v0.6");
-    let modules: Vec<_> = walkdir::WalkDir::new(&tree)
+    for tree in ["host/opt/cutter/v0.6", "releases/v0.7"] {
+        compiles(&built.dir.join(tree));
+    }
+}
+
+fn compiles(tree: &Path) {
+    let modules: Vec<_> = walkdir::WalkDir::new(tree)
         .into_iter()
         .map(|entry| entry.unwrap().into_path())
         .filter(|path| path.extension() == Some(OsStr::new("py")))
@@ -168,7 +174,8 @@ fn the_registry_holds_the_constitution_and_no_other_target() {
 
 #[test]
 fn the_knowledge_base_has_every_look_alike_and_no_approval_of_this_run() {
-    let kb = shared().dir.join("kb");
+    let built = shared();
+    let kb = built.dir.join("kb");
     let documents: BTreeMap<_, _> = contents(&kb)
         .into_iter()
         .map(|(path, bytes)| (path.strip_prefix(&kb).unwrap().to_owned(), String::from_utf8(bytes).unwrap()))
@@ -236,6 +243,12 @@ fn what_is_compiled_in_is_what_the_repository_holds() {
             panic!("lab/{}: {error}; touch src/lab/layout.rs, so that the new file is compiled in", inside.display())
         });
         assert!(laid_out == bytes, "lab/{} differs", inside.display());
+    }
+    let releases = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/cutter");
+    for (release, place) in [("v0.6", "host/opt/cutter/v0.6"), ("v0.7", "releases/v0.7")] {
+        let unlike =
+            run("diff", &["-r", "-x", "__pycache__", release, built.dir.join(place).to_str().unwrap()], &releases);
+        assert!(unlike.status.success(), "{}: touch src/lab/layout.rs where a file is new", stdout(&unlike));
     }
 }
 

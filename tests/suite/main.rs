@@ -9,6 +9,7 @@
 
 mod approvals;
 mod audit;
+mod changed_nothing;
 mod code_path;
 mod code_path_command;
 mod collection;
@@ -17,6 +18,7 @@ mod documents;
 #[allow(dead_code, reason = "each test module uses a part of it")]
 mod harness;
 mod host;
+mod interrupts;
 mod keyring;
 mod knowledge_base;
 mod lab;
@@ -27,7 +29,12 @@ mod postgres;
 mod provisioning;
 mod records;
 mod reference;
+mod regressions;
 mod sarif;
 mod sql;
+#[allow(dead_code, reason = "each family of states uses a part of it")]
+mod states;
 mod stock_gates;
+mod traps;
 mod tree_manifest;
+mod tutorial;

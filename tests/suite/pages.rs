@@ -11,7 +11,8 @@ use cutgate::report::format::FORMATS;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 /// Folders of the repository that pages and comments may name.
-const FOLDERS: &[&str] = &[".ci/", "docs/", "gates/", "lab/", "scripts/", "src/", "templates/", "tests/"];
+const FOLDERS: &[&str] =
+    &[".ci/", "benches/", "docs/", "examples/", "fuzz/", "gates/", "lab/", "scripts/", "src/", "templates/", "tests/"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -351,6 +352,7 @@ fn what_a_bare_machine_lacks_is_named() {
     let test = "postgresql sqlite3 python3-jsonschema strace util-linux mount coreutils findutils";
     assert_eq!(asked(&["build"], &bin), (Some(0), format!("{install} {build}\n")));
     assert_eq!(asked(&["demo"], &bin), (Some(0), format!("{install} {demo}\n")));
+    assert_eq!(asked(&["fuzz"], &bin), (Some(0), format!("{install} g++\n")));
     assert_eq!(asked(&["build", "test"], &bin), (Some(0), format!("{install} {build} {demo} {test}\n")));
     assert_eq!(asked(&["build"], nowhere.path()), (Some(1), String::new()), "without cargo");
     assert_eq!(asked(&["nothing"], &bin), (Some(2), String::new()));

@@ -50,14 +50,17 @@ impl Cluster {
         succeed(cluster.tool("initdb").args(init));
         let hba = "local all locked scram-sha-256\nlocal all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
         std::fs::write(data.join("pg_hba.conf"), hba).expect("write");
-        let options = format!(
-            "-c fsync=off -c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={} -c max_connections=50 \
-             -c shared_buffers=16MB -c log_statement=all -c log_line_prefix='%a|%u|' -c lc_messages=C",
-            cluster.port,
-            text(cluster.socket()),
-        );
         let log = cluster.dir.path().join("log");
-        succeed(cluster.tool("pg_ctl").args(["-D", text(&data), "-l", text(&log), "-w", "-o", &options, "start"]));
+        succeed(cluster.tool("pg_ctl").args([
+            "-D",
+            text(&data),
+            "-l",
+            text(&log),
+            "-w",
+            "-o",
+            &cluster.options(),
+            "start",
+        ]));
         cluster.sql("postgres", "CREATE ROLE locked LOGIN PASSWORD 'opensesame'");
         cluster
     }
@@ -90,9 +93,57 @@ impl Cluster {
         succeed(self.psql(database).args(["-c", sql]))
     }
 
+    /// Stops it as an administrator does: sessions are ended, the log is written.
+    pub fn stop(&self) {
+        let data = self.data();
+        succeed(self.tool("pg_ctl").args(["-D", text(&data), "-m", "fast", "-w", "stop"]));
+    }
+
+    /// Restarts it so that it replays its log for longer than a test lasts; returns when it answers that it starts.
+    pub fn replay_for_long(&self) {
+        self.stop();
+        let data = self.data();
+        let mut settings = std::fs::File::options().append(true).open(data.join("postgresql.auto.conf")).expect("open");
+        writeln!(settings, "restore_command = 'sleep 20; false'").expect("write");
+        std::fs::write(data.join("recovery.signal"), "").expect("write");
+        let owner = std::fs::metadata(&data).expect("the data directory");
+        let (uid, gid) = (std::os::unix::fs::MetadataExt::uid(&owner), std::os::unix::fs::MetadataExt::gid(&owner));
+        std::os::unix::fs::chown(data.join("recovery.signal"), Some(uid), Some(gid)).expect("chown");
+        let log = self.dir.path().join("log");
+        succeed(self.tool("pg_ctl").args(["-D", text(&data), "-l", text(&log), "-W", "-o", &self.options(), "start"]));
+        for _ in 0..500 {
+            let answer = self.psql("postgres").args(["-c", "SELECT 1"]).output().expect(INSTALL);
+            if String::from_utf8_lossy(&answer.stderr).contains("starting up") {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("it never says that it is starting: {}", self.log());
+    }
+
+    fn options(&self) -> String {
+        format!(
+            "-c fsync=off -c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={} -c max_connections=50 \
+             -c shared_buffers=16MB -c log_statement=all -c log_line_prefix='%a|%u|' -c lc_messages=C",
+            self.port,
+            text(self.socket()),
+        )
+    }
+
     /// A session as superuser that stays open and runs what it is given.
     pub fn session(&self, database: &str) -> Session {
-        let mut child = self.psql(database).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql runs");
+        self.session_as(database, "postgres")
+    }
+
+    /// The same as another role.
+    pub fn session_as(&self, database: &str, role: &str) -> Session {
+        let mut child = self
+            .psql(database)
+            .args(["-U", role])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("psql runs");
         let input = child.stdin.take().expect("piped");
         let output = BufReader::new(child.stdout.take().expect("piped"));
         Session { child, input: Some(input), output }

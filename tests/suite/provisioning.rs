@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use cutgate::evidence::{Fact, MissingState};
@@ -10,6 +9,7 @@ use cutgate::probes;
 use serde_json::{Value, json};
 
 use crate::harness;
+use crate::states::Mount;
 
 const PATHS: [&str; 3] = ["/var/lib/cutter/runs", "/var/lib/cutter/batches", "/var/lib/cutter/locks"];
 
@@ -135,42 +135,6 @@ fn nothing_is_there() {
     }
 }
 
-/// One thing wrong at a time: what is done to the path, and what is said of it.
-#[test]
-fn each_thing_that_can_be_wrong() {
-    let path = PATHS[0];
-    type Change = fn(&Image);
-    let rows: [(&str, Change, &str); 5] = [
-        ("absent", |image| std::fs::remove_dir(image.host("var/lib/cutter/runs")).expect("rmdir"), "absent"),
-        ("mode", |image| mode(&image.host("var/lib/cutter/runs"), 0o755), "mode 0755, expected 0750"),
-        ("set-id", |image| mode(&image.host("var/lib/cutter/runs"), 0o2750), "mode 2750, expected 0750"),
-        (
-            "file",
-            |image| {
-                std::fs::remove_dir(image.host("var/lib/cutter/runs")).expect("rmdir");
-                std::fs::write(image.host("var/lib/cutter/runs"), "").expect("write");
-                mode(&image.host("var/lib/cutter/runs"), 0o750);
-            },
-            "a file, expected a directory",
-        ),
-        (
-            "parent is a file",
-            |image| {
-                std::fs::remove_dir_all(image.host("var/lib/cutter")).expect("rm");
-                std::fs::write(image.host("var/lib/cutter"), "").expect("write");
-            },
-            "absent",
-        ),
-    ];
-    for (what, change, why) in rows {
-        let image = Image::provisioned();
-        change(&image);
-        let record = image.record(path);
-        assert_eq!(fact(&record, "matches"), &false.into(), "{what}");
-        assert_eq!(fact(&record, "why"), &why.into(), "{what}");
-    }
-}
-
 #[test]
 fn a_directory_in_the_place_of_a_file_and_a_file_as_wanted() {
     let image = Image::provisioned();
@@ -179,30 +143,6 @@ fn a_directory_in_the_place_of_a_file_and_a_file_as_wanted() {
     let facts = image.collect(given);
     assert_eq!(fact(&facts, "unmatched"), &Fact::texts(["/etc"]));
     assert_eq!(fact(&items(fact(&facts, "paths"))[1], "why"), &"a directory, expected a file".into());
-}
-
-#[test]
-fn another_owner_or_group_is_named() {
-    let image = Image::provisioned();
-    let path = PATHS[0];
-    let rows = [
-        ("other", "cutters", false, "owner cutter, expected other"),
-        ("cutter", "others", false, "group cutters, expected others"),
-        ("other", "others", false, "owner cutter, expected other; group cutters, expected others"),
-        ("nobody-there", "cutters", false, "owner cutter, expected nobody-there, which does not exist"),
-        ("cutter", "none-there", false, "group cutters, expected none-there, which does not exist"),
-        ("cutter", "cutters", true, ""),
-    ];
-    for (owner, group, matches, why) in rows {
-        let wanted = json!({ "path": path, "kind": "directory", "owner": owner, "group": group });
-        let facts = image.collect(json!({ "paths": [wanted] }));
-        let record = &items(fact(&facts, "paths"))[0];
-        assert_eq!(fact(record, "matches"), &matches.into(), "{owner} {group}");
-        assert_eq!(fact(record, "why"), &why.into());
-    }
-    let uid = rustix::process::geteuid().as_raw().to_string();
-    let by_number = json!({ "paths": [{ "path": path, "kind": "directory", "owner": uid }] });
-    assert_eq!(fact(&image.collect(by_number), "unmatched"), &Fact::List(vec![]));
 }
 
 #[test]
@@ -215,28 +155,6 @@ fn ids_without_a_name_are_shown_as_numbers() {
     assert_eq!(fact(&record, "group"), &rustix::process::getegid().as_raw().to_string().into());
     assert_eq!(fact(&record, "matches"), &false.into());
     assert_eq!(state(fact(&record, "writable")), MissingState::Absent, "there is no user cutter");
-}
-
-#[test]
-fn account_files_that_cannot_be_read_make_names_unknown() {
-    for (text, bits, expected) in
-        [("cutter:x:0:0::/:\n", 0o000, MissingState::Denied), ("cutter:x:zero:0\n", 0o644, MissingState::Unreadable)]
-    {
-        let image = Image::provisioned();
-        mode(&image.host("var/lib/cutter/runs"), 0o755);
-        std::fs::write(image.host("etc/passwd"), text).expect("write");
-        mode(&image.host("etc/passwd"), bits);
-        let wanted = |mode: &str| json!({ "paths": [{ "path": PATHS[0], "kind": "directory", "owner": "cutter", "mode": mode }] });
-        let (facts, known) = harness::as_nobody(|| (image.collect(wanted("0755")), image.collect(wanted("0700"))));
-        let record = &items(fact(&facts, "paths"))[0];
-        for name in ["owner", "matches", "why"] {
-            assert_eq!(state(fact(record, name)), expected, "{name}");
-        }
-        assert_eq!(state(fact(&facts, "unmatched")), expected);
-        assert_eq!(fact(&facts, "absent"), &Fact::List(vec![]));
-        // What is known to differ differs, whoever the owner is.
-        assert_eq!(fact(&known, "unmatched"), &Fact::texts([PATHS[0]]));
-    }
 }
 
 #[test]
@@ -372,39 +290,10 @@ fn locks_have_an_age_and_perhaps_a_process() {
 }
 
 #[test]
-fn a_lock_whose_content_is_refused_is_still_a_lock() {
-    let image = Image::provisioned();
-    mode(&image.host("var/lib/cutter/locks"), 0o755);
-    std::fs::write(image.host("var/lib/cutter/locks/l"), "1").expect("write");
-    mode(&image.host("var/lib/cutter/locks/l"), 0o000);
-    let facts = harness::as_nobody(|| image.collect(all_expected()));
-    assert_eq!(fact(&facts, "lock_count"), &Fact::Int(1));
-    assert_eq!(state(fact(&items(fact(&facts, "locks"))[0], "pid")), MissingState::Denied);
-}
-
-#[test]
 fn without_a_lock_folder_there_are_no_facts_about_locks() {
     let facts = Image::provisioned().collect(json!({ "paths": [expected(PATHS[0])] }));
     assert_eq!(facts.get("locks"), None);
     assert_eq!(facts.get("lock_count"), None);
-}
-
-/// A file system of its own, gone when the test is over.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn tmpfs(at: PathBuf, options: &str) -> Self {
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&at).status();
-        let mounted = status.expect("mount is needed: apt-get install mount").success();
-        assert!(mounted, "cannot mount a tmpfs: run the tests as root, in a container with --cap-add SYS_ADMIN");
-        Self(at)
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }
 
 #[test]
@@ -422,54 +311,6 @@ fn a_full_disk_is_seen() {
     assert_eq!(fact(&facts, "unmatched"), &Fact::texts([PATHS[0]]));
     assert_eq!(fact(&items(fact(&facts, "paths"))[0], "why"), &"0 MiB free, expected 1".into());
     assert_eq!(fact(&items(fact(&facts, "paths"))[1], "matches"), &true.into());
-}
-
-#[test]
-fn a_disk_without_inodes_is_full_too() {
-    let image = Image::provisioned();
-    let runs = image.host("var/lib/cutter/runs");
-    let _mount = Mount::tmpfs(runs.clone(), "size=4m,mode=0750,nr_inodes=3");
-    for name in ["a", "b"] {
-        std::fs::write(runs.join(name), "").expect("an inode");
-    }
-    std::fs::write(runs.join("c"), "").expect_err("no inode is left");
-    let facts = image.collect(json!({ "paths": [expected(PATHS[0])], "min_free_mb": 1 }));
-    assert_eq!(fact(&items(fact(&facts, "paths"))[0], "why"), &"no inode free".into());
-}
-
-#[test]
-fn a_read_only_file_system_is_not_writable_for_root_either() {
-    let image = Image::provisioned();
-    let _mount = Mount::tmpfs(image.host("var/lib/cutter/runs"), "ro,size=64k,mode=0750");
-    assert_eq!(fact(&image.record(PATHS[0]), "writable"), &false.into());
-}
-
-#[test]
-fn an_access_control_list_leaves_writable_undecided() {
-    let image = Image::provisioned();
-    let runs = image.host("var/lib/cutter/runs");
-    let _mount = Mount::tmpfs(runs.clone(), "size=64k,mode=0777");
-    let writable = || {
-        let paths = json!([{ "path": PATHS[0], "kind": "directory" }]);
-        let facts = image.collect(json!({ "paths": paths, "executor_user": "other" }));
-        fact(&items(fact(&facts, "paths"))[0], "writable").clone()
-    };
-    for above in ["var", "var/lib", "var/lib/cutter"] {
-        mode(&image.host(above), 0o755);
-    }
-    assert_eq!(writable(), true.into());
-    // Version 2; user::rwx, user:7001:---, group::rwx, mask::rwx, other::rwx: the mode bits still say 0777.
-    let entries: [(u16, u16, u32); 5] =
-        [(1, 7, u32::MAX), (2, 0, 7001), (4, 7, u32::MAX), (0x10, 7, u32::MAX), (0x20, 7, u32::MAX)];
-    let mut acl = 2_u32.to_le_bytes().to_vec();
-    for (tag, permissions, id) in entries {
-        acl.extend(tag.to_le_bytes());
-        acl.extend(permissions.to_le_bytes());
-        acl.extend(id.to_le_bytes());
-    }
-    rustix::fs::setxattr(&runs, "system.posix_acl_access", &acl, rustix::fs::XattrFlags::empty()).expect("setxattr");
-    assert_eq!(std::fs::metadata(&runs).expect("stat").permissions().mode() & 0o777, 0o777);
-    assert_eq!(state(&writable()), MissingState::Unreadable);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The probe `sql`: what is the same for both engines, then each engine on its own.
 
 mod postgresql;
-mod sqlite;
+pub mod sqlite;
 
 use std::path::Path;
 
@@ -53,6 +53,10 @@ fn every_problem_of_the_settings_is_reported_at_once() {
             "column": query("SELECT 1 AS \"A b\"", json!({ "A b": "int" })),
             "bare": query("SELECT 1 AS a", json!({})),
             "extra": { "sql": "SELECT 1 AS a", "columns": { "a": "int" }, "limit": 1 },
+            "schema": query("SELECT table_name AS a FROM information_schema.tables", json!({ "a": "text" })),
+            "quoted": query("SELECT name AS a FROM \"pg_settings\"", json!({ "a": "text" })),
+            "literal": query("SELECT 'information_schema' AS a", json!({ "a": "text" })),
+            "reopens": query("SET TRANSACTION READ WRITE", json!({ "a": "text" })),
             "good": query("SELECT 1 AS a", json!({ "a": "int" })),
         },
     }));
@@ -67,11 +71,14 @@ fn every_problem_of_the_settings_is_reported_at_once() {
         "query column: \"A b\" is not a name for a column",
         "query bare declares no column",
         "query extra: unknown field `limit`",
+        "query schema: information_schema shows a role only what it may see",
+        "query quoted: pg_settings shows a role only what it may see",
+        "query reopens: it begins with SET",
         "sslmode verify-ca and verify-full are not supported yet",
     ] {
         assert!(messages.iter().any(|message| message.contains(part)), "{part}: {messages:#?}");
     }
-    assert_eq!(messages.len(), 9, "{messages:#?}");
+    assert_eq!(messages.len(), 12, "{messages:#?}");
     assert!(!format!("{problems:?}").contains("hunter2"), "the password is not quoted");
     let none = harness::settings(json!({ "url": "sqlite:g.db", "queries": {} }));
     assert_eq!(probe.check(&none).len(), 1, "no query at all is a problem");

@@ -4,13 +4,13 @@
 mod approved;
 mod code;
 mod gaps;
-mod ready;
-mod revert;
+pub mod ready;
+pub mod revert;
 mod target;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
@@ -23,8 +23,8 @@ use cutgate::package::ProbeUse;
 use cutgate::probes::{self, Collection, Question, Secrets};
 
 /// A laboratory with the folder that holds it.
-struct Shared {
-    built: Built,
+pub struct Shared {
+    pub built: Built,
     _folder: tempfile::TempDir,
 }
 
@@ -42,39 +42,43 @@ fn shared() -> Arc<Shared> {
 }
 
 /// A copy of the laboratory to change.
-struct Lab {
-    dir: PathBuf,
-    shared: Arc<Shared>,
+pub struct Lab {
+    pub dir: PathBuf,
+    pub shared: Arc<Shared>,
     _folder: tempfile::TempDir,
 }
 
 impl Lab {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let shared = shared();
+        Self::of(&shared.built.dir.clone(), shared)
+    }
+
+    /// A copy of the folder `of`.
+    pub fn of(of: &Path, shared: Arc<Shared>) -> Self {
         // The agent's socket of a GnuPG home does not fit into a long path.
         let folder = tempfile::Builder::new().prefix("cg").tempdir_in("/tmp").unwrap();
         let dir = folder.path().join("demo");
-        let copied = Command::new("cp").arg("-a").arg(&shared.built.dir).arg(&dir).status().unwrap();
+        let copied = Command::new("cp").arg("-a").arg(of).arg(&dir).status().unwrap();
         assert!(copied.success());
         Self { dir, shared, _folder: folder }
     }
 
     /// Runs a line of shell in the package folder, as an operator would.
-    fn shell(&self, line: &str) {
+    pub fn shell(&self, line: &str) {
         let output = Command::new("bash").args(["-ec", line]).current_dir(&self.dir).output().unwrap();
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    fn write(&self, file: &str, text: &str) {
+    pub fn write(&self, file: &str, text: &str) {
         fs::write(self.dir.join(file), text).unwrap();
     }
 
     /// Types the next step of a gap again and again until it is closed; the reasons on the way.
-    fn follow(&self, gap: &str) -> Vec<String> {
+    pub fn follow(&self, gap: &str) -> Vec<String> {
         let mut reasons = Vec::new();
         for _ in 0..8 {
-            let audit = self.audit();
-            let finding = audit.gap(gap);
+            let finding = self.finding(gap);
             if finding.state == GapState::Closed {
                 return reasons;
             }
@@ -85,6 +89,15 @@ impl Lab {
         panic!("{gap} does not close: {reasons:#?}");
     }
 
+    /// Judges one gap alone, from its own probes, as `explain` does.
+    fn finding(&self, gap: &str) -> Finding {
+        let mut loaded = gates::load(&self.dir.join("cutgate.toml")).unwrap_or_else(|problems| panic!("{problems}"));
+        loaded.gates.retain(|gate| gate.gap == gap);
+        loaded.package.measures.clear();
+        let evidence = collect(&loaded);
+        evaluate(&loaded.gates, &loaded.package, &evidence).pop().expect("a gap")
+    }
+
     /// Audits, and says which gaps are another than in the laboratory as it was built.
     fn changes(&self, untouched: &Audit) -> (Audit, Vec<String>) {
         let audit = self.audit();
@@ -92,7 +105,7 @@ impl Lab {
         (audit, changed)
     }
 
-    fn audit(&self) -> Audit {
+    pub fn audit(&self) -> Audit {
         let loaded = gates::load(&self.dir.join("cutgate.toml")).unwrap_or_else(|problems| panic!("{problems}"));
         let evidence = collect(&loaded);
         let findings = evaluate(&loaded.gates, &loaded.package, &evidence);
@@ -108,10 +121,10 @@ impl Drop for Lab {
     }
 }
 
-struct Audit {
-    loaded: Loaded,
-    evidence: Evidence,
-    findings: Vec<Finding>,
+pub struct Audit {
+    pub loaded: Loaded,
+    pub evidence: Evidence,
+    pub findings: Vec<Finding>,
 }
 
 impl Audit {
@@ -120,9 +133,9 @@ impl Audit {
     }
 
     /// The digest of the deployed tree, as the probe read it.
-    fn tree_digest(&self) -> String {
+    pub fn tree_digest(&self) -> String {
         let trees = self.evidence.probes.values().filter(|seen| seen.kind == "tree-manifest");
-        let mut deployed = trees.filter(|seen| seen.settings["tree"] == "/opt/cutter/v0.6");
+        let mut deployed = trees.filter(|seen| seen.settings["tree"] != "/opt/cutter/v0.4");
         match deployed.next().and_then(|seen| seen.facts.get("digest")) {
             Some(cutgate::evidence::Fact::Text(digest)) => digest.clone(),
             other => panic!("no digest of the deployed tree: {other:?}"),
@@ -180,7 +193,7 @@ fn collect(loaded: &Loaded) -> Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
         now,
         by: "auditor".to_owned(),
-        process: Process { stdin_closed: true, secrets_known: 3, recomputed: true },
+        process: Process { stdin_closed: true, secrets_known: 3, recomputed: true, newest_before: None },
         probes: probed,
         before,
         after,

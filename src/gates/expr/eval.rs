@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 
 use super::functions;
 use super::node::{Kind, Literal, Loop, LoopForm, Node, Operator};
-use super::operations::{arithmetic, contains, equal, order};
+use super::operations::{arithmetic, contains, equal, order, whole};
 use super::render::{render_stop, render_value};
 use crate::evidence::{Fact, Missing, MissingState};
 
@@ -17,6 +17,14 @@ use crate::evidence::{Fact, Missing, MissingState};
 pub struct Env<'a> {
     /// By name.
     pub variables: BTreeMap<String, Cow<'a, Fact>>,
+}
+
+impl Env<'_> {
+    /// The same variables, borrowed: to add others to.
+    pub fn shared(&self) -> Env<'_> {
+        let variables = self.variables.iter().map(|(name, fact)| (name.clone(), Cow::Borrowed(&**fact)));
+        Env { variables: variables.collect() }
+    }
 }
 
 /// The answer to a rule.
@@ -171,7 +179,8 @@ fn explain_into(judge: &Judge, node: &Node, depth: usize, steps: &mut Vec<Step>)
 
 struct Judge<'a, 'e> {
     env: &'e Env<'a>,
-    bound: Vec<(&'e str, Cow<'e, Fact>)>,
+    /// The names that loops bind, outermost first, each with the element that it stands for.
+    bound: Vec<(&'e str, &'e Fact)>,
     steps: Cell<usize>,
 }
 
@@ -223,6 +232,9 @@ impl<'a, 'e> Judge<'a, 'e> {
                 let function =
                     functions::find(name).ok_or_else(|| Stop::error(format!("there is no function {name}")))?;
                 let args = args.iter().map(|arg| self.value(arg)).collect::<Result<Vec<_>>>()?;
+                if function.name == "size" {
+                    args.iter().try_for_each(|arg| whole(arg, node))?;
+                }
                 (function.call)(&args).map_err(|error| Stop::error(format!("{node}: {error}")))
             }
             Kind::Loop(looped) => self.looped(looped),
@@ -233,7 +245,7 @@ impl<'a, 'e> Judge<'a, 'e> {
     fn place<'v>(&'v self, node: &'v Node) -> Result<Val<'v>> {
         match &node.kind {
             Kind::Name(name) => {
-                let bound = self.bound.iter().rev().find(|(bound, _)| bound == name).map(|(_, fact)| fact.as_ref());
+                let bound = self.bound.iter().rev().find(|(bound, _)| bound == name).map(|(_, fact)| *fact);
                 let fact = bound.or_else(|| self.env.variables.get(name).map(Cow::as_ref));
                 let fact = fact.ok_or_else(|| Stop::error(format!("nothing is called {name}")))?;
                 Ok(Val::Fact(Cow::Borrowed(fact)))
@@ -242,13 +254,15 @@ impl<'a, 'e> Judge<'a, 'e> {
             Kind::Index(operand, index) => match (self.value(index)?.fact(), operand) {
                 (Some(Fact::Text(key)), operand) => self.member(node, operand, key),
                 (Some(Fact::Int(index)), operand) => {
-                    let list = self.value(operand)?;
-                    let item = usize::try_from(*index).ok().and_then(|index| match list.fact() {
-                        Some(Fact::List(items)) => items.get(index).cloned(),
-                        Some(_) | None => None,
-                    });
-                    let item = item.ok_or_else(|| Stop::error(format!("{node}: there is no element {index}")))?;
-                    Ok(Val::from(item))
+                    let at = usize::try_from(*index).ok();
+                    let item = match (self.value(operand)?, at) {
+                        (Val::Fact(Cow::Borrowed(Fact::List(items))), Some(at)) => items.get(at).map(Cow::Borrowed),
+                        (Val::Fact(Cow::Owned(Fact::List(mut items))), Some(at)) if at < items.len() => {
+                            Some(Cow::Owned(items.swap_remove(at)))
+                        }
+                        (Val::Fact(_) | Val::Duration(_), _) => None,
+                    };
+                    item.map(Val::Fact).ok_or_else(|| Stop::error(format!("{node}: there is no element {index}")))
                 }
                 (Some(_) | None, _) => Err(Stop::error(format!("{node}: the index is no string or integer"))),
             },
@@ -352,15 +366,14 @@ impl<'a, 'e> Judge<'a, 'e> {
             Val::Duration(_) => return Err(Stop::error(format!("{} is not a list", looped.range))),
         };
         let mut inner = Judge { env: self.env, bound: self.bound.clone(), steps: Cell::new(self.steps.get()) };
-        // The element is the last bound name; each turn replaces it.
-        inner.bound.push((&looped.variable, Cow::Owned(Fact::Bool(false))));
-        let last = inner.bound.len() - 1;
+        let outer = inner.bound.len();
         let flag = |value: bool| Val::from(Fact::Bool(value));
         let mut made = Vec::new();
         let mut holding = 0_usize;
         let mut answer: Result<bool> = Ok(looped.form == LoopForm::All);
         for element in elements.iter() {
-            inner.bound[last].1 = Cow::Owned(element.clone());
+            inner.bound.truncate(outer);
+            inner.bound.push((&looped.variable, element));
             match looped.form {
                 LoopForm::All => answer = and(answer, || inner.truth(&looped.body)),
                 LoopForm::Exists => answer = or(answer, || inner.truth(&looped.body)),

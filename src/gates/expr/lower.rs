@@ -92,8 +92,9 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    fn byte(&self, chars: u32) -> usize {
-        self.source.char_indices().nth(chars as usize).map_or(self.source.len(), |(i, _)| i)
+    /// An offset of the parser's, which counts bytes, as one at which the source can be cut.
+    fn byte(&self, offset: u32) -> usize {
+        self.source.ceil_char_boundary(offset as usize)
     }
 
     fn span(&self, id: u64) -> Span {

@@ -93,4 +93,6 @@ impl Expr {
 }
 
 #[cfg(test)]
+mod edges;
+#[cfg(test)]
 mod tests;

@@ -26,7 +26,11 @@ fn equal_facts(a: &Fact, b: &Fact, node: &Node) -> Result<bool> {
             }
             all
         }
-        (Fact::List(_), Fact::List(_)) => Ok(false),
+        (Fact::List(a), Fact::List(b)) => {
+            known_whole(a, node)?;
+            known_whole(b, node)?;
+            Ok(false)
+        }
         (Fact::Bool(a), Fact::Bool(b)) => Ok(a == b),
         (Fact::Int(a), Fact::Int(b)) => Ok(a == b),
         (Fact::Text(a), Fact::Text(b)) => Ok(a == b),
@@ -35,6 +39,26 @@ fn equal_facts(a: &Fact, b: &Fact, node: &Node) -> Result<bool> {
             Err(Stop::error(format!("{node}: the operands do not fit")))
         }
     }
+}
+
+/// Fails where a value is a list that is known in part only: how long it is cannot be told then.
+pub(super) fn whole(value: &Val, node: &Node) -> Result<()> {
+    match value.fact() {
+        Some(Fact::List(items)) => known_whole(items, node),
+        Some(Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::Map(_) | Fact::Missing(_)) | None => {
+            Ok(())
+        }
+    }
+}
+
+/// An element that is missing stands for one or more that could not be read, or for none.
+fn known_whole(items: &[Fact], node: &Node) -> Result<()> {
+    let hole = items.iter().find_map(|item| match item {
+        Fact::Missing(missing) => Some((**missing).clone()),
+        Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::List(_) | Fact::Map(_) => None,
+    });
+    let unknown = |missing| Stop::Unknown(vec![Unknown::Missing { path: node.to_string(), missing }]);
+    hole.map_or(Ok(()), |missing| Err(unknown(missing)))
 }
 
 pub(super) fn contains(value: &Val, items: &[Fact], node: &Node) -> Result<bool> {

@@ -25,7 +25,8 @@ fn facts() -> Vec<(&'static str, Shape, Fact)> {
     let ring = Shape::record([
         ("certs", Shape::list(cert_shape.clone())),
         ("none", Shape::list(cert_shape.clone())),
-        ("denied", Shape::list(cert_shape)),
+        ("denied", Shape::list(cert_shape.clone())),
+        ("holed", Shape::list(cert_shape)),
         ("absent", Shape::Text),
         ("secret", Shape::Text),
         ("refused", Shape::Text),
@@ -41,6 +42,7 @@ fn facts() -> Vec<(&'static str, Shape, Fact)> {
         ("certs", Fact::list([cert("AA", true.into()), cert("BB", missing(MissingState::Denied))])),
         ("none", Fact::List(Vec::new())),
         ("denied", missing(MissingState::Denied)),
+        ("holed", Fact::list([cert("AA", true.into()), missing(MissingState::Unreadable)])),
         ("absent", missing(MissingState::Absent)),
         ("secret", missing(MissingState::Withheld)),
         ("refused", missing(MissingState::Error)),
@@ -75,6 +77,27 @@ fn word(rule: &str) -> String {
         Outcome::Unknown(_) => "unknown",
     }
     .to_owned()
+}
+
+/// A list with a missing element is known in part: what was read may decide, and nothing else does.
+#[test]
+fn a_list_that_is_known_in_part_decides_only_by_what_was_read() {
+    for (rule, expected) in [
+        ("ring.holed.exists(c, c.fingerprint == \"AA\")", "holds"),
+        ("ring.holed.exists(c, c.fingerprint == \"ZZ\")", "unknown"),
+        ("!ring.holed.exists(c, c.fingerprint == \"ZZ\")", "unknown"),
+        ("ring.holed.all(c, c.valid)", "unknown"),
+        ("ring.holed.all(c, !c.valid)", "fails"),
+        ("ring.holed.exists_one(c, c.valid)", "unknown"),
+        ("size(ring.holed) > 0", "unknown"),
+        ("size(ring.holed) == 0", "unknown"),
+        ("size(ring.holed.filter(c, c.valid)) == 1", "unknown"),
+        ("ring.holed.map(c, c.fingerprint) == [\"AA\"]", "unknown"),
+        ("ring.holed[0].valid", "holds"),
+        ("ring.holed[1].valid", "unknown"),
+    ] {
+        assert_eq!(word(rule), expected, "{rule}");
+    }
 }
 
 /// An unreadable fact is unknown under a positive and under a negative assertion, a known one decides beside

@@ -124,6 +124,15 @@ pub fn facts(
     let names = |holds: &dyn Fn(&PhaseFinding) -> bool| {
         Fact::texts(findings.iter().filter(|(_, _, finding)| holds(finding)).map(|(name, ..)| *name))
     };
+    // With a hole for the phases of which it is not known.
+    let names_where = |holds: &dyn Fn(&PhaseFinding) -> bool, unknown: &dyn Fn(&PhaseFinding) -> bool| {
+        let known = findings.iter().filter(|(_, _, finding)| holds(finding)).map(|(name, ..)| Fact::text(*name));
+        let hole = findings.iter().find(|(_, _, finding)| unknown(finding));
+        Fact::list(known.chain(hole.map(|judged| undecided(tree, judged, door).into())))
+    };
+    let write_unknown = |finding: &PhaseFinding| finding.live_write == LiveWrite::Unknown;
+    let simulator_unknown = |finding: &PhaseFinding| finding.simulator_reachable == Verdict::Unknown;
+    let guard_unknown = |finding: &PhaseFinding| finding.guarded == Verdict::Unknown;
     let entered: BTreeSet<_> = findings.iter().flat_map(|(_, _, finding)| finding.entered.iter().copied()).collect();
     let entries: Vec<_> =
         findings.iter().filter_map(|(_, phase, _)| tree.module(phase.entry.split(':').next().unwrap_or(""))).collect();
@@ -166,15 +175,21 @@ pub fn facts(
                 ])
             })),
         ),
-        ("phases", Fact::list(findings.iter().map(|judged| phase_fact(tree, judged)))),
+        ("phases", Fact::list(findings.iter().map(|judged| phase_fact(tree, judged, door)))),
         ("problems", problems::facts(tree, root, findings)),
         (
             "phases_without_live_write",
-            names(&|finding| matches!(finding.live_write, LiveWrite::Never | LiveWrite::Sometimes)),
+            names_where(
+                &|finding| matches!(finding.live_write, LiveWrite::Never | LiveWrite::Sometimes),
+                &write_unknown,
+            ),
         ),
-        ("phases_never_writing", names(&|finding| finding.live_write == LiveWrite::Never)),
-        ("phases_reaching_simulator", names(&|finding| finding.simulator_reachable == Verdict::True)),
-        ("phases_unguarded", names(&|finding| finding.guarded == Verdict::False)),
+        ("phases_never_writing", names_where(&|finding| finding.live_write == LiveWrite::Never, &write_unknown)),
+        (
+            "phases_reaching_simulator",
+            names_where(&|finding| finding.simulator_reachable == Verdict::True, &simulator_unknown),
+        ),
+        ("phases_unguarded", names_where(&|finding| finding.guarded == Verdict::False, &guard_unknown)),
         ("phases_undecided", names(&is_undecided)),
         ("decided", decided(tree, findings, door).into()),
         (
@@ -183,7 +198,7 @@ pub fn facts(
                 config.kill_switch.iter().zip(switches).map(|(given, found)| known_value(&given.name, found, door)),
             ),
         ),
-        ("state", state_of(findings).into()),
+        ("state", state_fact(tree, findings, door)),
         ("labels", labels),
         ("simulator_docs", Fact::list(docs)),
         ("live_discoverers", Fact::texts(survey::live_discoverers(interp, &patterns.sinks, &entered))),
@@ -209,21 +224,43 @@ fn known_value(name: &str, switch: &SwitchFinding, door: &Door) -> Fact {
     door.missing(MissingState::Unreadable, format!("read the switch {name}"), said, next).into()
 }
 
+/// The state of the gap; missing where it is UNKNOWN.
+fn state_fact(tree: &Tree, findings: &[Judged<'_>], door: &Door) -> Fact {
+    let undecided_phase = findings.iter().find(|(_, _, finding)| is_undecided(finding));
+    match (state_of(findings), undecided_phase) {
+        ("UNKNOWN", Some(judged)) => undecided(tree, judged, door).into(),
+        ("UNKNOWN", None) => {
+            let next = "name every mutating phase in the package";
+            door.missing(MissingState::Unreadable, "judge the phases", "the package names no phase", next).into()
+        }
+        (state, _) => state.into(),
+    }
+}
+
 /// True, or the reason why a phase could not be decided: a rule over this is unknown by itself.
 fn decided(tree: &Tree, findings: &[Judged<'_>], door: &Door) -> Result<bool, Missing> {
-    let Some((name, _, finding)) = findings.iter().find(|(_, _, finding)| is_undecided(finding)) else {
-        return Ok(true);
-    };
+    match findings.iter().find(|(_, _, finding)| is_undecided(finding)) {
+        Some(judged) => Err(undecided(tree, judged, door)),
+        None => Ok(true),
+    }
+}
+
+/// Why it is not known what a phase does.
+fn undecided(tree: &Tree, (name, _, finding): &Judged<'_>, door: &Door) -> Missing {
     let said = match finding.blocked_by.first() {
         Some((reason, Some(spot))) => format!("{reason} at {}", tree.place(*spot)),
         Some((reason, None)) => reason.clone(),
         None => "the analysis met something that it does not model".to_owned(),
     };
     let next = "write it so that the analysis can follow it: see docs/code-path.md";
-    Err(door.missing(MissingState::Unreadable, format!("decide what phase {name} does in a live run"), said, next))
+    door.missing(MissingState::Unreadable, format!("decide what phase {name} does in a live run"), said, next)
 }
 
-fn phase_fact(tree: &Tree, (name, phase, finding): &Judged<'_>) -> Fact {
+fn phase_fact(tree: &Tree, judged: &Judged<'_>, door: &Door) -> Fact {
+    let (name, phase, finding) = judged;
+    let answer = |word: &str, unknown: bool| {
+        if unknown { undecided(tree, judged, door).into() } else { Fact::text(word) }
+    };
     let place = |spot: Option<Spot>| spot.map_or_else(String::new, |spot| tree.place(spot));
     let calls = |met: &[(Spot, Met)]| {
         Fact::list(met.iter().map(|(spot, met)| {
@@ -245,9 +282,12 @@ fn phase_fact(tree: &Tree, (name, phase, finding): &Judged<'_>) -> Fact {
         ("found", finding.entry.is_some().into()),
         ("place", place(finding.entry).into()),
         ("live_branch", finding.live_branch.into()),
-        ("live_write", finding.live_write.word().into()),
-        ("simulator_reachable", finding.simulator_reachable.word().into()),
-        ("guarded", finding.guarded.word().into()),
+        ("live_write", answer(finding.live_write.word(), finding.live_write == LiveWrite::Unknown)),
+        (
+            "simulator_reachable",
+            answer(finding.simulator_reachable.word(), finding.simulator_reachable == Verdict::Unknown),
+        ),
+        ("guarded", answer(finding.guarded.word(), finding.guarded == Verdict::Unknown)),
         ("mode_test", place(finding.mode_test).into()),
         ("writes", calls(&finding.writes)),
         ("simulators", calls(&finding.simulators)),

@@ -17,6 +17,7 @@ mod facts;
 mod interp;
 mod merge;
 mod model;
+mod occurrences;
 mod patterns;
 mod phase;
 mod problems;
@@ -27,6 +28,7 @@ mod state;
 mod survey;
 mod tree;
 mod value;
+mod words;
 
 use std::time::{Duration, Instant};
 

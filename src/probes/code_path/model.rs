@@ -102,8 +102,10 @@ pub enum ExprKind {
     Bind(Name, Box<Expr>),
     /// `a | b`, which as an annotation means either.
     Either(Vec<Expr>),
-    /// An operation that may change its first operand in place.
-    Update(Box<Expr>, Box<Expr>),
+    /// An operation that may change its first operand in place; the flag says that it adds.
+    Update(Box<Expr>, Box<Expr>, bool),
+    /// A sum.
+    Sum(Vec<Expr>),
     /// Any other operation on these operands.
     Operation(Vec<Expr>),
     /// A construct that is not understood.

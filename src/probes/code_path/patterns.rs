@@ -248,6 +248,12 @@ impl Glob {
         (!last.contains('*')).then_some(last)
     }
 
+    /// How the last part of every name begins that it matches.
+    pub fn last_stem(&self) -> &str {
+        let last = self.0.rsplit('.').next().unwrap_or("");
+        last.split('*').next().unwrap_or("")
+    }
+
     /// Whether it may match something defined in a module: what stands before its first star begins it.
     pub fn may_match_in(&self, module: &str) -> bool {
         let head = self.0.split('*').next().unwrap_or("");

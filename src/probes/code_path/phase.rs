@@ -199,6 +199,10 @@ pub fn judge(
             return finding;
         }
     };
+    if live == dry {
+        finding.blocked_by.push(("the live and the dry mode are one member of the enumeration".to_owned(), None));
+        return finding;
+    }
     let known: Vec<Switch> = switches.iter().filter_map(|switch| switch.at.clone()).collect();
     let on = |off: Option<usize>| -> Vec<Switch> {
         let with = |(index, switch): (usize, &Switch)| Switch { on: Some(index) != off, ..switch.clone() };

@@ -167,7 +167,8 @@ pub fn follow(
     if phase.carrier.is_empty() && interp.mode_variable.is_none() {
         return Err(("no carrier says where the mode enters".to_owned(), Some(entry.spot)));
     }
-    let state = interp.base.clone().without_effect();
+    let mut state = interp.base.clone().without_effect();
+    interp.taint_by_imports(&mut state, entry.spot.module);
     let starts = interp.starts(state, entry.class, entry.kind, &entry.written, entry.spot.module);
     let mut outcomes: Evaled = Vec::new();
     let mut carried = phase.carrier.is_empty();
@@ -254,9 +255,14 @@ impl Interp<'_> {
         module: ModuleId,
     ) -> Vec<(State, Arguments)> {
         let receiver = match (class, kind) {
-            (Some(class), ClosureKind::Plain | ClosureKind::Context | ClosureKind::Cached | ClosureKind::Property) => {
-                Some(self.receiver(&mut state, class))
-            }
+            (
+                Some(class),
+                ClosureKind::Plain
+                | ClosureKind::Context
+                | ClosureKind::Cached
+                | ClosureKind::Remembered
+                | ClosureKind::Property,
+            ) => Some(self.receiver(&mut state, class)),
             (Some(class), ClosureKind::OfClass) => Some(Value::Class(class)),
             (Some(_), ClosureKind::Static) | (None, _) => None,
         };

@@ -57,15 +57,6 @@ impl Scan {
         scan
     }
 
-    /// Adds what another file says.
-    pub fn merge(&mut self, other: &Scan) {
-        self.methods.extend(other.methods.iter().cloned());
-        self.assigned.extend(other.assigned.iter().cloned());
-        self.changed.extend(other.changed.iter().cloned());
-        self.nonlocals.extend(other.nonlocals.iter().cloned());
-        self.shared.extend(other.shared.iter().cloned());
-    }
-
     fn line(&mut self, line: &str) {
         let bare = line.trim_start();
         if bare.is_empty() || bare.starts_with('#') {
@@ -155,7 +146,7 @@ impl Scan {
         }
         if let Some((object, name)) = target.rsplit_once('.')
             && is_identifier(name)
-            && object != "self"
+            && (object != "self" || REWIRING.contains(&name))
         {
             self.assigned.insert(name.to_owned());
         }
@@ -192,6 +183,37 @@ impl Scan {
         }
     }
 }
+
+/// Attributes whose assignment changes what objects, classes and functions do behind their names.
+pub const REWIRING: &[&str] = &[
+    "__class__",
+    "__bases__",
+    "__code__",
+    "__defaults__",
+    "__kwdefaults__",
+    "__dict__",
+    "__init__",
+    "__new__",
+    "__call__",
+    "__enter__",
+    "__exit__",
+    "__aenter__",
+    "__aexit__",
+    "__get__",
+    "__getattr__",
+    "__getattribute__",
+    "__setattr__",
+    "__getitem__",
+    "__iter__",
+    "__next__",
+    "__bool__",
+    "__len__",
+    "__eq__",
+    "__hash__",
+    "__contains__",
+    "__instancecheck__",
+    "__subclasscheck__",
+];
 
 /// Calls that only look at a collection.
 const LOOKING: &[&str] = &[
@@ -266,4 +288,39 @@ fn first_identifier(text: &str) -> &str {
 fn last_identifier(text: &str) -> &str {
     let start = text.char_indices().rev().find(|(_, c)| !is_part(*c)).map_or(0, |(at, c)| at + c.len_utf8());
     &text[start..]
+}
+
+/// Makers of classes that add nothing of the tree.
+const MAKERS: &[&str] = &["namedtuple", "NamedTuple", "TypedDict", "declarative_base", "Generic", "Protocol"];
+
+/// The functions whose results the classes of a text inherit from: names before a bracket between the brackets behind
+/// a class's name.
+pub fn computed_bases(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("class ") {
+        let line = text[..at].rfind(['\n', '\r']).map_or(0, |end| end + 1);
+        if !text[line..at].bytes().all(|byte| byte == b' ' || byte == b'\t') {
+            continue;
+        }
+        let line = text[at..].split(['\n', '\r']).next().unwrap_or("");
+        let name = line["class ".len()..].trim_start();
+        let Some(mut rest) = name[first_identifier(name).len()..].strip_prefix('(') else { continue };
+        let mut depth = 1;
+        while let Some(bracket) = rest.find(['(', ')']) {
+            if rest.as_bytes()[bracket] == b')' {
+                depth -= 1;
+                if depth == 0 {
+                    break;
+                }
+            } else {
+                depth += 1;
+                let callee = last_identifier(rest[..bracket].trim_end());
+                if !callee.is_empty() && !MAKERS.contains(&callee) {
+                    found.push(callee.to_owned());
+                }
+            }
+            rest = &rest[bracket + 1..];
+        }
+    }
+    found
 }

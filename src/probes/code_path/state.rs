@@ -28,6 +28,8 @@ pub struct Effect {
     pub pending: BTreeMap<Address, Done>,
     /// Connections that commit each statement.
     pub autocommit: BTreeSet<Address>,
+    /// Databases that certainly (no) or perhaps (maybe) do not last, and what was made of them.
+    pub volatile: BTreeMap<Address, Done>,
     /// Connections that were made on this path: no two of them are the same.
     pub made: BTreeSet<Address>,
     /// Connections that have sent something on this path.
@@ -40,6 +42,11 @@ pub struct Effect {
 }
 
 impl Effect {
+    /// What was sent on a connection was committed.
+    pub fn write_to(&mut self, root: Address, done: Done) {
+        self.write(done.min(self.volatile.get(&root).copied().unwrap_or(Done::Yes)));
+    }
+
     /// A write that lasts was made.
     pub fn write(&mut self, done: Done) {
         let done = if self.tainted { done.min(Done::Maybe) } else { done };
@@ -127,6 +134,7 @@ impl State {
                 written: Done::No,
                 pending: BTreeMap::new(),
                 autocommit: BTreeSet::new(),
+                volatile: BTreeMap::new(),
                 made: BTreeSet::new(),
                 touched: BTreeSet::new(),
                 doubt: false,
@@ -246,6 +254,7 @@ impl State {
         let pending = effect.pending.clone();
         effect.autocommit.retain(|root| !dead(root));
         effect.touched.retain(|root| !dead(root));
+        effect.volatile.retain(|root, _| !dead(root));
         effect.made.retain(|root| !dead(root) || pending.contains_key(root));
     }
 

@@ -53,8 +53,8 @@ pub fn labels(tree: &Tree) -> Vec<Label> {
     let mut labels = Vec::new();
     for (index, file) in tree.files.iter().enumerate() {
         let Ok(text) = &file.text else { continue };
-        let wanted =
-            LABELS.iter().any(|name| file.scan.bound.contains(*name)) || (file.is_package && spoken.is_match(text));
+        let wanted = LABELS.iter().any(|name| file.may_hold(name) && file.scan().bound.contains(*name))
+            || (file.is_package && spoken.is_match(text));
         if file.is_test || !wanted {
             continue;
         }
@@ -150,12 +150,21 @@ struct Definition {
 fn likely<'t>(tree: &'t Tree, globs: &[Glob]) -> Vec<(ModuleId, &'t SourceFile, Vec<Definition>)> {
     let mut found = Vec::new();
     for (index, file) in tree.files.iter().enumerate() {
-        // A glob ends in the last part of a name, unless it ends in a star: a cheap look before parsing.
+        if file.is_test {
+            continue;
+        }
+        // A glob ends in the last part of a name, or in how it begins: a cheap look before parsing.
         let likely = globs.iter().any(|glob| match glob.last_part() {
-            Some(name) => file.scan.defined.contains(name),
-            None => glob.may_match_in(&file.module),
+            Some(name) => file.may_hold(name) && file.scan().defined.contains(name),
+            None => match glob.last_stem() {
+                "" => glob.may_match_in(&file.module),
+                stem => {
+                    file.text.as_ref().is_ok_and(|text| text.contains(stem))
+                        && file.scan().defined.iter().any(|name| name.starts_with(stem))
+                }
+            },
         });
-        if file.is_test || !likely {
+        if !likely {
             continue;
         }
         let Ok(module) = file.parsed() else { continue };

@@ -1,7 +1,7 @@
 //! The source tree: which files there are, which module each is, and quick looks at their texts. It
 //! reads through the door, all files once, so that every later step sees the same moment.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -9,10 +9,11 @@ use rayon::prelude::*;
 
 use super::model::{Module, Name, ParseFailure};
 use super::python;
-use super::scan::Scan;
+use super::scan::{self, Scan};
 use super::value::{ModuleId, Spot};
+use super::words::{Word, Words};
 use crate::evidence::{Digest256, Missing, MissingState, Reading};
-use crate::probes::{Door, FileKind};
+use crate::probes::{Door, Entry, FileKind};
 
 /// A source file of the tree.
 #[derive(Debug)]
@@ -26,9 +27,12 @@ pub struct SourceFile {
     /// Whether its name or folder says that it is a test.
     pub is_test: bool,
     /// Its text without a byte order mark, or why it cannot be understood.
-    pub text: Result<Rc<str>, String>,
-    /// What its lines say.
-    pub scan: Scan,
+    pub text: Result<String, String>,
+    /// The words in it.
+    words: Words,
+    /// Functions whose results its classes inherit from.
+    computed_bases: Vec<String>,
+    scan: OnceCell<Scan>,
     parsed: OnceCell<Result<Rc<Module>, ParseFailure>>,
 }
 
@@ -44,8 +48,22 @@ pub struct Tree {
     modules: BTreeMap<String, ModuleId>,
     packages: BTreeSet<String>,
     blind: BTreeSet<String>,
-    names: Scan,
     unreadable: bool,
+    computed_bases: BTreeSet<String>,
+    names_memory: OnceCell<bool>,
+    path_changes: OnceCell<Vec<String>>,
+    by_word: RefCell<BTreeMap<String, Vec<ModuleId>>>,
+    answers: RefCell<BTreeMap<(Asked, String), bool>>,
+}
+
+/// What is asked of all files, tests aside, about a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Asked {
+    Changed,
+    Nonlocal,
+    Replaced,
+    Method,
+    Defined,
 }
 
 /// Files longer than this are not parsed.
@@ -61,7 +79,8 @@ const FOLDERS: usize = 64;
 pub fn read(door: &Door, root: &str) -> Result<Tree, Missing> {
     let root = if root == "/" { root } else { root.trim_end_matches('/') };
     let mut found = Found::default();
-    walk(door, root, "", 0, &mut found)?;
+    let listed = door.list_unnoted(root)?;
+    walk(door, root, "", listed, 0, &mut found)?;
     found.paths.sort();
     // Read here, where the rights of the caller hold; hashed and looked at on all cores.
     let mut contents = Vec::with_capacity(found.paths.len());
@@ -75,7 +94,9 @@ pub fn read(door: &Door, root: &str) -> Result<Tree, Missing> {
                 "raise the time limit",
             ));
         }
-        contents.push(door.read_unnoted(&format!("{root}/{path}"), door.limits().file_bytes)?);
+        let mut bytes = door.read_unnoted(&format!("{root}/{path}"), door.limits().file_bytes)?;
+        bytes.shrink_to_fit();
+        contents.push(bytes);
     }
     let readings: Vec<(Digest256, u64, Text)> =
         contents.into_par_iter().map(|bytes| (Digest256::of(&bytes), bytes.len() as u64, Text::of(bytes))).collect();
@@ -96,7 +117,8 @@ pub fn read(door: &Door, root: &str) -> Result<Tree, Missing> {
 /// A file's text as it can be made on any thread.
 struct Text {
     content: Result<String, String>,
-    scan: Scan,
+    words: Words,
+    computed_bases: Vec<String>,
 }
 
 impl Text {
@@ -108,8 +130,9 @@ impl Text {
                 .map(|text| text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
                 .map_err(|error| format!("it is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
         };
-        let scan = content.as_ref().map(|text| Scan::of(text)).unwrap_or_default();
-        Self { content, scan }
+        let words = content.as_ref().map(|text| Words::of(text)).unwrap_or_default();
+        let computed_bases = content.as_ref().map(|text| scan::computed_bases(text)).unwrap_or_default();
+        Self { content, words, computed_bases }
     }
 }
 
@@ -119,22 +142,33 @@ struct Found {
     blind: BTreeSet<String>,
 }
 
-fn walk(door: &Door, root: &str, below: &str, depth: usize, found: &mut Found) -> Result<(), Missing> {
+fn walk(
+    door: &Door,
+    root: &str,
+    below: &str,
+    listed: Vec<Entry>,
+    depth: usize,
+    found: &mut Found,
+) -> Result<(), Missing> {
     let here = if below.is_empty() { root.to_owned() } else { format!("{root}/{below}") };
     if depth > FOLDERS {
         let tried = format!("list {here}");
         return Err(door.missing(MissingState::Unreadable, tried, "folders nest too deep", "look at it"));
     }
-    for entry in door.list_unnoted(&here)? {
+    for entry in listed {
         let path = if below.is_empty() { entry.name.clone() } else { format!("{below}/{}", entry.name) };
         let skipped = entry.name == "__pycache__" || entry.name.starts_with('.');
         if skipped {
             continue;
         }
-        let kind = entry.attributes?.kind;
+        let attributes = entry.attributes?;
+        let kind = attributes.kind;
         let stem = entry.name.split('.').next().unwrap_or("");
         match kind {
-            FileKind::Directory => walk(door, root, &path, depth + 1, found)?,
+            FileKind::Directory => {
+                let listed = door.list_seen(&format!("{root}/{path}"), &attributes)?;
+                walk(door, root, &path, listed, depth + 1, found)?;
+            }
             FileKind::File | FileKind::Link if entry.exact && entry.name.ends_with(python::EXTENSION) => {
                 found.paths.push(path);
             }
@@ -176,8 +210,19 @@ impl SourceFile {
             || file.starts_with("test_")
             || file.ends_with("_test.py")
             || file == "conftest.py";
-        let (scan, text) = (text.scan, text.content.map(Rc::from));
-        Self { path: path.to_owned(), module, is_package, is_test, text, scan, parsed: OnceCell::new() }
+        let (words, computed_bases, text) = (text.words, text.computed_bases, text.content);
+        let (scan, parsed) = (OnceCell::new(), OnceCell::new());
+        Self { path: path.to_owned(), module, is_package, is_test, text, words, computed_bases, scan, parsed }
+    }
+
+    /// What its lines say, looked at when it is first asked for.
+    pub fn scan(&self) -> &Scan {
+        self.scan.get_or_init(|| self.text.as_ref().map(|text| Scan::of(text)).unwrap_or_default())
+    }
+
+    /// Whether a word may stand in it.
+    pub fn may_hold(&self, word: &str) -> bool {
+        self.words.may_hold(Word::new(word))
     }
 
     /// The module, parsed when it is first asked for.
@@ -248,44 +293,142 @@ impl Tree {
                 folder = above;
             }
         }
-        let mut names = Scan::default();
-        files.iter().filter(|file| !file.is_test).for_each(|file| names.merge(&file.scan));
         let unreadable = files.iter().any(|file| !file.is_test && file.text.is_err());
-        Self { files, digest, name, modules, packages, blind, names, unreadable }
+        let (by_word, answers) = (RefCell::default(), RefCell::default());
+        let (names_memory, path_changes) = (OnceCell::new(), OnceCell::new());
+        let bases = files.iter().filter(|file| !file.is_test).flat_map(|file| file.computed_bases.iter().cloned());
+        let computed_bases = bases.collect();
+        Self {
+            files,
+            digest,
+            name,
+            modules,
+            packages,
+            blind,
+            unreadable,
+            computed_bases,
+            names_memory,
+            path_changes,
+            by_word,
+            answers,
+        }
+    }
+
+    /// Whether a file may know what another one defines: they lie in one top folder, or it names the other's.
+    pub fn may_know(&self, file: ModuleId, home: ModuleId) -> bool {
+        let top = |id: ModuleId| {
+            let module = self.file(id).module.as_str();
+            let module = module.strip_prefix("src.").unwrap_or(module);
+            module.split('.').next().unwrap_or(module)
+        };
+        let (here, there) = (top(file), top(home));
+        // Files that lie in no folder know each other by their own names.
+        here == there || !self.file(file).module.contains('.') || self.files_with_word(there).contains(&file)
+    }
+
+    /// Functions whose results classes inherit from.
+    pub fn computed_bases(&self) -> &BTreeSet<String> {
+        &self.computed_bases
+    }
+
+    /// Whether the tree names a database that does not last.
+    pub fn names_memory(&self) -> bool {
+        let names = |file: &SourceFile| file.text.as_ref().is_ok_and(|text| text.contains(":memory:"));
+        *self.names_memory.get_or_init(|| self.files_with_word("memory").into_iter().any(|id| names(self.file(id))))
+    }
+
+    /// Top folders whose code changes where modules are looked for.
+    fn path_changes(&self) -> &[String] {
+        self.path_changes.get_or_init(|| {
+            let changes = |file: &&SourceFile| {
+                let text = file.text.as_ref();
+                text.is_ok_and(|text| {
+                    ["sys.path.", "sys.path[", "sys.path ="].iter().any(|change| text.contains(change))
+                })
+            };
+            let files = self.files_with_word("sys").into_iter().map(|id| self.file(id)).filter(changes);
+            files.map(|file| top_folder(&file.path).to_owned()).collect()
+        })
+    }
+
+    /// Files, tests aside, that may hold a word.
+    pub fn files_with_word(&self, word: &str) -> Vec<ModuleId> {
+        if let Some(known) = self.by_word.borrow().get(word) {
+            return known.clone();
+        }
+        let asked = Word::new(word);
+        let may = |file: &SourceFile| {
+            let text = file.text.as_ref();
+            !file.is_test && file.words.may_hold(asked) && text.is_ok_and(|text| has_word(text, word))
+        };
+        let found: Vec<ModuleId> = (0..self.files.len()).map(ModuleId).filter(|id| may(self.file(*id))).collect();
+        self.by_word.borrow_mut().insert(word.to_owned(), found.clone());
+        found
+    }
+
+    fn any_scan(&self, asked: Asked, name: &str, holds: impl Fn(&Scan) -> bool) -> bool {
+        let key = (asked, name.to_owned());
+        if let Some(known) = self.answers.borrow().get(&key) {
+            return *known;
+        }
+        let holds = |id| holds(self.file(id).scan());
+        let answer = self.files_with_word(name).into_iter().any(holds);
+        self.answers.borrow_mut().insert(key, answer);
+        answer
     }
 
     /// Whether some code changes a collection of this name in place, or may do so under another name.
     pub fn may_be_changed(&self, name: &str) -> bool {
-        self.names.changed.contains(name) || self.names.shared.contains(name)
+        let name = as_written(name);
+        self.any_scan(Asked::Changed, name, |scan| scan.changed.contains(name) || scan.shared.contains(name))
     }
 
     /// Whether some function assigns a variable of this name of a function around it.
     pub fn is_nonlocal(&self, name: &str) -> bool {
-        self.names.nonlocals.contains(name)
+        self.any_scan(Asked::Nonlocal, name, |scan| scan.nonlocals.contains(name))
     }
 
     /// Whether code outside an object's own methods assigns an attribute of this name: it may have been
     /// replaced before the run.
     pub fn may_be_replaced(&self, name: &str) -> bool {
-        self.names.assigned.contains(name)
+        let name = as_written(name);
+        self.any_scan(Asked::Replaced, name, |scan| scan.assigned.contains(name))
+    }
+
+    /// As [`Self::may_be_replaced`], by a file that may know what `home` defines.
+    pub fn may_be_replaced_near(&self, home: ModuleId, name: &str) -> bool {
+        let written = as_written(name);
+        let module = self.file(home).module.as_str();
+        let key = (Asked::Replaced, format!("{written} in {module}"));
+        if let Some(known) = self.answers.borrow().get(&key) {
+            return *known;
+        }
+        let assigns = |id: &ModuleId| self.file(*id).scan().assigned.contains(written) && self.may_know(*id, home);
+        let answer = self.files_with_word(written).iter().any(assigns);
+        self.answers.borrow_mut().insert(key, answer);
+        answer
     }
 
     /// As [`Self::may_be_replaced`], for an attribute of a module or class: code that assigns it names its owner.
     pub fn may_be_replaced_in(&self, owner: &str, name: &str) -> bool {
         self.may_be_replaced(name)
             && self
-                .files
-                .iter()
-                .filter(|file| !file.is_test && file.scan.assigned.contains(name))
+                .files_with_word(name)
+                .into_iter()
+                .map(|id| self.file(id))
+                .filter(|file| file.scan().assigned.contains(name))
                 .any(|file| file.text.as_ref().is_ok_and(|text| text.contains(owner)))
     }
 
     /// Whether a class of the tree may answer to a method of this name.
     pub fn may_define_method(&self, name: &str) -> bool {
-        self.names.methods.contains(name)
-            || self.names.methods.contains("__getattr__")
-            || self.names.methods.contains("__getattribute__")
-            || self.unreadable
+        let has = |name: &str| self.any_scan(Asked::Method, name, |scan| scan.methods.contains(name));
+        self.unreadable || has(name) || has("__getattr__") || has("__getattribute__")
+    }
+
+    /// Whether the tree defines a function or class of this name anywhere.
+    pub fn defines(&self, name: &str) -> bool {
+        self.any_scan(Asked::Defined, name, |scan| scan.defined.contains(name))
     }
 
     /// A file of the tree.
@@ -313,16 +456,27 @@ impl Tree {
         let script = from.and_then(|from| self.script_folder(from)).map(|folder| format!("{folder}.{name}"));
         let candidates = [Some(name.to_owned()), Some(format!("src.{name}")), inside, script];
         let candidates: Vec<String> = candidates.into_iter().flatten().collect();
+        let mut found: Option<ModuleId> = None;
         for candidate in &candidates {
             if self.is_blind(candidate) {
                 return Resolution::Gone(format!("module {name} cannot be seen in the tree"));
             }
             if let Some(id) = self.modules.get(candidate) {
-                return Resolution::Module(*id);
-            }
-            if self.packages.contains(candidate) {
+                if found.is_some_and(|other| other != *id) {
+                    return Resolution::Gone(format!("several files of the tree could be module {name}"));
+                }
+                found = Some(*id);
+            } else if found.is_none() && self.packages.contains(candidate) {
                 return Resolution::Folder;
             }
+        }
+        if let Some(id) = found {
+            return match from {
+                Some(from) if self.is_shadowed(name, id, from) => {
+                    Resolution::Gone(format!("sys.path is changed, and several files could be module {name}"))
+                }
+                _ => Resolution::Module(id),
+            };
         }
         let known_top = candidates.iter().filter(|each| !each.is_empty()).any(|candidate| {
             let skipped = if candidate.starts_with("src.") { 2 } else { 1 };
@@ -330,6 +484,18 @@ impl Tree {
             self.modules.contains_key(&top) || self.packages.contains(&top)
         });
         if known_top { Resolution::Gone(format!("module {name} is not in the tree")) } else { Resolution::Outside }
+    }
+
+    /// Whether code beside the importing module changes where modules are looked for, and another file could then
+    /// be the module too.
+    fn is_shadowed(&self, name: &str, id: ModuleId, from: ModuleId) -> bool {
+        let here = top_folder(&self.file(from).path);
+        let changes = self.path_changes();
+        if !changes.iter().any(|folder| folder == here || folder.is_empty()) {
+            return false;
+        }
+        let end = format!(".{name}");
+        self.modules.iter().any(|(module, other)| *other != id && module.ends_with(&end))
     }
 
     fn is_blind(&self, name: &str) -> bool {
@@ -368,12 +534,13 @@ impl Tree {
     /// Files, tests aside, that may define a class with a base of this name, or of another name for it.
     pub fn files_with_base(&self, name: &str) -> Vec<ModuleId> {
         let (alias, copy) = (format!("{name} as "), format!("= {name}\n"));
-        let other = |text: &str| text.contains(name) && (text.contains(&alias) || text.contains(&copy));
-        let has = |file: &SourceFile| {
-            let renamed = !file.scan.bases.is_empty() && file.text.as_ref().is_ok_and(|text| other(text));
-            !file.is_test && (file.scan.bases.contains(name) || renamed)
+        let other = |text: &str| text.contains(&alias) || text.contains(&copy);
+        let has = |id: &ModuleId| {
+            let file = self.file(*id);
+            let bases = &file.scan().bases;
+            bases.contains(name) || !bases.is_empty() && file.text.as_ref().is_ok_and(|text| other(text))
         };
-        (0..self.files.len()).map(ModuleId).filter(|id| has(self.file(*id))).collect()
+        self.files_with_word(name).into_iter().filter(has).collect()
     }
 
     /// The dotted name of something in a module.
@@ -381,4 +548,27 @@ impl Tree {
         let file = self.file(module);
         if file.module.is_empty() { name.into() } else { format!("{}.{name}", file.module).into() }
     }
+}
+
+/// Whether a text holds a word that stands alone.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let bytes = text.as_bytes();
+    text.match_indices(word).any(|(at, _)| {
+        let before = at.checked_sub(1).is_none_or(|before| !is_part(bytes[before]));
+        before && bytes.get(at + word.len()).is_none_or(|after| !is_part(*after))
+    })
+}
+
+/// A name as its class writes it: private ones are known under another (Python reference, "Private name mangling").
+fn as_written(name: &str) -> &str {
+    match name.strip_prefix('_').and_then(|rest| rest.find("__").map(|at| &rest[at..])) {
+        Some(private) if !name.starts_with("__") && !private.ends_with("__") => private,
+        Some(_) | None => name,
+    }
+}
+
+/// The first folder of a path; nothing for a file at the top.
+fn top_folder(path: &str) -> &str {
+    path.split_once('/').map_or("", |(folder, _)| folder)
 }

@@ -100,6 +100,8 @@ pub enum ClosureKind {
     Property,
     /// A generator that manages a context.
     Context,
+    /// It is called when it is first read, and then remembered by the instance.
+    Remembered,
     /// It may answer from a memory of earlier calls.
     Cached,
 }

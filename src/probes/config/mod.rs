@@ -22,7 +22,7 @@ pub(super) use tree::Value;
 use tree::{Broken, Table};
 
 use super::accounts::Accounts;
-use super::{Attributes, Door, Parameter, ParameterKind, Probe, SettingProblem, Settings};
+use super::{Attributes, Door, FileKind, Parameter, ParameterKind, Probe, SettingProblem, Settings};
 use crate::evidence::{Fact, Missing, MissingState, Shape};
 
 /// The longest configuration file that is read.
@@ -166,7 +166,15 @@ impl Probe for Config {
         let wanted: Vec<WantedKey> = settings.tables("keys").into_iter().filter_map(Result::ok).collect();
         let look = Look { door, file, wanted: &wanted };
         Ok(match door.reached(file) {
-            Ok(attributes) => look.present(format, &attributes, settings.text("max_mode")),
+            Ok(attributes) if attributes.kind == FileKind::File => {
+                look.present(format, &attributes, settings.text("max_mode"))
+            }
+            // Something is there, and it is no configuration: neither that one is there nor that none is.
+            Ok(attributes) => {
+                let said = format!("it is a {}, not a regular file", attributes.kind.word());
+                let next = format!("look at it: ls -ld {file}");
+                look.unseen(&door.missing(MissingState::Unreadable, format!("read {file}"), said, next))
+            }
             Err(missing) if missing.state.is_absent() => look.absent(missing),
             Err(missing) => look.unseen(&missing),
         })
@@ -210,8 +218,7 @@ impl Look<'_> {
         let accounts = Accounts::of(self.door);
         // Of a file with secrets the digest is not recorded: who knows the rest of it could try values
         // against a published digest until one fits.
-        let bytes =
-            if secret { self.door.read_secret(self.file, MAX_BYTES) } else { self.door.read(self.file, MAX_BYTES) };
+        let bytes = self.door.read_seen(self.file, MAX_BYTES, attributes, secret);
         let table = bytes.map(|bytes| format.parse(&bytes));
         let (parsed, keys, missing, wrong_kind) = match table {
             Ok(Ok(table)) => (

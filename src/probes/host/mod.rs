@@ -227,7 +227,7 @@ fn os(door: &Door) -> Result<Fact, Missing> {
 fn user(door: &Door) -> Fact {
     let uid = rustix::process::geteuid().as_raw();
     let gid = rustix::process::getegid().as_raw();
-    let accounts = Accounts::System;
+    let accounts = Accounts::system();
     let groups = rustix::process::getgroups().map(|supplementary| {
         let supplementary = supplementary.into_iter().map(rustix::fs::Gid::as_raw);
         let gids: std::collections::BTreeSet<u32> = supplementary.chain([gid]).collect();
@@ -257,8 +257,8 @@ fn clock(door: &Door) -> Fact {
     Fact::record([("now", door.now().into()), ("synchronised", synchronised.into())])
 }
 
-/// One path on trial. What is refused, absent or of another kind is known not to be readable; what did not
-/// answer is not known.
+/// One path on trial. What is refused, absent or of another kind is known not to be readable; of what did not
+/// answer, or failed otherwise, nothing is known.
 fn readable(door: &Door, path: &str) -> Fact {
     let (readable, kind, why): (Fact, Fact, Fact) = match door.try_reading(path) {
         Ok(kind) => (true.into(), kind.word().into(), "".into()),
@@ -275,8 +275,8 @@ fn readable(door: &Door, path: &str) -> Fact {
                     (false.into(), kind, "a symlink that leads nowhere".into())
                 }
                 MissingState::Absent => (false.into(), kind, "absent".into()),
-                MissingState::TimedOut => (missing.clone().into(), kind, missing.into()),
-                MissingState::Denied | MissingState::Unreadable | MissingState::Error | MissingState::Withheld => {
+                MissingState::TimedOut | MissingState::Error => (missing.clone().into(), kind, missing.into()),
+                MissingState::Denied | MissingState::Unreadable | MissingState::Withheld => {
                     (false.into(), kind, format!("{}: {}", missing.state.word(), missing.said).into())
                 }
             }

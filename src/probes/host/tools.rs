@@ -32,12 +32,17 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub(super) fn look(door: &Door, name: &str, search_path: &str, limit: Duration) -> (Fact, Result<bool, Missing>) {
     let tried = format!("look for the program {name} in {search_path}");
     door.note_attributes(format!("{name} in {search_path}"));
-    let (found, path, version) = match which::which_in(name, Some(search_path), "/") {
+    let located = {
+        let _access = door.begin(&tried);
+        let located = which::which_in(name, Some(search_path), "/");
+        located.map_err(|_| (hidden_folder(name, search_path), not_executable(name, search_path)))
+    };
+    let (found, path, version) = match located {
         Ok(path) => {
             let version = version(door, &path, search_path, limit);
             (Ok(true), path.to_string_lossy().into_owned().into(), version.into())
         }
-        Err(_) => match hidden_folder(name, search_path) {
+        Err((hidden, not_executable)) => match hidden {
             Some(folder) => {
                 let said = format!("{folder} may not be searched");
                 let next = format!("give {} the right to search {folder}, or leave it out", door.by());
@@ -45,8 +50,13 @@ pub(super) fn look(door: &Door, name: &str, search_path: &str, limit: Duration) 
                 (Err(missing.clone()), Fact::from(missing.clone()), missing.into())
             }
             None => {
-                let next = format!("install {name}");
-                let missing = door.missing(MissingState::Absent, tried, "not found", next);
+                let missing = match not_executable {
+                    Some(path) => {
+                        let next = format!("let {} execute it: ls -l {path}", door.by());
+                        door.missing(MissingState::Denied, tried, format!("{path} may not be executed"), next)
+                    }
+                    None => door.missing(MissingState::Absent, tried, "not found", format!("install {name}")),
+                };
                 (Ok(false), Fact::from(missing.clone()), missing.into())
             }
         },
@@ -68,7 +78,13 @@ fn hidden_folder(name: &str, search_path: &str) -> Option<String> {
     Some(parent.map_or_else(|| folder.to_owned(), |parent| parent.display().to_string()))
 }
 
-/// The first line that `PROGRAM --version` prints: on its output, or where that is empty among its errors.
+/// A regular file of that name that this user may not execute.
+fn not_executable(name: &str, search_path: &str) -> Option<String> {
+    let mut paths = search_path.split(':').map(|folder| Path::new(folder).join(name));
+    paths.find(|path| path.is_file()).map(|path| path.display().to_string())
+}
+
+/// The first line that `PROGRAM --version` prints on its output.
 fn version(door: &Door, program: &Path, search_path: &str, limit: Duration) -> Result<String, Missing> {
     let shown = program.display().to_string();
     let tried = format!("run {shown} --version");
@@ -83,6 +99,7 @@ fn version(door: &Door, program: &Path, search_path: &str, limit: Duration) -> R
     let mut command = Command::new(program);
     command.arg("--version").env_clear().env("PATH", search_path).env("LC_ALL", "C").current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let _held = door.hold();
     let child = command.spawn().map_err(|error| {
         let refused = error.kind() == ErrorKind::PermissionDenied;
         let state = if refused { MissingState::Denied } else { MissingState::Error };
@@ -90,7 +107,7 @@ fn version(door: &Door, program: &Path, search_path: &str, limit: Duration) -> R
         let gone = error.kind() == ErrorKind::NotFound;
         missing(state, if gone { "its interpreter or loader is not there".to_owned() } else { error.to_string() })
     })?;
-    let ended = run(child, limit).map_err(|error| missing(MissingState::Error, error.to_string()))?;
+    let ended = run(child, limit, door).map_err(|error| missing(MissingState::Error, error.to_string()))?;
     let Some(status) = ended.status else {
         let said = format!("no answer within {} s; it was killed", limit.as_secs_f32());
         return Err(missing(MissingState::TimedOut, said));
@@ -107,11 +124,46 @@ fn version(door: &Door, program: &Path, search_path: &str, limit: Duration) -> R
         let said = if words.is_empty() { how } else { format!("{how}: {words}") };
         return Err(missing(MissingState::Error, said));
     }
-    let words = if said[0].is_empty() { &said[1] } else { &said[0] };
-    match words.lines().next() {
-        Some(line) => Ok(line.trim().to_owned()),
-        None => Err(missing(MissingState::Unreadable, "it printed nothing".to_owned())),
+    version_in(&ended).map_err(|said| missing(MissingState::Unreadable, said))
+}
+
+/// The first line of a program's output, where that tells a version. Programs exist that print their error and exit with
+/// status 0: what stands among the errors, reads like one, or holds no number is not taken for a version.
+fn version_in(ended: &Ended) -> Result<String, String> {
+    let quoted = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().chars().take(QUOTED).collect::<String>();
+    if ended.output.trim_ascii().is_empty() {
+        let errors = quoted(&ended.errors);
+        let said =
+            if errors.is_empty() { "it printed nothing".to_owned() } else { format!("no output, only: {errors}") };
+        return Err(said);
     }
+    let line = ended.output.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = std::str::from_utf8(line).map_err(|_| "its output is not UTF-8".to_owned())?.trim();
+    let words = line.to_lowercase();
+    let number = words.split(|c: char| !c.is_alphanumeric() && c != '.').any(is_version);
+    let error = [
+        "error",
+        "fatal",
+        "cannot",
+        "can't",
+        "failed",
+        "failure",
+        "not found",
+        "no such",
+        "denied",
+        "usage:",
+        "unrecognized",
+        "unknown option",
+    ];
+    if !number || error.iter().any(|sign| words.contains(sign)) {
+        return Err(format!("its output tells no version: {}", quoted(line.as_bytes())));
+    }
+    Ok(line.to_owned())
+}
+
+/// A number such as "2.4.1", "v3" or "252", perhaps with letters after it.
+fn is_version(word: &str) -> bool {
+    word.strip_prefix('v').unwrap_or(word).starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// What a program left behind.
@@ -122,8 +174,9 @@ struct Ended {
     errors: Vec<u8>,
 }
 
-/// Waits for a child that leads its own process group, and kills the whole group at the end.
-fn run(mut child: Child, limit: Duration) -> std::io::Result<Ended> {
+/// Waits for a child that leads its own process group, and kills the whole group at the end. When the audit is
+/// asked to stop, its time is over: a group of its own is not reached by what is typed at the terminal.
+fn run(mut child: Child, limit: Duration, door: &Door) -> std::io::Result<Ended> {
     let deadline = Instant::now() + limit;
     let pid = Pid::from_child(&child);
     let mut output = Stream::new(child.stdout.take())?;
@@ -135,7 +188,7 @@ fn run(mut child: Child, limit: Duration) -> std::io::Result<Ended> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match rustix::process::waitid(WaitId::Pid(pid), options) {
             Ok(Some(_)) => break Ok(true),
-            Ok(None) if Instant::now() >= deadline => break Ok(false),
+            Ok(None) if Instant::now() >= deadline || door.stopped() => break Ok(false),
             Ok(None) | Err(rustix::io::Errno::INTR) => std::thread::sleep(PAUSE),
             Err(error) => break Err(error),
         }

@@ -1,6 +1,9 @@
 //! The facts of the knowledge base, in the declared shape.
 //!
 //! A field that a document does not have is the empty text: the document was read, and says nothing there.
+//!
+//! A document that could not be read or understood may be an approval or a ruling. The lists end in a hole then,
+//! and what counts or digests the documents is missing; what was read stays in the lists.
 
 use super::document::{self, Document, SignatureFile};
 use super::judge::{Candidate, CandidateStanding, Rules, judge};
@@ -99,21 +102,43 @@ pub(super) fn collected(
         .collect();
     let candidates = judge(documents, rules, &|signed| sovereign.verify(signed));
     let unless_blocked = |fact: Fact| tree.blocked.as_ref().map_or(fact, |missing| missing.clone().into());
+    let hole = hole(tree, &broken, door);
+    let if_whole = |fact: Fact| unless_blocked(hole.as_ref().map_or(fact, |missing| missing.clone().into()));
+    // What is broken was read: it has a digest, and is one document.
+    let inside = tree.logical("");
+    let all_read = !tree.unreadable.iter().any(|it| it.path.starts_with(&inside));
+    let if_read = |fact: Fact| if all_read { unless_blocked(fact) } else { if_whole(fact) };
+    let with_hole = |items: Vec<Fact>| Fact::list(items.into_iter().chain(hole.clone().map(Fact::from)));
     Fact::record([
         ("present", Fact::Bool(true)),
-        ("digest", unless_blocked(digest(tree, documents).into())),
-        ("documents", unless_blocked(documents.len().into())),
+        ("digest", if_read(digest(tree, documents).into())),
+        ("documents", if_read(documents.len().into())),
         ("searched", searched(Some(tree))),
         ("unreadable", problems(&tree.unreadable)),
         ("broken", unless_blocked(problems(&broken))),
-        ("claims", unless_blocked(candidates.iter().filter(|candidate| candidate.claims).count().into())),
-        ("candidates", unless_blocked(Fact::list(candidates.iter().map(|candidate| candidate_fact(candidate, door))))),
-        ("rulings", unless_blocked(Fact::list(kinds::rulings(documents, rules).into_iter().map(ruling_fact)))),
+        ("claims", if_whole(candidates.iter().filter(|candidate| candidate.claims).count().into())),
+        (
+            "candidates",
+            unless_blocked(with_hole(candidates.iter().map(|candidate| candidate_fact(candidate, door)).collect())),
+        ),
+        ("rulings", unless_blocked(with_hole(kinds::rulings(documents, rules).into_iter().map(ruling_fact).collect()))),
         ("open_runs", requests::fact(&rules.requests, door)),
         ("keys", sovereign.keys()),
         ("threshold", sovereign.threshold.into()),
         ("complete", Fact::Bool(rules.complete)),
     ])
+}
+
+/// Why the lists are not whole: the first document that could not be read or understood, and how many more.
+fn hole(tree: &Tree, broken: &[Unreadable], door: &Door) -> Option<Missing> {
+    let first = tree.unreadable.first().or(broken.first())?;
+    let more = tree.unreadable.len() + broken.len() - 1;
+    let said = match more {
+        0 => first.reason.clone(),
+        more => format!("{}; and {more} more", first.reason),
+    };
+    let next = format!("make {} readable and well-formed, or take it out of the knowledge base", first.path);
+    Some(door.missing(MissingState::Unreadable, format!("read {}", first.path), said, next))
 }
 
 fn candidate_fact(candidate: &Candidate<'_>, door: &Door) -> Fact {

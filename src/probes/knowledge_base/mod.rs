@@ -203,7 +203,7 @@ fn read_documents(tree: &mut Tree, settings: &Settings, door: &Door) -> Vec<Docu
     let mut size = 0;
     for rel in paths {
         let path = tree.logical(&rel);
-        let bytes = match door.read_unnoted(&path, max) {
+        let bytes = match tree.read(door, &rel, max) {
             Ok(bytes) => bytes,
             Err(missing) => {
                 tree.add_unreadable(&rel, markdown_tree::reason(&missing));
@@ -225,7 +225,7 @@ fn read_documents(tree: &mut Tree, settings: &Settings, door: &Door) -> Vec<Docu
         size += text.len() as u64;
         let signature_at = format!("{rel}.asc");
         let signature = if tree.has_file(&signature_at) {
-            match door.read_unnoted(&tree.logical(&signature_at), MAX_SIGNATURE) {
+            match tree.read(door, &signature_at, MAX_SIGNATURE) {
                 Ok(bytes) => SignatureFile::Present(bytes),
                 Err(missing) => {
                     let reason = markdown_tree::reason(&missing);

@@ -121,7 +121,7 @@ struct About<'a> {
 
 impl About<'_> {
     fn unreadable(&self, reason: &str) -> Missing {
-        let next = format!("fetch the key anew and compare: gpg --list-packets, {}", self.fingerprint);
+        let next = format!("fetch the key anew and compare: gpg --export {} | gpg --list-packets", self.fingerprint);
         self.door.missing(MissingState::Unreadable, format!("judge {}", self.fingerprint), reason, next)
     }
 

@@ -2,7 +2,11 @@
 //!
 //! In a home, gpg uses `pubring.kbx` when its header is marked for OpenPGP or no `pubring.gpg` lies beside it,
 //! otherwise `pubring.gpg`; never both (`keydb_add_resource` in GnuPG's `g10/keydb.c`). A home whose own
-//! configuration sends gpg elsewhere is not understood here, and says so.
+//! configuration or the system's sends gpg elsewhere is not understood here, and says so.
+//!
+//! A keybox counts nothing, so one that was cut between two blobs is whole in itself. gpg keeps a copy from
+//! before each change beside it; where that copy shows that something is lost, the keyring is unreadable. Where
+//! there is no copy, such a cut cannot be seen.
 
 use crate::evidence::{Missing, MissingState};
 use crate::probes::{Door, Entry, FileKind};
@@ -83,6 +87,7 @@ fn read_folder(door: &Door, home: &str, entries: &[Entry]) -> Result<Ring, NoRin
     }
     refuse_elsewhere(door, home, entries).map_err(|missing| NoRing::at(Some(true), missing))?;
     if !keybox && !pubring {
+        refuse_missing(door, home, entries).map_err(|missing| NoRing::at(Some(true), missing))?;
         let (ignored, shadowed) = (Vec::new(), Ok(Vec::new()));
         return Ok(Ring { form: "empty-home", bytes: None, certs: Vec::new(), ignored, shadowed });
     }
@@ -165,8 +170,16 @@ fn ring_of(
         Some(RingForm::Armored) => trust::from_armor(&bytes),
         None => Err(RingError::UnknownForm),
     };
-    match certs {
-        Ok(certs) => Ok(Ring { form, bytes: Some(bytes), certs, ignored, shadowed: Ok(Vec::new()) }),
+    let whole =
+        certs.map(|certs| (certs, if kind == Some(RingForm::Keybox) { loss(door, path, &bytes) } else { Ok(None) }));
+    match whole {
+        Ok((certs, Ok(note))) => {
+            ignored.extend(note);
+            Ok(Ring { form, bytes: Some(bytes), certs, ignored, shadowed: Ok(Vec::new()) })
+        }
+        Ok((_, Err(missing))) => {
+            Err(NoRing { form: Some(form), bytes: Some(bytes), ..NoRing::at(Some(true), missing) })
+        }
         Err(error) => {
             let missing = corrupt(door, path, &error);
             Err(NoRing { form: Some(form), bytes: Some(bytes), ..NoRing::at(Some(true), missing) })
@@ -174,8 +187,48 @@ fn ring_of(
     }
 }
 
+/// Compares a keybox with the copy that gpg keeps from before its last change. `Ok` with a phrase for `ignored`
+/// where the copy cannot be compared: it is a witness, not a part of the ring.
+fn loss(door: &Door, path: &str, bytes: &[u8]) -> Result<Option<String>, Missing> {
+    let copy_path = format!("{path}~");
+    let not_compared = |why: String| Ok(Some(format!("{copy_path}, which could not be compared: {why}")));
+    let copy = match door.read(&copy_path, u64::MAX) {
+        Ok(copy) => copy,
+        Err(missing) if missing.state.is_absent() => return Ok(None),
+        Err(missing) => return not_compared(format!("{}: {}", missing.state.word(), missing.said)),
+    };
+    let said = match trust::lost_since(&copy, bytes) {
+        Ok(None) => return Ok(None),
+        Err(error) => return not_compared(error.to_string()),
+        Ok(Some(lost)) if lost.is_empty() => {
+            format!("it holds what its copy from before the last change holds, so the last change is lost: {copy_path}")
+        }
+        Ok(Some(lost)) => {
+            let prints: Vec<_> = lost.iter().take(3).map(Fingerprint::to_string).collect();
+            let more = if lost.len() > 3 { format!(" and {} more", lost.len() - 3) } else { String::new() };
+            format!(
+                "it has lost {}{more}, which its copy from before the last change holds: {copy_path}",
+                prints.join(", ")
+            )
+        }
+    };
+    let next = format!(
+        "see what cut or replaced {path}; where that was meant, take the copy away: mv {copy_path} {copy_path}.old"
+    );
+    Err(door.missing(MissingState::Unreadable, format!("read the keyring {path}"), said, next))
+}
+
 fn corrupt(door: &Door, path: &str, error: &RingError) -> Missing {
-    let next = format!("compare it with a backup, or export the keys anew: gpg --export > {path}");
+    let next = match error {
+        RingError::Cert { fingerprint, .. } => {
+            format!(
+                "see what it is: gpg --list-keys {fingerprint}; or name as home a file of the keys that matter: gpg --export"
+            )
+        }
+        RingError::Keybox(_) | RingError::Packet { .. } | RingError::Armor { .. } | RingError::UnknownForm => {
+            format!("restore {path} from a backup, or move it away and import the keys anew: gpg --import")
+        }
+    };
     door.missing(MissingState::Unreadable, format!("read the keyring {path}"), error.to_string(), next)
 }
 
@@ -234,25 +287,59 @@ fn misnamed(door: &Door, path: &str, said: String) -> Missing {
     door.missing(MissingState::Unreadable, format!("read the certificate {path}"), said, next)
 }
 
-/// Refuses a home whose configuration makes gpg use other keyrings than those that lie in it.
-fn refuse_elsewhere(door: &Door, home: &str, entries: &[Entry]) -> Result<(), Missing> {
-    let elsewhere: [(&str, &[&str]); 2] = [
-        ("gpg.conf", &["keyring", "primary-keyring", "no-default-keyring", "no-keyring"]),
-        ("common.conf", &["use-keyboxd"]),
-    ];
-    for (name, options) in elsewhere {
-        if !entries.iter().any(|entry| entry.name == name) {
-            continue;
+/// Refuses a home without a keyring where that is not the whole truth: keyboxd keeps the keys, or gpg was
+/// interrupted between putting the old keyring aside and the new one in its place.
+fn refuse_missing(door: &Door, home: &str, entries: &[Entry]) -> Result<(), Missing> {
+    let tried = || format!("find the keyring that gpg uses in {home}");
+    if entries.iter().any(|entry| entry.name == KEYBOXD_FOLDER) {
+        let folder = format!("{}/{KEYBOXD_FOLDER}", home.trim_end_matches('/'));
+        if let Some(database) = door.list(&folder)?.iter().find(|entry| entry.name.starts_with("pubring.db")) {
+            let said = format!("{KEYBOXD_FOLDER}/{} is there, so keyboxd keeps the keys", database.name);
+            let next = "export the keys and name that file as home: gpg --export > keys.pgp";
+            return Err(door.missing(MissingState::Unreadable, tried(), said, next));
         }
-        let path = format!("{}/{name}", home.trim_end_matches('/'));
-        let text = door.read(&path, 1 << 20)?;
-        let text = String::from_utf8_lossy(&text);
-        let found = text.lines().map(option_of).find(|option| options.contains(option));
-        if let Some(option) = found {
-            let tried = format!("find the keyring that gpg uses in {home}");
-            let said = format!("{name} has the option {option}, so gpg keeps keys elsewhere");
-            let next = "name the keyring file itself as home".to_owned();
-            return Err(door.missing(MissingState::Unreadable, tried, said, next));
+    }
+    let unfinished = ["pubring.kbx~", "pubring.kbx.tmp", "pubring.gpg~", "pubring.gpg.tmp"];
+    if let Some(left) = entries.iter().find(|entry| unfinished.contains(&entry.name.as_str())) {
+        let said = format!("there is no keyring but {}: gpg is writing, or was interrupted", left.name);
+        let next = format!("run the audit again; if it stays so, restore the keyring: ls -la {home}");
+        return Err(door.missing(MissingState::Unreadable, tried(), said, next));
+    }
+    Ok(())
+}
+
+/// Where keyboxd keeps its database in a home.
+const KEYBOXD_FOLDER: &str = "public-keys.d";
+
+/// Where the options for every user of the system lie.
+const SYSTEM_OPTIONS: &str = "/etc/gnupg";
+
+/// Options by which gpg uses other keyrings than those that lie in the home.
+const ELSEWHERE: [&str; 5] = ["keyring", "primary-keyring", "no-default-keyring", "no-keyring", "use-keyboxd"];
+
+/// Refuses a home whose configuration, or the system's, makes gpg use other keyrings than those that lie in it.
+fn refuse_elsewhere(door: &Door, home: &str, entries: &[Entry]) -> Result<(), Missing> {
+    let system = match door.list(SYSTEM_OPTIONS) {
+        Ok(entries) => entries,
+        Err(missing) if missing.state.is_absent() => Vec::new(),
+        Err(missing) => return Err(missing),
+    };
+    let files = [(SYSTEM_OPTIONS, system.as_slice()), (home.trim_end_matches('/'), entries)];
+    for (folder, entries) in files {
+        // gpg prefers gpg.conf-2.2 and the like to gpg.conf; what any of them says is reason enough.
+        let options = entries.iter().map(|entry| entry.name.as_str());
+        for name in
+            options.filter(|name| *name == "common.conf" || *name == "gpg.conf" || name.starts_with("gpg.conf-"))
+        {
+            let path = format!("{folder}/{name}");
+            let text = door.read(&path, 1 << 20)?;
+            let text = String::from_utf8_lossy(&text);
+            if let Some(option) = text.lines().map(option_of).find(|option| ELSEWHERE.contains(option)) {
+                let tried = format!("find the keyring that gpg uses in {home}");
+                let said = format!("{path} has the option {option}, so gpg keeps keys elsewhere");
+                let next = "name the keyring file itself as home, or export the keys into one: gpg --export > keys.pgp";
+                return Err(door.missing(MissingState::Unreadable, tried, said, next));
+            }
         }
     }
     Ok(())

@@ -31,14 +31,15 @@ pub(super) fn writable(
         let said = format!("{link} is a symlink, and what it leads to was not looked at");
         return Err(undecided(said, format!("replace {link} by a real directory")));
     }
-    if door.space(path)?.read_only {
+    if door.space(path, Some(attributes))?.read_only {
         return Ok(false);
     }
     if user.uid == 0 {
         return Ok(true);
     }
-    for looked in above.iter().map(|(folder, _)| folder.as_str()).chain([path]) {
-        if door.has_acl(looked)? {
+    let folders = above.iter().map(|(folder, seen)| (folder.as_str(), seen));
+    for (looked, seen) in folders.chain([(path, attributes)]) {
+        if door.has_acl(looked, seen)? {
             let said = format!("an access control list decides over {looked}");
             return Err(undecided(said, format!("look at it: getfacl {looked}")));
         }

@@ -237,7 +237,9 @@ struct Look<'a> {
 impl Look<'_> {
     fn path(&mut self, wanted: &WantedPath) -> Found {
         match self.walk.to(&wanted.path) {
-            Way::There { attributes, above, link } => self.there(wanted, &attributes, &above, link.as_deref()),
+            Way::There { attributes, above, link } => {
+                self.there(wanted, &attributes, &above.attributes, link.as_deref())
+            }
             Way::Absent { missing, link } => {
                 let link_in_path = link.map_or_else(|| missing.clone().into(), Fact::from);
                 let facts = [Ok(false), Ok(false)];
@@ -260,7 +262,9 @@ impl Look<'_> {
         let path = wanted.path.as_str();
         let owner = self.accounts.user_name(attributes.uid);
         let group = self.accounts.group_name(attributes.gid);
-        let space = self.door.space(path);
+        // Of a symlink it is the space of what it leads to.
+        let seen = (attributes.kind != FileKind::Link).then_some(attributes);
+        let space = self.door.space(path, seen);
         let free_bytes = space.clone().map(|space| space.free_bytes);
         // A symlink's own owner and mode say nothing about what it leads to.
         let compared = if attributes.kind == FileKind::Link {

@@ -1,6 +1,7 @@
 //! What lies on the way to a path: every component looked at once, links not followed.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::super::{Attributes, Door, FileKind};
 use crate::evidence::{Missing, MissingState};
@@ -8,7 +9,9 @@ use crate::evidence::{Missing, MissingState};
 /// The components seen so far; all paths of one probe share one view of them.
 pub(super) struct Walk<'a> {
     door: &'a Door,
-    seen: BTreeMap<String, Result<Attributes, Missing>>,
+    seen: HashMap<String, Result<Attributes, Missing>>,
+    /// What the way into each folder came to.
+    folders: HashMap<String, Rc<Folder>>,
 }
 
 /// What is known of a path.
@@ -17,8 +20,8 @@ pub(super) enum Way {
     There {
         /// Its own attributes, a last link not followed.
         attributes: Attributes,
-        /// The attributes of every folder above it.
-        above: Vec<(String, Attributes)>,
+        /// Every folder above it.
+        above: Rc<Folder>,
         /// The first component that is a symlink, itself included.
         link: Option<String>,
     },
@@ -33,10 +36,29 @@ pub(super) enum Way {
     Unknown(Missing),
 }
 
+/// The way into a folder.
+pub(super) struct Folder {
+    /// The attributes of it and of every folder above it, from the top, as far as the way goes.
+    pub attributes: Vec<(String, Attributes)>,
+    /// The first component that is a symlink.
+    link: Option<String>,
+    /// What ends the way before the folder's end, if something does.
+    stop: Option<Stop>,
+}
+
+/// What ends a way.
+#[derive(Clone)]
+enum Stop {
+    /// A component that is absent or could not be seen.
+    Missing(Missing),
+    /// A component that is no directory.
+    NotDirectory(String, FileKind),
+}
+
 impl<'a> Walk<'a> {
     /// A walk through what `door` looks at.
     pub fn new(door: &'a Door) -> Self {
-        Self { door, seen: BTreeMap::new() }
+        Self { door, seen: HashMap::new(), folders: HashMap::new() }
     }
 
     fn look(&mut self, path: &str) -> Result<Attributes, Missing> {
@@ -48,50 +70,107 @@ impl<'a> Walk<'a> {
         looked
     }
 
+    /// The way into the last of `components`; none of them is the way into nothing.
+    fn way_into(&mut self, components: &[&str]) -> Rc<Folder> {
+        let Some((last, before)) = components.split_last() else {
+            return Rc::new(Folder { attributes: Vec::new(), link: None, stop: None });
+        };
+        if let Some(folder) = self.folders.get(*last) {
+            return folder.clone();
+        }
+        let above = self.way_into(before);
+        let folder = if above.stop.is_some() { above } else { Rc::new(self.enter(last, &above)) };
+        self.folders.insert((*last).to_owned(), folder.clone());
+        folder
+    }
+
+    fn enter(&mut self, component: &str, above: &Folder) -> Folder {
+        let looked = self.look(component);
+        let mut folder = Folder { attributes: above.attributes.clone(), link: above.link.clone(), stop: None };
+        match looked {
+            Err(missing) => folder.stop = Some(Stop::Missing(missing)),
+            Ok(attributes) => {
+                folder.link = folder.link.or_else(|| link_itself(component, &attributes));
+                if !matches!(attributes.kind, FileKind::Directory | FileKind::Link) {
+                    folder.stop = Some(Stop::NotDirectory(component.to_owned(), attributes.kind));
+                }
+                folder.attributes.push((component.to_owned(), attributes));
+            }
+        }
+        folder
+    }
+
     /// Goes to `path`, component by component.
     pub fn to(&mut self, path: &str) -> Way {
-        let components = components(path);
-        let mut above: Vec<(String, Attributes)> = Vec::new();
-        let mut link = None;
-        for (i, component) in components.iter().enumerate() {
-            let attributes = match self.look(component) {
-                Ok(attributes) => attributes,
-                Err(missing) if missing.state.is_absent() => return Way::Absent { missing, link },
-                Err(missing) => return Way::Unknown(missing),
-            };
-            if attributes.kind == FileKind::Link && link.is_none() {
-                link = Some(component.clone());
-            }
-            if i + 1 == components.len() {
-                return Way::There { attributes, above, link };
-            }
-            if !matches!(attributes.kind, FileKind::Directory | FileKind::Link) {
-                let said = format!("{component} is a {}, not a directory", attributes.kind.word());
+        let written = written_out(path);
+        let components = components(&written);
+        let Some((last, before)) = components.split_last() else {
+            let next = "name a path";
+            return Way::Unknown(self.door.missing(
+                MissingState::Error,
+                format!("look at {path:?}"),
+                "it is empty",
+                next,
+            ));
+        };
+        let above = self.way_into(before);
+        let missing = match &above.stop {
+            None => match self.look(last) {
+                Ok(attributes) => {
+                    let link = above.link.clone().or_else(|| link_itself(last, &attributes));
+                    return Way::There { attributes, above, link };
+                }
+                Err(missing) => missing,
+            },
+            Some(Stop::Missing(missing)) => missing.clone(),
+            Some(Stop::NotDirectory(component, kind)) => {
+                let said = format!("{component} is a {}, not a directory", kind.word());
                 let next = format!("look at it: ls -ld {component}");
-                let missing = self.door.missing(MissingState::Absent, format!("look at {path}"), said, next);
-                return Way::Absent { missing, link };
+                self.door.missing(MissingState::Absent, format!("look at {path}"), said, next)
             }
-            above.push((component.clone(), attributes));
+        };
+        if missing.state.is_absent() {
+            Way::Absent { missing, link: above.link.clone() }
+        } else {
+            Way::Unknown(missing)
         }
-        let next = "name a path";
-        Way::Unknown(self.door.missing(MissingState::Error, format!("look at {path:?}"), "it is empty", next))
     }
 }
 
+fn link_itself(component: &str, attributes: &Attributes) -> Option<String> {
+    (attributes.kind == FileKind::Link).then(|| component.to_owned())
+}
+
+/// A path without empty names and single dots.
+fn written_out(path: &str) -> String {
+    let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
+    format!("{}{}", if path.starts_with('/') { "/" } else { "" }, names.join("/"))
+}
+
 /// A path and every folder above it, from the top: `/`, `/var`, `/var/lib`.
-fn components(path: &str) -> Vec<String> {
-    let mut components = Vec::new();
-    let mut sofar = String::new();
-    if path.starts_with('/') {
-        components.push("/".to_owned());
-        sofar.push('/');
-    }
-    for name in path.split('/').filter(|name| !name.is_empty() && *name != ".") {
-        if !sofar.is_empty() && !sofar.ends_with('/') {
-            sofar.push('/');
+fn components(written: &str) -> Vec<&str> {
+    let root = written.starts_with('/').then_some("/");
+    let inner = written.match_indices('/').map(|(at, _)| &written[..at]).filter(|above| !above.is_empty());
+    let whole = (!written.is_empty() && written != "/").then_some(written);
+    root.into_iter().chain(inner).chain(whole).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_every_folder_above_it() {
+        for (path, expected) in [
+            ("/", vec!["/"]),
+            ("/var/lib/x", vec!["/", "/var", "/var/lib", "/var/lib/x"]),
+            ("//var/./lib//", vec!["/", "/var", "/var/lib"]),
+            ("a/b", vec!["a", "a/b"]),
+            ("./a", vec!["a"]),
+            (".", vec![]),
+            ("", vec![]),
+        ] {
+            assert_eq!(components(&written_out(path)), expected, "{path}");
         }
-        sofar.push_str(name);
-        components.push(sofar.clone());
     }
-    components
 }

@@ -23,6 +23,7 @@ mod query;
 mod sqlite;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::address::Address;
@@ -98,7 +99,7 @@ impl Probe for Sql {
         let mut recorded = settings.clone();
         let server = Address::parse(settings.required_text("url")).map(|address| address.shown());
         let server = server.unwrap_or_else(|_| "(not a URL that is understood)".to_owned());
-        recorded.0.insert("url".to_owned(), server.into());
+        Arc::make_mut(&mut recorded.0).insert("url".to_owned(), server.into());
         recorded
     }
 

@@ -5,6 +5,9 @@
 //! that a policy would filter fails instead of answering with fewer rows. Waiting for a lock ends at half
 //! the statement's time, so that "locked" and "slow" are told apart.
 //!
+//! The session is closed in the protocol's words, also when it is given up: a statement that still runs is cancelled
+//! first, so that nothing of the audit goes on at the server.
+//!
 //! `sslmode=require` encrypts and does not authenticate the server, as in libpq.
 
 use std::collections::BTreeMap;
@@ -14,15 +17,21 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use postgres_openssl::MakeTlsConnector;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::DbError;
 use tokio_postgres::types::{FromSql, Kind as TypeKind, Type};
-use tokio_postgres::{Client, Config, IsolationLevel, Row, Transaction};
+use tokio_postgres::{CancelToken, Client, Config, IsolationLevel, Row, Transaction};
 
 use super::super::Door;
 use super::Answers;
 use super::answer::{Asked, Rows, arrange, null};
 use super::query::{Kind, Query};
 use crate::evidence::{Digest256, Fact, Instant, Missing, MissingState, Reading};
+
+/// What carries a session; its error is the last that the server said.
+type Connected = tokio::task::JoinHandle<Result<(), tokio_postgres::Error>>;
+
+/// How long the reason for the end of a session is waited for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How many rows are fetched at a time.
 const BATCH: i32 = 1_000;
@@ -49,13 +58,15 @@ pub(super) fn ask(
         said: "the probe's time is over".to_owned(),
         next: "see what the server is doing, or raise the probe's time limit".to_owned(),
     };
-    let mut session =
-        Session { server, timeout: timeout.min(time), door, role: user, answers: Answers::none(queries, &over) };
+    let answers = Answers::none(queries, &over);
+    let mut session = Session { server, timeout: timeout.min(time), door, role: user, answers, open: None };
+    let _held = door.hold();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match &runtime {
         Ok(runtime) => runtime.block_on(async {
-            let work = tokio::time::timeout(time, session.run(&config, queries));
-            work.await.unwrap_or_else(|_| Err(over.clone()))
+            let outcome = in_time(session.run(&config, queries), time, door).await.unwrap_or_else(|| Err(over.clone()));
+            session.close(outcome.is_err()).await;
+            outcome
         }),
         Err(error) => Err(door.missing(MissingState::Error, "start an event loop", error.to_string(), "see ulimit -n")),
     };
@@ -69,15 +80,57 @@ pub(super) fn ask(
     session.answers
 }
 
+/// What `work` comes to; `None` when it does not within `time`, or when the audit is asked to stop.
+async fn in_time<T>(work: impl Future<Output = T>, time: Duration, door: &Door) -> Option<T> {
+    let end = tokio::time::Instant::now() + time;
+    let mut work = std::pin::pin!(work);
+    loop {
+        let now = tokio::time::Instant::now();
+        match tokio::time::timeout_at(end.min(now + LISTENING), &mut work).await {
+            Ok(done) => return Some(done),
+            Err(_) if now >= end || door.stopped() => return None,
+            Err(_) => {}
+        }
+    }
+}
+
+/// How long between two looks at whether the audit was asked to stop.
+const LISTENING: Duration = Duration::from_millis(20);
+
+/// What closing a connection needs.
+struct Open {
+    cancel: CancelToken,
+    connector: MakeTlsConnector,
+    connection: Connected,
+}
+
+/// How long closing a connection may take; after that the socket is dropped.
+const CLOSING: Duration = Duration::from_millis(300);
+
 struct Session<'a> {
     server: &'a str,
     timeout: Duration,
     door: &'a Door,
     role: String,
     answers: Answers,
+    open: Option<Open>,
 }
 
 impl Session<'_> {
+    /// Ends the session: cancels what may still run, and lets the connection say goodbye.
+    async fn close(&mut self, may_run: bool) {
+        let Some(Open { cancel, connector, connection }) = self.open.take() else { return };
+        let closing = async {
+            if may_run {
+                // A server that does not hear it ends the statement at its own time limit.
+                let _ = cancel.cancel_query(connector).await;
+            }
+            // The client is gone, so that the connection ends when everything is sent.
+            let _ = connection.await;
+        };
+        let _ = tokio::time::timeout(CLOSING, closing).await;
+    }
+
     /// Gives `reason` to everything that still has the first one.
     fn fill(&mut self, first: &Missing, reason: &Missing) {
         let first = Fact::from(first.clone());
@@ -101,6 +154,25 @@ impl Session<'_> {
             }
         };
         self.answers.present = true.into();
+        let outcome = self.converse(&mut client, queries).await;
+        let Err(reason) = outcome else { return Ok(()) };
+        if !client.is_closed() {
+            return Err(reason);
+        }
+        // The client only says that it is over; what the server said last went to the connection.
+        let Some(open) = self.open.take() else { return Err(reason) };
+        match tokio::time::timeout(LAST_WORDS, open.connection).await {
+            Ok(Ok(Err(error))) => {
+                let asked = Asked { name: "", role: &self.role, server: self.server };
+                let last = failure(&error, &asked);
+                Err(Missing { tried: reason.tried, ..last })
+            }
+            Ok(Ok(Ok(())) | Err(_)) | Err(_) => Err(reason),
+        }
+    }
+
+    /// Everything that is said once the session is open.
+    async fn converse(&mut self, client: &mut Client, queries: &BTreeMap<String, Query>) -> Result<(), Missing> {
         let start = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
         let mut transaction = start.start().await.map_err(|error| self.failed(&error, "begin"))?;
         self.prepare(&transaction).await?;
@@ -119,7 +191,7 @@ impl Session<'_> {
         transaction.rollback().await.map_err(|error| self.failed(&error, "roll back"))
     }
 
-    async fn connect(&self, config: &Config) -> Result<Client, Missing> {
+    async fn connect(&mut self, config: &Config) -> Result<Client, Missing> {
         let mut config = config.clone();
         config.connect_timeout(self.timeout.min(config.get_connect_timeout().copied().unwrap_or(self.timeout)));
         let mut connector = SslConnector::builder(SslMethod::tls()).map_err(|error| {
@@ -131,7 +203,7 @@ impl Session<'_> {
             connection.set_verify_hostname(false);
             Ok(())
         });
-        let connecting = tokio::time::timeout(self.timeout, config.connect(tls)).await;
+        let connecting = tokio::time::timeout(self.timeout, config.connect(tls.clone())).await;
         let connected = connecting.map_err(|_| {
             self.missing(
                 MissingState::TimedOut,
@@ -141,8 +213,9 @@ impl Session<'_> {
             )
         })?;
         let (client, connection) = connected.map_err(|error| self.failed(&error, "connect"))?;
-        // The connection ends when the client is dropped; its own error reaches the client too.
-        tokio::spawn(connection);
+        // The connection ends when the client is dropped.
+        let connection = tokio::spawn(connection);
+        self.open = Some(Open { cancel: client.cancel_token(), connector: tls, connection });
         Ok(client)
     }
 
@@ -327,7 +400,7 @@ fn value(row: &Row, at: usize, coding: Coding, column: &str, asked: &Asked<'_>) 
 fn failure(error: &tokio_postgres::Error, asked: &Asked<'_>) -> Missing {
     if let Some(database) = error.as_db_error() {
         let said = format!("{} (SQLSTATE {})", database.message(), database.code().code());
-        let (state, next) = advice(database.code(), asked);
+        let (state, next) = advice(database, asked);
         return asked.missing(state, said, next);
     }
     let mut said = error.to_string();
@@ -350,17 +423,34 @@ fn failure(error: &tokio_postgres::Error, asked: &Asked<'_>) -> Missing {
 }
 
 /// The state and the next step for an SQLSTATE (PostgreSQL, appendix "Error Codes").
-fn advice(code: &SqlState, asked: &Asked<'_>) -> (MissingState, String) {
+fn advice(error: &DbError, asked: &Asked<'_>) -> (MissingState, String) {
     let role = asked.role;
-    match code.code() {
+    match error.code().code() {
+        // Its own code is that of a missing right; the words are the server's, in whatever language it speaks.
+        "42501" if error.routine() == Some("check_enable_rls") => (
+            MissingState::Denied,
+            "audit as a role that row security does not filter (BYPASSRLS), so that no row is hidden".to_owned(),
+        ),
         "42501" => (MissingState::Denied, format!("grant {role} the right to read it, or audit as a role that has it")),
         "28000" | "28P01" => (MissingState::Denied, format!("see how {role} may log in: pg_hba.conf and its password")),
-        "25006" => (MissingState::Denied, "write a statement that only reads".to_owned()),
+        "25001" | "25006" => (MissingState::Denied, "write a statement that only reads".to_owned()),
         "3D000" => (MissingState::Absent, "create the database, or correct the URL".to_owned()),
         "57014" => (MissingState::TimedOut, "make the query cheaper, or raise `timeout`".to_owned()),
         "55P03" => (
             MissingState::TimedOut,
             "see who holds the lock: SELECT pid, pg_blocking_pids(pid) FROM pg_stat_activity".to_owned(),
+        ),
+        "57P03" => (
+            MissingState::Error,
+            "wait until the server has started or stopped, see pg_isready and its log, and run the audit again"
+                .to_owned(),
+        ),
+        "57P01" | "57P02" | "57P05" => {
+            (MissingState::Error, "see in the server's log who ended the session, and run the audit again".to_owned())
+        }
+        "53300" => (
+            MissingState::Error,
+            "see who holds the connections: SELECT usename, count(*) FROM pg_stat_activity GROUP BY 1".to_owned(),
         ),
         "42P01" | "42703" | "3F000" | "42883" => (
             MissingState::Error,

@@ -87,6 +87,22 @@ const CHANGING: [&str; 23] = [
     "txid_current",
 ];
 
+/// Relations of PostgreSQL that show a role fewer rows, or NULL in their place, where it has fewer rights: what is
+/// invisible there would pass for absent.
+const FILTERED: [&str; 11] = [
+    "information_schema",
+    "pg_sequences",
+    "pg_settings",
+    "pg_stat_activity",
+    "pg_stat_replication",
+    "pg_stat_subscription",
+    "pg_stat_wal_receiver",
+    "pg_stats",
+    "pg_stats_ext",
+    "pg_stats_ext_exprs",
+    "pg_user_mappings",
+];
+
 /// The queries of the settings, or everything that is wrong with them.
 pub(super) fn parse(settings: &Settings) -> Result<BTreeMap<String, Query>, Vec<SettingProblem>> {
     let problem =
@@ -136,6 +152,9 @@ fn is_name(text: &str) -> bool {
     first && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
+const FILTERED_WHY: &str = "ask pg_catalog, which shows the same to every role (pg_class, pg_namespace, pg_proc, pg_roles), and \
+                            current_setting('name') for a setting";
+
 const WHY: &str =
     "the audit only reads: one SELECT, WITH, VALUES or TABLE statement; quote a name that is also such a word";
 
@@ -154,15 +173,21 @@ fn statement_problems(sql: &str) -> Vec<(String, &'static str)> {
     match tokens.iter().find(|token| **token != Token::End) {
         Some(Token::Word(word)) if ["select", "with", "values", "table"].contains(&word.as_str()) => {}
         Some(Token::Word(word)) => problems.push((format!("it begins with {}", word.to_uppercase()), WHY)),
-        Some(Token::Other(_)) => problems.push(("it does not begin with a word".to_owned(), WHY)),
+        Some(Token::Other(_) | Token::Name(_)) => problems.push(("it does not begin with a word".to_owned(), WHY)),
         Some(Token::End) | None => {}
     }
     for (at, token) in tokens.iter().enumerate() {
+        let (Token::Word(name) | Token::Name(name)) = token else { continue };
+        if FILTERED.contains(&name.as_str()) {
+            let message =
+                format!("{name} shows a role only what it may see; what it may not see would pass for absent");
+            problems.push((message, FILTERED_WHY));
+        }
         let Token::Word(word) = token else { continue };
         let calls = tokens.get(at + 1) == Some(&Token::Other('('));
         let next = match tokens.get(at + 1) {
             Some(Token::Word(next)) => next.as_str(),
-            Some(Token::Other(_) | Token::End) | None => "",
+            Some(Token::Name(_) | Token::Other(_) | Token::End) | None => "",
         };
         let locks = word == "for" && ["update", "share", "no", "key"].contains(&next);
         if locks || WRITING.contains(&word.as_str()) {
@@ -188,7 +213,9 @@ enum Token {
     Word(String),
     /// A semicolon.
     End,
-    /// Any other sign; a quoted text or name is its opening quote.
+    /// A name in double quotes, as it is; a doubled quote in it stays doubled.
+    Name(String),
+    /// Any other sign; a quoted text is its opening quote.
     Other(char),
 }
 
@@ -211,8 +238,10 @@ fn tokens(sql: &str) -> Result<Vec<Token>, &'static str> {
             rest = &inside[end + 2..];
         } else if matches!(c, '\'' | '"' | '`') {
             let escapes = c == '\'' && tokens.last() == Some(&Token::Word("e".to_owned()));
-            rest = after_quote(&rest[1..], c, escapes).ok_or("a quote is not closed")?;
-            tokens.push(Token::Other(c));
+            let after = after_quote(&rest[1..], c, escapes).ok_or("a quote is not closed")?;
+            let quoted = &rest[1..rest.len() - after.len() - 1];
+            tokens.push(if c == '"' { Token::Name(quoted.to_owned()) } else { Token::Other(c) });
+            rest = after;
         } else if c == '$'
             && let Some(tag) = dollar_tag(rest)
         {

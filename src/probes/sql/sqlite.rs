@@ -11,6 +11,10 @@
 //! - **write-ahead mode without a log** (closed cleanly): the main file is the whole truth and is opened as
 //!   immutable; it must be the same file, with no log beside it, afterwards.
 //!
+//! SQLite keeps no checksums: a page that was damaged may read as fewer rows. Files up to [`CHECKED`] bytes go through
+//! `PRAGMA integrity_check` before they are asked; in larger ones only damage that a query runs into is seen. A value
+//! that was altered and still has its kind is not seen in either.
+//!
 //! Beside `query_only` an authorizer admits nothing but selecting, reading, recursion and functions.
 //! Between the look at the log and the opening, the last writer may close and remove it; SQLite then makes an
 //! empty one. The window is milliseconds, and `unchanged` is missing when it was hit.
@@ -26,12 +30,16 @@ use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::process::{Flock, FlockType};
 
 use super::super::{Door, FileKind};
 use super::Answers;
 use super::answer::{Asked, Rows, arrange, null};
 use super::query::{Kind, Query};
 use crate::evidence::{Digest256, Fact, Missing, MissingState, Reading};
+
+/// Larger files are not checked before they are asked: it takes about a second for each 100 MB.
+const CHECKED: u64 = 16 << 20;
 
 /// How the file has to be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +115,7 @@ impl Database<'_> {
         opened.map_err(|error| self.failed(&error))?;
         // Under a shared lock the file stays as it is; what was committed before the lock is no change.
         let before = if mode == Mode::Rollback { self.stamp()? } else { before };
+        self.check(&connection, before.2)?;
         connection.authorizer(Some(authorize));
         let mut rows: BTreeMap<String, Fact> = queries
             .iter()
@@ -170,6 +179,7 @@ impl Database<'_> {
             return Err(self.missing(MissingState::Unreadable, said, format!("look at it: file {}", self.path)));
         }
         if header[18] < 2 && header[19] < 2 {
+            self.no_hot_journal(&file)?;
             return Ok(Mode::Rollback);
         }
         let log = match self.peek("-wal") {
@@ -189,6 +199,27 @@ impl Database<'_> {
             }
             Err(reason) => Err(reason),
         }
+    }
+
+    /// Sees that no transaction was left unfinished. SQLite would open such a journal for writing before it finds that
+    /// it may not roll it back, and as root set its owner again (SQLite, "File Locking And Concurrency", section 4): a
+    /// journal is hot when it has a header and nobody holds the reserved lock, the byte after the pending one.
+    fn no_hot_journal(&self, database: &File) -> Result<(), Missing> {
+        const RESERVED: u64 = 0x4000_0000 + 1;
+        let mut first = Vec::new();
+        match self.peek("-journal") {
+            Ok(journal) => drop(journal.take(1).read_to_end(&mut first).map_err(|error| self.io("-journal", &error))?),
+            Err(reason) if reason.state.is_absent() => return Ok(()),
+            Err(reason) => return Err(reason),
+        }
+        let mut lock = Flock::from(FlockType::WriteLock);
+        (lock.start, lock.length) = (RESERVED, 1);
+        let held = rustix::process::fcntl_getlk(database, &lock).map_err(|error| self.io("", &error.into()))?;
+        if first.is_empty() || first == [0] || held.is_some() {
+            return Ok(());
+        }
+        let said = "it has a hot journal: a transaction was cut off, and a reader would have to roll it back";
+        Err(self.missing(MissingState::Error, said, "open and close it once with the program that owns it"))
     }
 
     /// Opens the file or a companion for reading, never a FIFO for waiting.
@@ -223,6 +254,22 @@ impl Database<'_> {
     fn limit(&self, connection: &Connection) {
         let end = Monotonic::now() + self.timeout.min(self.door.time_left());
         connection.progress_handler(1_000, Some(move || Monotonic::now() >= end));
+    }
+
+    /// Looks for damage, so that no query answers with fewer rows than there are.
+    fn check(&self, connection: &Connection, size: u64) -> Result<(), Missing> {
+        if size > CHECKED {
+            return Ok(());
+        }
+        let check = "PRAGMA integrity_check(1)";
+        self.limit(connection);
+        self.door.note_statement(self.server, check);
+        let found: String = connection.query_one(check, [], |row| row.get(0)).map_err(|error| self.failed(&error))?;
+        if found == "ok" {
+            return Ok(());
+        }
+        let next = format!("restore {0} from a backup; see all of it: sqlite3 {0} 'PRAGMA integrity_check'", self.path);
+        Err(self.missing(MissingState::Unreadable, format!("it is damaged: {}", found.replace('\n', " ")), next))
     }
 
     fn query(&self, connection: &Connection, query: &Query, asked: &Asked<'_>) -> Result<Fact, Missing> {
@@ -282,22 +329,28 @@ fn failure(error: &rusqlite::Error, asked: &Asked<'_>) -> Missing {
     {
         said.clone_from(message);
     }
+    let file = asked.server.trim_start_matches("sqlite:");
     let (state, next) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            (MissingState::TimedOut, "see who holds the lock: fuser -v on the file; then run the audit again")
+            (MissingState::TimedOut, format!("see who holds the lock: fuser -v {file}; then run the audit again"))
         }
-        Some(ErrorCode::OperationInterrupted) => (MissingState::TimedOut, "make the query cheaper, or raise `timeout`"),
+        Some(ErrorCode::OperationInterrupted) => {
+            (MissingState::TimedOut, "make the query cheaper, or raise `timeout`".to_owned())
+        }
         Some(ErrorCode::AuthorizationForStatementDenied) => {
-            (MissingState::Denied, "only select from the database's own tables")
+            (MissingState::Denied, "only select from the database's own tables".to_owned())
         }
-        Some(ErrorCode::PermissionDenied) => (MissingState::Denied, "give the right to read it"),
+        Some(ErrorCode::PermissionDenied) => {
+            (MissingState::Denied, format!("give {} the right to read {file} and what lies beside it", asked.role))
+        }
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            (MissingState::Unreadable, "check it: sqlite3 FILE 'PRAGMA integrity_check'")
+            (MissingState::Unreadable, format!("check it: sqlite3 {file} 'PRAGMA integrity_check'"))
         }
-        Some(ErrorCode::ReadOnly) => {
-            (MissingState::Error, "a crash left work to be undone: open it once with the program that owns it")
-        }
-        Some(_) | None => (MissingState::Error, "compare the query with the schema: sqlite3 FILE .schema"),
+        Some(ErrorCode::ReadOnly) => (
+            MissingState::Error,
+            format!("a crash left work to be undone: open {file} once with the program that owns it"),
+        ),
+        Some(_) | None => (MissingState::Error, format!("compare the query with the schema: sqlite3 {file} .schema")),
     };
     asked.missing(state, said, next)
 }

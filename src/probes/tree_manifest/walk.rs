@@ -58,12 +58,12 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Lists the tree; `own` is the manifest's place in it, which is left aside.
-    pub(super) fn descend(&mut self, tree: &str, ignore: &Ignore, own: Option<&str>, door: &Door) {
+    /// Lists the tree, whose folder was seen as `root`; `own` is the manifest's place in it, which is left aside.
+    pub(super) fn descend(&mut self, tree: &str, root: &Attributes, ignore: &Ignore, own: Option<&str>, door: &Door) {
         let mut entries = 0_usize;
-        let mut folders = vec![String::new()];
-        while let Some(folder) = folders.pop() {
-            let listed = match door.list_unnoted(&join(tree, &folder)) {
+        let mut folders = vec![(String::new(), *root)];
+        while let Some((folder, seen)) = folders.pop() {
+            let listed = match door.list_seen(&join(tree, &folder), &seen) {
                 Ok(listed) => listed,
                 Err(reason) => {
                     self.not_seen(if folder.is_empty() { "." } else { &folder }, reason, door);
@@ -94,7 +94,7 @@ impl Walk {
         ignore: &Ignore,
         own: Option<&str>,
         door: &Door,
-    ) -> Option<String> {
+    ) -> Option<(String, Attributes)> {
         let path = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
         let attributes = match entry.attributes {
             Ok(attributes) => attributes,
@@ -120,7 +120,7 @@ impl Walk {
             FileKind::File => self.files.push((path, attributes)),
             FileKind::Directory => {
                 self.folders.push(path.clone());
-                return Some(path);
+                return Some((path, attributes));
             }
             FileKind::Link => self.link(tree, path, door),
             FileKind::Fifo | FileKind::Socket | FileKind::Device => self.special.push((path, attributes.kind)),
@@ -129,7 +129,7 @@ impl Walk {
     }
 
     fn link(&mut self, tree: &str, path: String, door: &Door) {
-        let target = door.link_target(&join(tree, &path)).map_err(|reason| still(reason, door));
+        let target = door.link_target(&join(tree, &path)).map_err(|reason| door.vanished(reason));
         let target = target.map(|target| (target.to_string_lossy().into_owned(), leads_out(&path, &target)));
         if let Err(reason) = &target {
             self.unreadable.insert(path.clone(), reason.clone());
@@ -139,7 +139,7 @@ impl Walk {
 
     /// A path of which not even the kind is known, or whose inside was not seen.
     fn not_seen(&mut self, path: &str, reason: Missing, door: &Door) {
-        let reason = still(reason, door);
+        let reason = door.vanished(reason);
         self.unseen.get_or_insert_with(|| reason.clone());
         self.unreadable.insert(path.to_owned(), reason);
     }
@@ -159,20 +159,11 @@ impl Walk {
         for ((path, _), digest) in files.iter().zip(digests) {
             match digest {
                 Ok(digest) => drop(hashes.insert(path.clone(), digest)),
-                Err(reason) => drop(self.unreadable.insert(path.clone(), still(reason, door))),
+                Err(reason) => drop(self.unreadable.insert(path.clone(), door.vanished(reason))),
             }
         }
         Ok(hashes)
     }
-}
-
-/// A path that was listed and then gone is not known to be absent: the tree moved while it was read.
-fn still(reason: Missing, door: &Door) -> Missing {
-    if !reason.state.is_absent() {
-        return reason;
-    }
-    let next = "run the audit again when nobody writes to the tree";
-    door.missing(MissingState::Error, reason.tried, "it was listed, and then it was gone", next)
 }
 
 fn join(tree: &str, path: &str) -> String {

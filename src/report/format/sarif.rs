@@ -105,12 +105,12 @@ fn results(judged: &Judged<'_>, index: usize, gate: &GateView) -> Vec<Json> {
 }
 
 fn result(judged: &Judged<'_>, index: usize, gate: &GateView, check: &CheckFinding, location: &Location) -> Json {
-    let place = physical(&judged.place, &location.path, location.line, location.column);
+    let place = physical(judged.place, &location.path, location.line, location.column);
     let steps: Vec<_> = location
         .flow
         .iter()
         .map(|step| {
-            let mut at = physical(&judged.place, &step.path, step.line, step.column);
+            let mut at = physical(judged.place, &step.path, step.line, step.column);
             at["message"] = json!({"text": step.label});
             json!({"location": at})
         })

@@ -307,7 +307,7 @@ fn each_change_of_v07_is_seen() {
             "cut_leg_a",
             leg_a("eval('ctx.adapter.write_units(ctx.units)')\nreturn None"),
             ["unknown", "unknown", "true"],
-            "UNKNOWN",
+            "unknown",
         ),
         (
             "pre_write_backup",
@@ -325,7 +325,7 @@ fn each_change_of_v07_is_seen() {
             "pre_write_backup",
             backup("subprocess.run(\"pg_dump | gpg -e\", shell=True, check=True)\nreturn None"),
             ["unknown", "false", "true"],
-            "UNKNOWN",
+            "unknown",
         ),
     ];
     for (name, bodies, expected, state) in changes {
@@ -334,6 +334,6 @@ fn each_change_of_v07_is_seen() {
         let fact = collect(dir.path(), &cutter_config());
         let changed = phase(&fact, name);
         assert_eq!(answers(changed), expected, "{bodies:?}: {}", reasons(changed));
-        assert_eq!(text(&fact, "state"), state, "{bodies:?}");
+        assert_eq!(answer(&fact, "state"), state, "{bodies:?}");
     }
 }

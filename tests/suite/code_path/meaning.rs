@@ -57,8 +57,8 @@ fn commands_count_when_they_are_seen_to_succeed() {
     ];
     for (body, expected) in cases {
         let phase = one_phase(&format!("def run(ctx: Ctx):\n    gate.require()\n    {body}\n"));
-        assert_eq!(text(&phase, "live_write"), expected, "{body}: {}", reasons(&phase));
-        assert_eq!(text(&phase, "guarded"), "true", "{body}: {}", reasons(&phase));
+        assert_eq!(answer(&phase, "live_write"), expected, "{body}: {}", reasons(&phase));
+        assert_eq!(answer(&phase, "guarded"), "true", "{body}: {}", reasons(&phase));
     }
 }
 
@@ -115,7 +115,7 @@ fn switches_of_every_kind() {
         let (_dir, fact) = one(&[("app/phase.py", &module)], &config);
         let found: Vec<Fact> =
             list(&fact, "switches").iter().map(|switch| switch.at("found").expect("found").clone()).collect();
-        (text(phase(&fact, "p"), "guarded").to_owned(), found)
+        (answer(phase(&fact, "p"), "guarded").to_owned(), found)
     };
     let constant = json!({"kind": "constant", "name": "app.gate.__execution_enabled__"});
     let function = json!({"kind": "function", "name": "app.gate.enabled"});

@@ -145,3 +145,23 @@ fn a_signature_of_its_own_that_does_not_verify_leaves_a_certificate_undecided() 
     }
     assert!(missing(cert.get("valid")).said.contains("do not verify"));
 }
+
+#[test]
+fn what_is_wrong_with_a_secret_key_is_said_without_a_piece_of_it() {
+    let home = Home::new();
+    let print = home.make_good("secret");
+    let whole = home.gpg(&["--batch", "--export-secret-keys", &print], b"").stdout;
+    let mut told = 0;
+    for at in 0..whole.len() {
+        for mask in [0x01, 0x80] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= mask;
+            let (Err(error), Err(again)) = (trust::from_bytes(&bytes), trust::from_bytes(&bytes)) else { continue };
+            let text = error.to_string();
+            assert_eq!(text, again.to_string(), "the same bytes, the same words");
+            assert!(text.len() < 200 && !text.contains("mpis"), "byte {at}: {text}");
+            told += usize::from(text.contains("secret key that cannot be read"));
+        }
+    }
+    assert!(told > 0, "some of them are inside a secret key");
+}

@@ -72,8 +72,16 @@ fn what_cannot_be_read_makes_the_search_incomplete() {
         ]
         .map(|(path, reason)| (path.to_owned(), reason.to_owned()))
     );
-    // What was read stays as it was read.
-    assert_eq!((&facts["complete"], &facts["documents"], &facts["claims"]), (&json!(false), &json!(1), &json!(1)));
+    // What was read stays as it was read; what the rest is, nobody knows: a hole in the list, and no number.
+    let list = facts["candidates"].as_array().expect("a list");
+    assert_eq!((&facts["complete"], list.len(), &list[0]["claims"]), (&json!(false), 2, &json!(true)));
+    let hole = &list[1]["$missing"];
+    assert_eq!((&hole["state"], &hole["tried"]), (&json!("unreadable"), &json!("read kb/fifo.md")));
+    assert_eq!(hole["said"], "it is a fifo, not a regular file; and 4 more");
+    for name in ["documents", "claims", "digest"] {
+        assert_eq!(facts[name]["$missing"]["state"], "unreadable", "{name}");
+    }
+    assert_eq!(facts["rulings"].as_array().expect("a list").len(), 1, "a hole here too");
 }
 
 #[test]
@@ -155,7 +163,7 @@ fn links_add_nothing_and_hide_nothing() {
     assert_eq!(reason("kb/out.md"), "symlink to ../outside.md: it leads out of the tree");
     assert_eq!(reason("kb/loop1.md"), "symlink to loop2.md: a loop of links");
     assert_eq!(reason("kb/via-out.md"), "symlink to etc/hostname: it leads out of the tree");
-    assert_eq!((&facts["documents"], &facts["complete"]), (&json!(2), &json!(false)));
+    assert_eq!((&facts["documents"]["$missing"]["state"], &facts["complete"]), (&json!("unreadable"), &json!(false)));
 }
 
 #[test]
@@ -175,7 +183,10 @@ fn a_denied_file_hides_itself_and_a_denied_folder_hides_the_lists() {
         problems(&file, "unreadable"),
         [("kb/closed.md".to_owned(), "denied: Permission denied (os error 13)".to_owned())]
     );
-    assert_eq!((&file["complete"], &file["documents"], &file["claims"]), (&json!(false), &json!(3), &json!(1)));
+    assert_eq!((&file["complete"], &file["candidates"][0]["claims"]), (&json!(false), &json!(true)));
+    for name in ["documents", "claims"] {
+        assert_eq!(file[name]["$missing"]["state"], "unreadable", "{name}");
+    }
     chmod("closed.md", 0o644);
 
     // No right to list; the right to list and not to look; the root itself.

@@ -168,3 +168,28 @@ fn revoked_weak_and_unfit_keys_do_not_count() {
     let verdict = verify(&signature, DATA, &home.certs(), &[&former]);
     assert!(verdict.reasons().contains("as old as 2024-02-01T00:00:00Z"), "{}", verdict.reasons());
 }
+
+/// A signature by the real gpg that lasts a day, kept for the fuzzer, at both sides of its end.
+#[test]
+fn a_signature_with_an_end_counts_until_then() {
+    let kept = |name: &str| std::fs::read(format!("{}/fuzz/{name}", env!("CARGO_MANIFEST_DIR"))).expect("kept");
+    let certs = from_binary(&kept("keyring/ring.pgp")).expect("certificates");
+    let names = String::from_utf8(kept("keyring/names")).expect("text");
+    let good = names.lines().find_map(|line| line.strip_prefix("good ")).expect("good").parse().expect("a fingerprint");
+    let pinned = [good];
+    let judged = |at| verify_detached(&kept("seeds/signature/short"), &kept("keyring/signed"), &certs, &pinned, at);
+    let created = {
+        let verdict = judged("2026-11-23T00:00:00Z".parse().expect("an instant"));
+        assert_eq!((verdict.counted.len(), verdict.refused.len()), (1, 0), "{verdict:?}");
+        verdict.counted[0].created
+    };
+    let end = created + Duration::days(1);
+    assert_eq!(judged(end - Duration::seconds(1)).counted.len(), 1);
+    for at in [end, end + Duration::days(1)] {
+        assert_eq!(refusal(&judged(at)), &Refusal::SignatureExpired);
+    }
+    // Five minutes ahead of our clock is a clock's fault, more is not.
+    assert_eq!(judged(created - Duration::minutes(5)).counted.len(), 1);
+    let early = judged(created - Duration::minutes(5) - Duration::seconds(1));
+    assert!(matches!(refusal(&early), Refusal::FromTheFuture(_)), "{early:?}");
+}

@@ -14,11 +14,11 @@ use super::{ask, collect, missing, query, rows, time};
 use crate::harness::{self, as_nobody, open_dir};
 
 /// An open `sqlite3`.
-struct Shell(Child);
+pub struct Shell(Child);
 
 impl Shell {
     /// Opens `db` below `dir` and runs statements; returns when they are done.
-    fn open(dir: &Path, sql: &str) -> Self {
+    pub fn open(dir: &Path, sql: &str) -> Self {
         let mut command = Command::new("sqlite3");
         command.args(["-batch", "g.db"]).current_dir(dir).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("sqlite3 is missing: apt-get install sqlite3");
@@ -34,7 +34,7 @@ impl Shell {
     }
 
     /// Ends it as a crash would.
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.0.kill().expect("kill");
         self.0.wait().expect("wait");
     }

@@ -159,10 +159,32 @@ impl Interp<'_> {
             };
             return self.each_alternative(state, &value, narrow);
         }
+        if let Some((_, Value::Function(closure))) = &member
+            && closure.kind == ClosureKind::Remembered
+        {
+            let made_here = matches!(state.cell(address), Some(Cell::Instance { fresh: true, .. }));
+            let mut out = Vec::new();
+            if !made_here {
+                // An earlier run may have read it.
+                let (mut other, kept) = (state.clone(), self.data(name));
+                self.set_field(&mut other, address, name, kept.clone());
+                out.push((other, Ok(kept)));
+            }
+            let ran = self.invoke(state, closure, Arguments::of(vec![this]), Some(spot));
+            out.extend(ran.into_iter().map(|(mut state, result)| {
+                if let Ok(value) = &result {
+                    self.set_field(&mut state, address, name, value.clone());
+                }
+                (state, result)
+            }));
+            return out;
+        }
         if let Some((_, value)) = member {
             self.earlier_collection(&mut state, &value, name);
             let earlier = matches!(state.cell(address), Some(Cell::Instance { fresh: false, .. }));
-            let hidden = earlier && (self.is_assigned_later(class, name) || self.tree.may_be_replaced(name));
+            let hidden = earlier
+                && (self.is_assigned_later(class, name)
+                    || self.tree.may_be_replaced_near(self.class(class).module, name));
             let mut out = Vec::new();
             if hidden {
                 // An earlier run may have given the object an attribute of its own.
@@ -222,7 +244,8 @@ impl Interp<'_> {
         let (module, definition) = (info.module, info.definition.clone());
         match &definition.body[index].kind {
             crate::probes::code_path::model::StmtKind::Declare(_, annotation, None) => {
-                Some(self.declared(state, annotation, module, name))
+                let declared = self.declared(state, annotation, module, name);
+                Some(self.with_assigned(state, class, name, None, declared))
             }
             _ => None,
         }
@@ -246,7 +269,9 @@ impl Interp<'_> {
                 ClosureKind::OfClass => {
                     vec![(state, Ok(Value::Bound(Rc::new((Value::Class(class), value.clone())))))]
                 }
-                ClosureKind::Property => self.invoke(state, closure, Arguments::of(vec![this.clone()]), Some(spot)),
+                ClosureKind::Property | ClosureKind::Remembered => {
+                    self.invoke(state, closure, Arguments::of(vec![this.clone()]), Some(spot))
+                }
             },
             Value::OneOf(all) => {
                 all.iter().flat_map(|each| self.bind_member(state.clone(), each, this, class, spot)).collect()
@@ -283,6 +308,7 @@ impl Interp<'_> {
                 | ClosureKind::Static
                 | ClosureKind::Context
                 | ClosureKind::Cached
+                | ClosureKind::Remembered
                 | ClosureKind::Property => Value::Function(closure),
             },
             Some((_, value)) => {
@@ -361,17 +387,28 @@ impl Interp<'_> {
         value: &Value,
         spot: Spot,
     ) -> Vec<State> {
+        if crate::probes::code_path::scan::REWIRING.contains(&&**name) {
+            self.taint(&mut state, &format!("{name} is assigned: what is called may be something else"), spot);
+        }
         match object {
             Value::OneOf(all) => {
                 all.iter().flat_map(|each| self.assign_attribute(state.clone(), each, name, value, spot)).collect()
             }
             Value::Object(address) => {
+                let class = match state.cell(*address) {
+                    Some(Cell::Instance { class, .. }) => Some(*class),
+                    Some(Cell::Scope { .. } | Cell::List(_) | Cell::Table(_) | Cell::Seen(_)) | None => None,
+                };
+                if let Some(class) = class {
+                    self.settle_earlier(&mut state, *address, class);
+                }
                 let setter = match state.cell(*address) {
                     Some(Cell::Instance { class, .. }) => {
                         let class = *class;
                         let property = self.find_member(class, name).is_some_and(|(_, member)| {
                             !matches!(member, Value::Function(ref closure) if closure.kind == ClosureKind::Plain)
-                                && matches!(member, Value::Function(_) | Value::Object(_))
+                                && matches!(member, Value::Function(_) | Value::Object(_) | Value::OneOf(_))
+                                || member.unseen().is_some_and(|unseen| matches!(unseen.origin, Origin::Lost(..)))
                         });
                         property || self.find_member(class, "__setattr__").is_some()
                     }
@@ -381,7 +418,12 @@ impl Interp<'_> {
                     self.unseen_code(&mut state, format!("assigning {name} runs code that is not followed"), spot);
                 }
                 self.fill(&mut state, *address);
-                self.set_field(&mut state, *address, name, value.clone());
+                let kept = match setter {
+                    // What its code makes of the value is not seen.
+                    true => self.lost(&format!("{name} is assigned by code that is not followed"), spot),
+                    false => value.clone(),
+                };
+                self.set_field(&mut state, *address, name, kept);
                 vec![state]
             }
             Value::Unseen(unseen) => {

@@ -181,7 +181,7 @@ impl Interp<'_> {
     }
 
     /// Whether a value is an instance; `None` when that is not known.
-    pub(super) fn is_instance(&self, state: &State, value: &Value, class: &Value) -> Option<bool> {
+    pub(super) fn is_instance(&mut self, state: &State, value: &Value, class: &Value) -> Option<bool> {
         let own = match value {
             Value::Object(address) => match state.cell(*address)? {
                 Cell::Instance { class, .. } => *class,
@@ -192,8 +192,8 @@ impl Interp<'_> {
             _ => return None,
         };
         match class {
-            Value::Class(class) if self.class(own).line.contains(class) => Some(true),
-            Value::Class(_) => self.is_closed(own).then_some(false),
+            Value::Class(class) if self.class(own).line.contains(class) => (!self.may_claim(*class)).then_some(true),
+            Value::Class(class) => (self.is_closed(own) && !self.may_claim(*class)).then_some(false),
             Value::Tuple(classes) => {
                 let verdicts: Vec<_> = classes.iter().map(|class| self.is_instance(state, value, class)).collect();
                 if verdicts.contains(&Some(true)) {

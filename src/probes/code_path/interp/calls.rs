@@ -315,7 +315,7 @@ impl Interp<'_> {
         }
     }
 
-    fn record_default(
+    pub(super) fn record_default(
         &mut self,
         state: &mut State,
         default: &Expr,
@@ -323,12 +323,31 @@ impl Interp<'_> {
         owner: ClassId,
         name: &crate::probes::code_path::model::Name,
     ) -> Value {
-        if !matches!(default.kind, ExprKind::Call(..)) {
-            return self.class(owner).members.get(name).cloned().unwrap_or(Value::None);
-        }
-        // `field(default_factory=…)` makes a value of the declared type.
         let module = self.class(owner).module;
-        self.plain_default(default).unwrap_or_else(|| self.declared(state, annotation, module, name))
+        let member = self.class(owner).members.get(name).cloned();
+        let is_field = crate::probes::code_path::occurrences::last_name(default)
+            .is_some_and(|callee| matches!(&**callee, "field" | "Field" | "ib" | "attrib"));
+        let ExprKind::Call(_, arguments) = &default.kind else { return member.unwrap_or(Value::None) };
+        if !is_field {
+            return member.unwrap_or(Value::None);
+        }
+        if let Some(plain) = self.plain_default(default) {
+            return plain;
+        }
+        let made = arguments.iter().find(|argument| {
+            matches!(&argument.way, Way::Name(name) if matches!(&**name, "default" | "default_factory" | "factory"))
+        });
+        let declared = self.declared(state, annotation, module, name);
+        let Some(made) = made else { return declared };
+        // A class of the tree is what it makes; a built-in collection is of the declared type.
+        match self.dotted(state, &made.value, module) {
+            Some(Value::Class(class)) => self.earlier_instance(state, class),
+            Some(Value::Unseen(unseen)) if unseen.origin == Origin::Outside => declared,
+            _ => {
+                let spot = Spot { module, at: default.at };
+                self.lost(&format!("what {name} is by default is not followed"), spot)
+            }
+        }
     }
 
     fn member_of(&mut self, state: State, class: ClassId, arguments: &Arguments, spot: Spot) -> Evaled {
@@ -393,7 +412,7 @@ impl Interp<'_> {
             Some("builtins.staticmethod") => with_kind(ClosureKind::Static),
             Some("builtins.classmethod") => with_kind(ClosureKind::OfClass),
             Some("builtins.property") => with_kind(ClosureKind::Property),
-            Some("functools.cached_property") => with_kind(ClosureKind::Property),
+            Some("functools.cached_property") => with_kind(ClosureKind::Remembered),
             Some("contextlib.contextmanager" | "contextlib.asynccontextmanager") => with_kind(ClosureKind::Context),
             Some("functools.lru_cache" | "functools.cache") => with_kind(ClosureKind::Cached),
             Some(
@@ -411,10 +430,18 @@ impl Interp<'_> {
             return vec![(state, Ok(known))];
         }
         // A setter or deleter of a property leaves the property as it was for reading.
-        if let ExprKind::Attribute(_, name) = &expr.kind
+        if let ExprKind::Attribute(object, name) = &expr.kind
             && matches!(&**name, "setter" | "deleter" | "getter")
         {
-            let value = self.lost("a property with a setter", spot);
+            let read = if &**name == "getter" { Vec::new() } else { self.evaluate(state.clone(), object) };
+            let property = read.into_iter().find_map(|(_, result)| match result {
+                Ok(Value::Function(closure)) if closure.kind == ClosureKind::Property => Some(closure),
+                _ => None,
+            });
+            let value = match property {
+                Some(closure) => Value::Function(closure),
+                None => self.lost("a property with a setter", spot),
+            };
             return vec![(state, Ok(value))];
         }
         match decorator {

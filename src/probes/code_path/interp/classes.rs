@@ -343,36 +343,6 @@ impl Interp<'_> {
     pub(super) fn is_protocol(&self, class: ClassId) -> bool {
         self.class(class).definition.arguments.iter().any(|argument| mentions(&argument.value, "Protocol"))
     }
-
-    /// The classes of the tree whose instances a declared class admits; tests aside.
-    pub(super) fn concrete(&mut self, class: ClassId) -> Rc<Vec<ClassId>> {
-        if let Some(known) = self.subclasses.get(&class) {
-            return known.clone();
-        }
-        let mut found = vec![class];
-        let mut index = 0;
-        while index < found.len() {
-            let name = self.class(found[index]).definition.name.clone();
-            for module in self.tree.files_with_base(&name) {
-                self.load(module);
-            }
-            let parent = found[index];
-            let children = (0..self.classes.len()).map(ClassId).filter(|id| {
-                let info = self.class(*id);
-                info.line.contains(&parent) && !self.tree.file(info.module).is_test
-            });
-            for child in children.collect::<Vec<_>>() {
-                if !found.contains(&child) {
-                    found.push(child);
-                }
-            }
-            index += 1;
-        }
-        found.retain(|id| !self.is_abstract(*id));
-        let found = Rc::new(found);
-        self.subclasses.insert(class, found.clone());
-        found
-    }
 }
 
 /// Whether an expression names something anywhere.

@@ -10,7 +10,33 @@ use crate::probes::code_path::value::{
     Arguments, Cell, Closure, Origin, Spot, SuspendedKind, Unseen, UnseenKind, Value,
 };
 
+/// What can be gone through once, from a collection.
+pub(super) const ITERATOR: &str = "iterator";
+
 impl Interp<'_> {
+    /// Whether the elements of a set are certainly different from each other.
+    fn are_distinct(&self, state: &State, items: &[Value]) -> bool {
+        use crate::probes::code_path::model::Comparison::Equal;
+        items.iter().enumerate().all(|(index, item)| {
+            items[..index].iter().all(|other| self.compare(state, Equal, other, item) == Some(false))
+        })
+    }
+
+    /// Whether a value decides for itself which values it is equal to, or what it is as a key or position.
+    pub(super) fn has_own_key(&self, state: &State, value: &Value) -> bool {
+        value.alternatives().iter().any(|value| match value {
+            Value::Object(address) => match state.cell(*address) {
+                Some(Cell::Instance { class, .. }) => ["__hash__", "__eq__", "__index__", "__missing__"]
+                    .iter()
+                    .any(|name| self.find_member(*class, name).is_some()),
+                Some(Cell::List(items)) => items.iter().any(|item| self.has_own_key(state, item)),
+                Some(Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_)) | None => false,
+            },
+            Value::Tuple(items) => items.iter().any(|item| self.has_own_key(state, item)),
+            _ => false,
+        })
+    }
+
     /// Whether iterating a value runs code of the tree: a generator, or an object that is no plain collection.
     pub(super) fn runs_when_iterated(&self, state: &State, value: &Value) -> bool {
         match value {
@@ -58,7 +84,10 @@ impl Interp<'_> {
             Some(value) => self.known_items(&state, value),
             None => None,
         };
-        if let (Some(items), false) = (items, has_key || chain == "builtins.enumerate") {
+        let once = matches!(chain, "builtins.enumerate" | "builtins.reversed");
+        let is_set = matches!(chain, "builtins.set" | "builtins.frozenset");
+        let items = items.filter(|items| !is_set || self.are_distinct(&state, items));
+        if let (Some(items), false) = (items, has_key || once) {
             let value = if chain == "builtins.tuple" {
                 Value::Tuple(Rc::new(items))
             } else {
@@ -80,7 +109,13 @@ impl Interp<'_> {
             Some(Value::Object(_) | Value::Tuple(_)) => true,
             _ => false,
         };
-        let value = self.collection("collected");
+        if let Some(Value::Unseen(unseen)) = first {
+            // It may be used up now.
+            if &*unseen.chain == ITERATOR {
+                state.forget(unseen.id);
+            }
+        }
+        let value = if once { self.data(ITERATOR) } else { self.collection("collected") };
         if let (Some(_), true, Value::Unseen(unseen)) = (filled, is_collection, &value) {
             state.learn(unseen.id, Aspect::Filled, true);
         }
@@ -120,6 +155,15 @@ impl Interp<'_> {
         if arguments.values().any(|value| self.runs_when_iterated(&state, value)) {
             return self.call_lost(state, "a generator of the tree is driven here", spot);
         }
+        let compares = matches!(
+            &*name,
+            "index" | "count" | "remove" | "add" | "discard" | "sort" | "get" | "pop" | "setdefault" | "update"
+        );
+        if compares
+            && (self.has_own_key(&state, receiver) || arguments.values().any(|value| self.has_own_key(&state, value)))
+        {
+            self.unseen_code(&mut state, "elements that decide which are equal are compared", spot);
+        }
         if let Value::Object(address) = receiver {
             let cell = state.cell(*address).cloned();
             match cell {
@@ -136,9 +180,15 @@ impl Interp<'_> {
             }
         }
         let value = match (receiver, &*name) {
-            (Value::Text(text), "lower") => Value::Text(text.to_lowercase().into()),
-            (Value::Text(text), "upper") => Value::Text(text.to_uppercase().into()),
-            (Value::Text(text), "strip") => Value::Text(text.trim().into()),
+            (Value::Text(text), "lower") if arguments.positions.is_empty() && !arguments.open => {
+                Value::Text(text.to_lowercase().into())
+            }
+            (Value::Text(text), "upper") if arguments.positions.is_empty() && !arguments.open => {
+                Value::Text(text.to_uppercase().into())
+            }
+            (Value::Text(text), "strip") if arguments.positions.is_empty() && !arguments.open => {
+                Value::Text(text.trim().into())
+            }
             (Value::Text(text), "replace") => match arguments.positions.as_slice() {
                 [Value::Text(from), Value::Text(to)] if !arguments.open && arguments.names.is_empty() => {
                     Value::Text(text.replace(&**from, to).into())
@@ -302,7 +352,7 @@ impl Interp<'_> {
         }
     }
 
-    pub(super) fn sequence(&mut self, state: State, kind: SequenceKind, elements: &[Element]) -> Evaled {
+    pub(super) fn sequence(&mut self, state: State, kind: SequenceKind, elements: &[Element], spot: Spot) -> Evaled {
         let exprs: Vec<_> = elements.iter().map(|element| &element.value).collect();
         let evaluated = self.evaluate_all(state, &exprs);
         self.then(evaluated, |me, mut state, values| {
@@ -328,8 +378,18 @@ impl Interp<'_> {
                     },
                 }
             }
+            if kind == SequenceKind::Set && items.iter().any(|item| me.has_own_key(&state, item)) {
+                me.unseen_code(&mut state, "elements of this set decide which are equal", spot);
+            }
             let value = match kind {
                 SequenceKind::Tuple => Value::Tuple(Rc::new(items)),
+                SequenceKind::Set if !me.are_distinct(&state, &items) => {
+                    let collection = me.collection("set");
+                    if let Value::Unseen(unseen) = &collection {
+                        state.learn(unseen.id, Aspect::Filled, true);
+                    }
+                    collection
+                }
                 SequenceKind::List | SequenceKind::Set => {
                     let address = me.address();
                     state.put(address, Cell::List(items));
@@ -340,7 +400,7 @@ impl Interp<'_> {
         })
     }
 
-    pub(super) fn table(&mut self, state: State, entries: &[(Option<Expr>, Expr)]) -> Evaled {
+    pub(super) fn table(&mut self, state: State, entries: &[(Option<Expr>, Expr)], spot: Spot) -> Evaled {
         let exprs: Vec<_> = entries.iter().flat_map(|(key, value)| key.iter().chain([value])).collect();
         let evaluated = self.evaluate_all(state, &exprs);
         self.then(evaluated, |me, mut state, values| {
@@ -351,6 +411,9 @@ impl Interp<'_> {
                 match key {
                     Some(_) => {
                         let key = next();
+                        if me.has_own_key(&state, &key) {
+                            me.unseen_code(&mut state, "a key decides which keys are equal", spot);
+                        }
                         all.push((key, next()));
                     }
                     None => match next() {
@@ -379,6 +442,10 @@ impl Interp<'_> {
     pub(super) fn item(&mut self, state: State, object: &Value, index: &Value, spot: Spot) -> Evaled {
         if let Value::OneOf(all) = object {
             return all.iter().flat_map(|each| self.item(state.clone(), each, index, spot)).collect();
+        }
+        let mut state = state;
+        if self.has_own_key(&state, index) {
+            self.unseen_code(&mut state, "what stands between the brackets decides what it is equal to", spot);
         }
         let mut out: Evaled = Vec::new();
         let value = match object {

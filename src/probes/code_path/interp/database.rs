@@ -101,7 +101,7 @@ impl Interp<'_> {
         self.met_write(state, call, spot, done == Done::Yes);
         let effect = &mut state.effect;
         if effect.autocommit.contains(&root) {
-            effect.write(done);
+            effect.write_to(root, done);
         } else {
             let before = effect.pending.get(&root).copied().unwrap_or(Done::No);
             effect.pending.insert(root, before.max(done));
@@ -124,7 +124,7 @@ impl Interp<'_> {
     pub(super) fn commit(&mut self, state: &mut State, root: Address) {
         let effect = &mut state.effect;
         if let Some(done) = effect.pending.remove(&root) {
-            effect.write(done);
+            effect.write_to(root, done);
         }
         // Another connection may be this one under another name, unless both were made here.
         let mine = effect.made.contains(&root);

@@ -59,8 +59,8 @@ impl Interp<'_> {
                 let tests = self.test(state, test);
                 self.then(tests, |me, state, truth| me.evaluate(state, if truth { then } else { otherwise }))
             }
-            ExprKind::Sequence(kind, elements) => self.sequence(state, *kind, elements),
-            ExprKind::Table(entries) => self.table(state, entries),
+            ExprKind::Sequence(kind, elements) => self.sequence(state, *kind, elements, spot),
+            ExprKind::Table(entries) => self.table(state, entries, spot),
             ExprKind::Function(function) => {
                 let closures = self.closure(state, function);
                 self.then(closures, |_, state, closure| vec![(state, Ok(Value::Function(Rc::new(closure))))])
@@ -94,7 +94,7 @@ impl Interp<'_> {
                     vec![(state, Ok(value))]
                 })
             }
-            ExprKind::Update(first, second) => {
+            ExprKind::Update(first, second, adds) => {
                 let evaluated = self.evaluate_all(state, &[first, second]);
                 self.then(evaluated, |me, mut state, values| {
                     if me.changed_in_place(&mut state, &values[0]) {
@@ -103,13 +103,14 @@ impl Interp<'_> {
                         out.push((state, Ok(values[0].clone())));
                         return out;
                     }
-                    me.operation(state, &values, spot)
+                    me.operation(state, &values, *adds, spot)
                 })
             }
-            ExprKind::Either(parts) | ExprKind::Operation(parts) => {
+            ExprKind::Either(parts) | ExprKind::Operation(parts) | ExprKind::Sum(parts) => {
+                let adds = matches!(expr.kind, ExprKind::Sum(_));
                 let parts: Vec<_> = parts.iter().collect();
                 let evaluated = self.evaluate_all(state, &parts);
-                self.then(evaluated, |me, state, values| me.operation(state, &values, spot))
+                self.then(evaluated, |me, state, values| me.operation(state, &values, adds, spot))
             }
             ExprKind::Opaque(what) => {
                 self.unseen_code(&mut state, format!("{what} is not understood"), spot);
@@ -147,7 +148,7 @@ impl Interp<'_> {
     }
 
     /// An operation whose result is not computed.
-    pub(super) fn operation(&mut self, mut state: State, values: &[Value], spot: Spot) -> Evaled {
+    pub(super) fn operation(&mut self, mut state: State, values: &[Value], adds: bool, spot: Spot) -> Evaled {
         let own = values.iter().any(|value| match value {
             Value::Object(address) => match state.cell(*address) {
                 Some(Cell::Instance { class, .. }) => {
@@ -162,7 +163,7 @@ impl Interp<'_> {
             self.unseen_code(&mut state, "an operator of a class of the tree is not followed", spot);
         }
         let head = match values {
-            [Value::Text(text) | Value::TextFrom(text), ..] => Some(Value::TextFrom(text.clone())),
+            [Value::Text(text) | Value::TextFrom(text), ..] if adds => Some(Value::TextFrom(text.clone())),
             _ => None,
         };
         let items = values.iter().any(|value| !matches!(value, Value::Int(_) | Value::Text(_) | Value::TextFrom(_)));

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{Driver, Evaled, Flow, Frame, Interp, State};
 use crate::probes::code_path::model::{Module, Name, Stmt, StmtKind};
+use crate::probes::code_path::scan::REWIRING;
 use crate::probes::code_path::state::Home;
 use crate::probes::code_path::tree::Resolution;
 use crate::probes::code_path::value::{ModuleId, Origin, Spot, UnseenKind, Value};
@@ -29,6 +30,9 @@ pub struct ModuleFacts {
     /// The modules that it imports anywhere, resolved.
     pub imports: Vec<ModuleId>,
 }
+
+/// Statements of a module after which what it bound is shared.
+const SETTLED: usize = 64;
 
 /// Imports inside imports.
 const IMPORT_DEPTH: usize = 400;
@@ -58,6 +62,26 @@ impl Interp<'_> {
         match self.modules.get(&module) {
             Some(Loading::Done(facts)) => facts.imports.clone(),
             Some(Loading::Begun | Loading::Failed(..)) | None => Vec::new(),
+        }
+    }
+
+    /// Begins a run: what the modules that the entry leads to rewired behind names, as they were imported or in
+    /// functions that may have run before, leaves open what is called.
+    pub fn taint_by_imports(&mut self, state: &mut State, entry: ModuleId) {
+        let (mut work, mut seen) = (vec![entry], std::collections::BTreeSet::new());
+        while let Some(module) = work.pop() {
+            if !seen.insert(module) {
+                continue;
+            }
+            work.extend(self.imports_of(module));
+            if let Some((reason, spot)) = self.import_taints.get(&module).cloned() {
+                self.taint(state, &reason, spot);
+            }
+            let rewired = self.tree.file(module).scan().assigned.iter().find(|name| REWIRING.contains(&name.as_str()));
+            if let Some(name) = rewired {
+                let reason = format!("{name} is assigned: what is called may be something else");
+                self.taint(state, &reason, Spot { module, at: 0 });
+            }
         }
     }
 
@@ -103,7 +127,12 @@ impl Interp<'_> {
         let mut state = self.base.clone();
         state.set_global(Home::Module(module), "__name__".into(), Value::Text(dunder));
         // Each statement leaves one state: the variables of a module are not followed path by path.
-        for stmt in &parsed.body {
+        for (index, stmt) in parsed.body.iter().enumerate() {
+            if index % SETTLED == SETTLED - 1 {
+                // What is bound so far is shared from here on, so that no statement copies it.
+                self.settle_imports(state);
+                state = self.base.clone();
+            }
             let outcomes = self.statement(state.clone(), stmt);
             let ended = outcomes.into_iter().filter(|(_, flow)| *flow == Flow::Next);
             let mut ended = ended.map(|(state, _)| state.without_effect());
@@ -117,13 +146,17 @@ impl Interp<'_> {
                 all.join(&other, &mut lost)
             });
         }
+        self.settle_imports(state);
+        self.frames = outer.0;
+        self.catching = outer.1;
+        (self.importing, self.quiet) = (self.importing - 1, self.quiet - 1);
+    }
+
+    fn settle_imports(&mut self, mut state: State) {
         state.rebase(&self.base);
         self.base = State::new();
         state.flatten();
         self.base = state;
-        self.frames = outer.0;
-        self.catching = outer.1;
-        (self.importing, self.quiet) = (self.importing - 1, self.quiet - 1);
     }
 
     fn module_facts(&mut self, module: ModuleId, parsed: &Module) -> ModuleFacts {

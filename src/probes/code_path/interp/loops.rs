@@ -64,7 +64,14 @@ impl Interp<'_> {
         if runs_code {
             self.unseen_code(&mut state, "what is iterated here runs code that is not followed", spot);
         }
-        let filled = self.truth(&state, iterable) == Some(true) && self.is_collection(&state, iterable);
+        let mut filled = self.truth(&state, iterable) == Some(true) && self.is_collection(&state, iterable);
+        if let Value::Unseen(unseen) = iterable
+            && &*unseen.chain == super::collections::ITERATOR
+        {
+            // Afterwards it is used up.
+            filled = state.fact(unseen.id, Aspect::Filled) == Some(true);
+            state.forget(unseen.id);
+        }
         let chain = iterable.unseen().map(|unseen| unseen.chain.to_string()).unwrap_or_default();
         let scalar = matches!(iterable.unseen().map(|unseen| &unseen.kind), Some(UnseenKind::Scalar));
         let mut fails = Vec::new();

@@ -8,6 +8,7 @@
 //! alternative.
 
 mod attributes;
+mod below;
 mod builtins;
 mod calls;
 mod classes;
@@ -18,9 +19,11 @@ mod contexts;
 mod database;
 mod earlier;
 mod entry;
+mod evidence;
 mod exceptions;
 mod expressions;
 mod generators;
+mod guess;
 mod imports;
 mod invoke;
 mod loops;
@@ -31,6 +34,7 @@ mod paths;
 mod processes;
 mod statements;
 mod types;
+mod volatile;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -38,11 +42,12 @@ use std::time::Instant;
 
 pub use classes::ClassInfo;
 
-use super::model::{Function, Name};
+use super::model::{Expr, Function, Name};
+use super::occurrences::Occurrences;
 use super::patterns::Glob;
 use super::state::{Done, State};
 use super::tree::Tree;
-use super::value::{Address, Arguments, Cell, ClassId, ModuleId, Origin, Spot, Unseen, UnseenKind, Value};
+use super::value::{Address, Arguments, Cell, ClassId, ClosureKind, ModuleId, Origin, Spot, Unseen, UnseenKind, Value};
 
 /// Values with the paths that they came by.
 pub type Evaled<T = Value> = Vec<(State, Result<T, Exc>)>;
@@ -75,6 +80,9 @@ pub enum Exc {
     /// One of a class of the tree.
     Tree(ClassId, Value),
 }
+
+/// What is asked of the tree: callees, the name and position given, and whether it is an attribute too.
+type Question = (Vec<Name>, Name, Option<usize>, bool, Option<ModuleId>);
 
 /// Calls inside calls.
 const DEPTH: usize = 150;
@@ -175,8 +183,12 @@ pub struct Interp<'t> {
     classes: Vec<ClassInfo>,
     modules: BTreeMap<ModuleId, imports::Loading>,
     subclasses: BTreeMap<ClassId, Rc<Vec<ClassId>>>,
+    unseen_classes: BTreeMap<ClassId, Option<(String, Spot)>>,
     processes: BTreeSet<Address>,
     import_effects: BTreeSet<ModuleId>,
+    import_taints: BTreeMap<ModuleId, (String, Spot)>,
+    occurrences: BTreeMap<ModuleId, Rc<Occurrences<'t>>>,
+    given: BTreeMap<Question, Vec<(&'t Expr, guess::View, bool)>>,
     next: Address,
     attribute_ids: BTreeMap<(Address, Name), Address>,
     instance_ids: BTreeMap<(Address, Spot, ClassId, usize), Address>,
@@ -206,8 +218,12 @@ impl<'t> Interp<'t> {
             classes: Vec::new(),
             modules: BTreeMap::new(),
             subclasses: BTreeMap::new(),
+            unseen_classes: BTreeMap::new(),
             processes: BTreeSet::new(),
             import_effects: BTreeSet::new(),
+            import_taints: BTreeMap::new(),
+            occurrences: BTreeMap::new(),
+            given: BTreeMap::new(),
             next: 1,
             attribute_ids: BTreeMap::new(),
             instance_ids: BTreeMap::new(),
@@ -313,6 +329,10 @@ impl<'t> Interp<'t> {
 
     /// Objects or variables of the tree may be changed from here on without being seen.
     fn taint(&mut self, state: &mut State, reason: &str, spot: Spot) {
+        if self.importing > 0 && self.filling == 0 {
+            let module = self.frames.first().map_or(spot.module, |frame| frame.module);
+            self.import_taints.entry(module).or_insert_with(|| (reason.to_owned(), spot));
+        }
         self.unseen_code(state, reason, spot);
         state.effect.tainted = true;
     }

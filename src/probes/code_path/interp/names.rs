@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Evaled, Exc, Interp, State};
-use crate::probes::code_path::model::{Function, Name};
+use crate::probes::code_path::model::{Expr, ExprKind, Function, Name};
 use crate::probes::code_path::state::Home;
 use crate::probes::code_path::value::{Address, Cell, Closure, ClosureKind, ModuleId, Origin, Spot, UnseenKind, Value};
 
@@ -217,7 +217,11 @@ impl Interp<'_> {
 
     /// The closure of a function statement or expression, its defaults being evaluated.
     pub(super) fn closure(&mut self, state: State, function: &Rc<Function>) -> Evaled<Closure> {
-        let defaults: Vec<_> = function.parameters.iter().filter_map(|parameter| parameter.default.as_ref()).collect();
+        let mut defaults: Vec<_> =
+            function.parameters.iter().filter_map(|parameter| parameter.default.as_ref()).collect();
+        // What is called in a declared type is called when the function is made.
+        let annotations = function.parameters.iter().filter_map(|parameter| parameter.annotation.as_ref());
+        defaults.extend(annotations.filter(|annotation| calls(annotation)));
         let evaluated = self.evaluate_all(state, &defaults);
         let frame = self.frame().clone();
         let scope = if frame.body_of.is_some() { self.scope_around(&frame) } else { frame.scope };
@@ -254,5 +258,17 @@ impl Interp<'_> {
 
     pub(super) fn scope_around(&self, frame: &super::Frame) -> Option<Address> {
         frame.scope
+    }
+}
+
+/// Whether an expression calls something where it stands.
+fn calls(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Call(..) => true,
+        ExprKind::Attribute(inner, _) => calls(inner),
+        ExprKind::Item(object, index) => calls(object) || calls(index),
+        ExprKind::Sequence(_, elements) => elements.iter().any(|element| calls(&element.value)),
+        ExprKind::Either(parts) => parts.iter().any(calls),
+        _ => false,
     }
 }

@@ -74,6 +74,12 @@ impl Interp<'_> {
             Some(DatabaseCall::Commit | DatabaseCall::Rollback | DatabaseCall::Close) => true,
             None => false,
         };
+        if (in_database || is_sink) && self.tree.may_be_replaced(&name) {
+            // Somewhere the tree assigns an attribute of this name: the library's own may be gone.
+            let mut state = state;
+            self.unseen_code(&mut state, format!("the tree assigns a {name} of its own to something"), spot);
+            return self.foreign(state, callee, &name, arguments, spot);
+        }
         if in_database
             && let Some(call) = call
             && let Some(out) = self.database(&state, callee, call, &name, &arguments, spot)
@@ -120,6 +126,9 @@ impl Interp<'_> {
         let id = self.address();
         if matches!(name, "connect" | "Connection" | "connection" | "raw_connection") {
             self.connected(&mut state, id, &arguments);
+        }
+        if connection.is_none() {
+            self.made_of(&mut state, id, callee.owner, &chain, &arguments);
         }
         let passes = PASSING.iter().any(|library| chain.starts_with(library)) && !chain.starts_with("builtins.scalar.");
         let given = arguments.values().any(|value| self.is_of_tree(&state, value, passes, 0));

@@ -84,12 +84,14 @@ impl Interp<'_> {
     fn of_type(&mut self, state: &mut State, named: Option<Value>, chain: &str) -> Value {
         match named {
             Some(Value::Class(class)) => self.instance_of(state, class, chain),
-            Some(Value::Unseen(unseen)) if unseen.origin == Origin::Outside => self.of_outer_type(&unseen.chain, chain),
+            Some(Value::Unseen(unseen)) if unseen.origin == Origin::Outside => {
+                self.of_outer_type(state, &unseen.chain, chain)
+            }
             _ => self.data(chain),
         }
     }
 
-    fn of_outer_type(&mut self, name: &str, chain: &str) -> Value {
+    fn of_outer_type(&mut self, state: &mut State, name: &str, chain: &str) -> Value {
         match name {
             "builtins.bool" => self.flag(),
             "builtins.str" | "builtins.int" | "builtins.float" | "builtins.bytes" | "decimal.Decimal"
@@ -118,14 +120,10 @@ impl Interp<'_> {
             _ if name.starts_with("typing.") || name.starts_with("collections.abc.") => self.data(chain),
             _ => {
                 let id = self.address();
-                Value::Unseen(Rc::new(Unseen {
-                    id,
-                    origin: Origin::Outside,
-                    chain: name.into(),
-                    connection: None,
-                    owner: None,
-                    kind: UnseenKind::Plain,
-                }))
+                let (connection, owner, kind) = (None, None, UnseenKind::Plain);
+                let unseen = Unseen { id, origin: Origin::Outside, chain: name.into(), connection, owner, kind };
+                let below = self.instances_below_outer(state, name, chain);
+                Value::one_of([Value::Unseen(Rc::new(unseen))].into_iter().chain(below), || self.data(chain))
             }
         }
     }
@@ -144,7 +142,10 @@ impl Interp<'_> {
         if concrete.is_empty() || concrete.len() > CLASSES {
             return self.data(chain);
         }
-        let instances: Vec<_> = concrete.iter().map(|id| self.earlier_instance(state, *id)).collect();
+        let mut instances: Vec<_> = concrete.iter().map(|id| self.earlier_instance(state, *id)).collect();
+        if let Some((reason, spot)) = self.unseen_below(class) {
+            instances.push(self.lost(&reason, spot));
+        }
         Value::one_of(instances, || self.data(chain))
     }
 
@@ -210,12 +211,21 @@ impl Interp<'_> {
     }
 
     fn fill_record(&mut self, state: &mut State, class: ClassId, address: u32) {
+        let mut position = 0;
         for (name, owner, index) in self.record_fields(class) {
             let info = self.class(owner);
             let (module, definition) = (info.module, info.definition.clone());
             let StmtKind::Declare(_, annotation, default) = &definition.body[index].kind else { continue };
             let declared = self.declared(state, annotation, module, &name);
-            let default = default.as_ref().and_then(|default| self.plain_default(default));
+            let declared = self.with_assigned(state, class, &name, Some(position), declared);
+            position += 1;
+            let default = match default {
+                Some(default) => {
+                    let made = self.record_default(state, default, annotation, owner, &name);
+                    self.default_made_earlier(state, made)
+                }
+                None => None,
+            };
             let value = Value::one_of(default.into_iter().chain([declared]).collect::<Vec<_>>(), || self.data(&name));
             self.set_field(state, address, &name, value);
         }
@@ -251,9 +261,10 @@ impl Interp<'_> {
             self.blur_collection(state, address, &name);
         }
         let Some(Cell::Instance { fields, .. }) = state.cell(address) else { return };
+        let module = self.class(class).module;
         let names: Vec<Name> = fields
             .keys()
-            .filter(|name| self.is_assigned_later(class, name) || self.tree.may_be_replaced(name))
+            .filter(|name| self.is_assigned_later(class, name) || self.tree.may_be_replaced_near(module, name))
             .cloned()
             .collect();
         for name in names {
@@ -277,9 +288,29 @@ impl Interp<'_> {
         let info = self.class(owner);
         let (module, definition) = (info.module, info.definition.clone());
         match &definition.body[index].kind {
-            StmtKind::Declare(_, annotation, _) => Some(self.declared(state, annotation, module, name)),
+            StmtKind::Declare(_, annotation, _) => {
+                let declared = self.declared(state, annotation, module, name);
+                Some(self.with_assigned(state, class, name, None, declared))
+            }
             _ => None,
         }
+    }
+
+    /// A default as an object holds it that was made before the run.
+    fn default_made_earlier(&mut self, state: &mut State, default: Value) -> Option<Value> {
+        let each = default.alternatives().into_iter().map(|value| match value {
+            Value::Object(address) => match state.cell(address) {
+                Some(Cell::Instance { class, fresh: true, .. }) => {
+                    let class = *class;
+                    self.earlier_instance(state, class)
+                }
+                Some(Cell::Instance { .. } | Cell::List(_) | Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_))
+                | None => Value::Object(address),
+            },
+            other => other,
+        });
+        let each: Vec<_> = each.collect();
+        Some(Value::one_of(each, || self.data("default")))
     }
 
     pub(super) fn set_field(&mut self, state: &mut State, address: u32, name: &Name, value: Value) {
@@ -309,7 +340,10 @@ impl Interp<'_> {
 
     fn any_argument(&mut self, state: &mut State, closure: &Closure, index: usize, parameter: &Parameter) -> Value {
         let declared = match &parameter.annotation {
-            Some(annotation) => self.declared(state, annotation, closure.module, &parameter.name),
+            Some(annotation) => {
+                let declared = self.declared(state, annotation, closure.module, &parameter.name);
+                self.with_given(state, closure, index, declared)
+            }
             None => self.data(&parameter.name),
         };
         let default = closure.defaults.get(index).cloned().flatten();

@@ -161,7 +161,7 @@ fn expression(expr: &Expr, out: &mut Bindings) {
             expression(callee, out);
             arguments.iter().for_each(|argument| expression(&argument.value, out));
         }
-        ExprKind::Item(object, index) | ExprKind::Update(object, index) => {
+        ExprKind::Item(object, index) | ExprKind::Update(object, index, _) => {
             expression(object, out);
             expression(index, out);
         }
@@ -169,7 +169,8 @@ fn expression(expr: &Expr, out: &mut Bindings) {
         | ExprKind::All(items)
         | ExprKind::Any(items)
         | ExprKind::Either(items)
-        | ExprKind::Operation(items) => items.iter().for_each(|item| expression(item, out)),
+        | ExprKind::Operation(items)
+        | ExprKind::Sum(items) => items.iter().for_each(|item| expression(item, out)),
         ExprKind::Compare(first, rest) => {
             expression(first, out);
             rest.iter().for_each(|(_, operand)| expression(operand, out));

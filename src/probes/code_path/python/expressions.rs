@@ -39,7 +39,16 @@ impl Lowering<'_> {
             },
             ast::Expr::BinOp(e) => {
                 let operands = vec![self.expression(&e.left), self.expression(&e.right)];
-                if e.op == ast::Operator::BitOr { ExprKind::Either(operands) } else { ExprKind::Operation(operands) }
+                match (e.op, &operands[0].kind) {
+                    (ast::Operator::BitOr, _) => ExprKind::Either(operands),
+                    (ast::Operator::Add, _) => ExprKind::Sum(operands),
+                    // Up to its first mark a format is what it says.
+                    (ast::Operator::Mod, ExprKind::Const(Const::Text(format))) => {
+                        let head: super::super::model::Name = format.split('%').next().unwrap_or("").into();
+                        ExprKind::Text(head, operands)
+                    }
+                    _ => ExprKind::Operation(operands),
+                }
             }
             ast::Expr::UnaryOp(e) => self.unary(e),
             ast::Expr::Lambda(e) => ExprKind::Function(self.lambda(e)),

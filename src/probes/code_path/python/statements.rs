@@ -36,7 +36,7 @@ impl Lowering<'_> {
             ast::Stmt::AugAssign(s) => {
                 let at = start(stmt);
                 let (first, second) = (Box::new(self.expression(&s.target)), Box::new(self.expression(&s.value)));
-                let value = Expr { at, kind: ExprKind::Update(first, second) };
+                let value = Expr { at, kind: ExprKind::Update(first, second, s.op == ast::Operator::Add) };
                 StmtKind::Assign(vec![self.target(&s.target)], value)
             }
             ast::Stmt::AnnAssign(s) => {

@@ -1,0 +1,217 @@
+"""What `make bench` measures, in the order of the page.
+
+To add a comparison, write a function here that returns it, and name the function in ENTRIES: our command, the peers'
+commands, how often, what is aimed at, and a sentence about what limits it. A new kind of scene is a function in
+scenes.py, a new peer one in peers.py.
+"""
+
+import dataclasses
+import shutil
+
+import peers
+import scenes
+from measure import Command
+
+FILES, TESTINFRA_FILES, GATES = 10_000, 200, 500
+COUNTS = (100, 1_000, 10_000)
+
+
+@dataclasses.dataclass
+class Target:
+    """What is aimed at: `measured` takes our `Taken` and the peers', and gives what is shown and whether it is met."""
+
+    words: str
+    measured: object
+
+
+@dataclasses.dataclass
+class Entry:
+    """A comparison: our command beside others."""
+
+    name: str
+    ours: Command
+    peers: list
+    runs: int
+    targets: list = dataclasses.field(default_factory=list)
+    limits: str = ""
+
+
+@dataclasses.dataclass
+class Series:
+    """Commands that do the same for several counts; what counts is the time for each one more."""
+
+    name: str
+    counts: tuple
+    # Name and a function from the count to the command; ours first.
+    sides: list
+    runs: int
+    # The most that one more may cost between the last two counts, as a multiple of what it costs between the first two.
+    flat: float
+    limits: str = ""
+
+
+def at_most_ms(limit):
+    """Our median wall time."""
+    return Target(f"at most {limit} ms", lambda ours, _: (f"{ours.seconds * 1e3:.1f} ms", ours.seconds * 1e3 <= limit))
+
+
+def at_most_mb(limit):
+    """Our peak memory."""
+    return Target(f"at most {limit} MB resident", lambda ours, _: (f"{ours.peak_mb:.1f} MB", ours.peak_mb <= limit))
+
+
+def at_most_times(limit, peer):
+    """Our time as a multiple of the first peer's."""
+
+    def measured(ours, others):
+        ratio = ours.each / others[0].each
+        return f"{ratio:.2f}×", ratio <= limit
+
+    return Target(f"at most {limit}× {peer}", measured)
+
+
+def fresh(folder):
+    """Removes the reports of the run before."""
+    return lambda: shutil.rmtree(folder, ignore_errors=True)
+
+
+def in_testinfra(test):
+    """pytest without its cache, so that it leaves nothing behind."""
+    return [peers.testinfra(), "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+
+
+def start_up(bench):
+    """What every command pays."""
+    return [
+        Entry(
+            "start-up: `--version`",
+            Command([bench.program, "--version"], shows="cutgate"),
+            [("`gpg --version`", Command(["gpg", "--version"])), ("`/bin/true`", Command(["/bin/true"]))],
+            runs=50,
+            targets=[at_most_ms(10)],
+            limits="the loader, which binds libcrypto and libssl; the command line is parsed in the rest.",
+        )
+    ]
+
+
+def laboratory(bench):
+    """The audit that the project is made for, beside reading the same things by hand."""
+    lab, reports = bench.folder("laboratory"), bench.folder("laboratory-reports")
+    own, copy = scenes.laboratory(bench.program, lab)
+    audit = [bench.program, "-p", own / "cutgate.toml", "audit", "--out", reports]
+    return [
+        Entry(
+            "the laboratory's audit, nine reports",
+            Command(audit, 1, "result: C", before=fresh(reports)),
+            [("`scripts/by-hand`", Command([peers.ROOT / "scripts" / "by-hand", copy]))],
+            runs=20,
+            targets=[at_most_ms(250)],
+            limits="waiting, for `gpg --version` and `python3 --version` and for the disk when everything is synced. "
+            "`scripts/by-hand` reads what the audit reads with `sha256sum`, `find`, `gpg`, `stat`, `grep` and "
+            "`python3`; it judges and records nothing.",
+        )
+    ]
+
+
+def host(bench):
+    """A small audit of the machine itself."""
+    scene, reports = scenes.host(bench.folder("host") / "scene"), bench.folder("host-reports")
+    count = scene.peers["checks"]
+    return [
+        Entry(
+            f"a host audit of {count} checks, published",
+            Command(scene.audit(bench.program, reports), 1, "result: C", before=fresh(reports)),
+            [("pytest-testinfra, 16 of the checks", Command(in_testinfra(peers.testinfra_host(scene)), shows="16 passed"))],
+            runs=15,
+            targets=[at_most_ms(30)],
+            limits="syncing three files, two folders and the ledger to disk, and `tar --version` and `gzip --version`.",
+        ),
+        Entry(
+            f"the same {count} checks, judged and not published",
+            Command(scene.judge(bench.program), 0, "CLOSED"),
+            [],
+            runs=15,
+            targets=[at_most_ms(30)],
+        ),
+    ]
+
+
+def files(bench):
+    """Many files: the kernel's own speed, other auditors, and what publishing adds."""
+    scene, reports = scenes.files(bench.folder("files") / "scene", FILES), bench.folder("files-reports")
+    found, few = "2 not as they must be", f"{TESTINFRA_FILES} passed"
+    lstat = Command([peers.compiled("lstat"), scene.peers["list"]], 1, f"{FILES} seen, 2 differ", units=FILES)
+    oscap = Command(peers.oscap_files(scene), shows=f"oval:bench:def:{FILES}: true", units=FILES)
+    some = Command(in_testinfra(peers.testinfra_files(scene, TESTINFRA_FILES)), shows=few, units=TESTINFRA_FILES)
+    judge = Command(scene.judge(bench.program), 1, found, units=FILES)
+    return [
+        Entry(
+            f"{FILES:,} files: kind, owner, group, mode; judged and not published",
+            judge,
+            [("an `lstat` loop in C", lstat)],
+            runs=15,
+            targets=[at_most_times(5, "the `lstat` loop"), at_most_mb(100)],
+            limits="the package, which lists every file: 1 MB of TOML is parsed and checked. Then the kernel, which is "
+            "asked for each file's attributes and for the space where it lies.",
+        ),
+        Entry(
+            f"{FILES:,} files, published with evidence and report",
+            Command(scene.audit(bench.program, reports), 1, found, units=FILES, before=fresh(reports)),
+            [("an `lstat` loop in C", lstat)],
+            runs=10,
+            targets=[at_most_mb(100)],
+            limits="every fact and every look is written as canonical JSON, read back and judged again.",
+        ),
+        Entry(
+            f"{FILES:,} files beside other auditors",
+            judge,
+            [("OpenSCAP", oscap), (f"pytest-testinfra, {TESTINFRA_FILES} of the files", some)],
+            runs=2,
+        ),
+    ]
+
+
+def gates(bench):
+    """Many gates, each with a fact of its own."""
+    scene, reports = scenes.gates(bench.folder("gates") / "scene", GATES), bench.folder("gates-reports")
+    oscap = Command(peers.oscap_keys(scene), shows=f"oval:bench:def:{GATES}: true")
+    return [
+        Entry(
+            f"{GATES} gates over {GATES} facts, published",
+            Command(scene.audit(bench.program, reports), 1, "result: C", before=fresh(reports)),
+            [("OpenSCAP, with results written", oscap)],
+            runs=10,
+            targets=[at_most_ms(300), at_most_mb(40)],
+            limits="500 probes, each on a thread of its own, each of which reads the configuration file for itself; "
+            "then parsing the rules.",
+        )
+    ]
+
+
+def expressions(bench):
+    """The cost of one more expression."""
+    sets = {count: scenes.expressions(bench.folder(f"expressions-{count}") / "scene", count) for count in COUNTS}
+    rego, rules = peers.regorus(), peers.ROOT / "benches" / "rules.py"
+
+    def ours(count):
+        return Command(sets[count].judge(bench.program), 0, f"no result: {len(sets[count].gates)} of")
+
+    def regorus(count):
+        return Command([rego, sets[count].peers["rego"], sets[count].peers["data"]], shows=f"{count} hold")
+
+    def python(count):
+        return Command(["python3", rules, sets[count].peers["python"], sets[count].peers["data"]], shows=f"{count} hold")
+
+    return [
+        Series(
+            "expressions",
+            COUNTS,
+            [("cutgate", ours), ("regorus", regorus), ("Python", python)],
+            runs=7,
+            flat=1.5,
+            limits="parsing: CEL's grammar is run by a parser generator's machine, and takes half of the time.",
+        )
+    ]
+
+
+ENTRIES = [start_up, laboratory, host, files, gates, expressions]

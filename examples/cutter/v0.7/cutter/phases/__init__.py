@@ -1,0 +1,1 @@
+"""The five phases that mutate, one module each."""

@@ -1,0 +1,164 @@
+//! The edges of the language: its limits to the byte, the places of problems, and the arithmetic.
+
+use std::borrow::Cow;
+
+use super::*;
+use crate::evidence::{Fact, Shape};
+
+fn messages(source: &str) -> Vec<(usize, usize, String)> {
+    let problems = Expr::parse(source).expect_err(source);
+    problems.into_iter().map(|problem| (problem.start, problem.end, problem.message)).collect()
+}
+
+fn nested(depth: usize) -> String {
+    format!("{}1{} == 1", "(".repeat(depth), ")".repeat(depth))
+}
+
+#[test]
+fn limits_hold_to_the_byte() {
+    assert!(Expr::parse(&nested(32)).is_ok());
+    assert_eq!(messages(&nested(33)), [(32, 33, "brackets are nested too deeply".to_owned())]);
+    for (open, close) in [("[", "]"), ("[(", ")]")] {
+        let deep = format!("size({}1{}) == 1", open.repeat(33), close.repeat(33));
+        assert!(messages(&deep)[0].2.contains("too deeply"), "{deep}");
+    }
+    let sum = |operators: usize| format!("1{}", "+1".repeat(operators));
+    assert!(Expr::parse(&sum(400)).is_ok());
+    assert!(messages(&sum(401))[0].2.contains("too many operators"));
+    let long = |bytes: usize| format!("1 == 1{}", " ".repeat(bytes - 6));
+    assert!(Expr::parse(&long(8 * 1024)).is_ok());
+    assert!(messages(&long(8 * 1024 + 1))[0].2.contains("more than 8192"));
+    // Beside each other is not nested.
+    let beside = vec!["(1 == 1)"; 40].join(" && ");
+    assert!(Expr::parse(&beside).is_ok());
+}
+
+#[test]
+fn what_stands_in_quotes_is_no_nesting() {
+    let many = "(".repeat(40);
+    for quoted in [format!("'{many}'"), format!("\"{many}\""), format!("'\"{many}'"), format!("'a\\'{many}'")] {
+        assert!(Expr::parse(&format!("{quoted} == 'x'")).is_ok(), "{quoted}");
+    }
+    for closed in ["'a'", "\"a\"", "'\\\\'", "'\"'"] {
+        let text = format!("{closed} == 'b' && {}", nested(33));
+        assert!(messages(&text)[0].2.contains("too deeply"), "{text}");
+    }
+}
+
+#[test]
+fn problems_are_placed_where_they_are() {
+    // The third character of the second line; characters before it are longer than a byte.
+    assert_eq!(messages("'é' == 'é' &&\n1 = 1")[0].0, "'é' == 'é' &&\n1 ".len());
+    let source = "true ? 'é' : null";
+    let (start, end, message) = messages(source).remove(0);
+    assert_eq!(&source[start..end], "null", "{message}");
+    assert!(!messages("[1].map(x, 1.5) == [1]").is_empty());
+    let text = "{{é}} {name} {null}";
+    let problems = Text::parse(text).expect_err("no fact is null");
+    assert_eq!(&text[problems[0].start..problems[0].end], "null");
+    let text = "é {nothing.here}";
+    let problems = Text::parse(text).expect("parses").check(&Scope::default()).expect_err("an unknown name");
+    assert_eq!(&text[problems[0].start..problems[0].end], "nothing", "{problems:?}");
+    for (text, at) in [("é {a", 3), ("é }", 3)] {
+        let problems = Text::parse(text).expect_err("braces");
+        assert_eq!((problems[0].start, problems[0].end), (at, at + 1), "{text}");
+    }
+}
+
+fn scope() -> Scope {
+    let probe = Shape::record([("n", Shape::Int), ("at", Shape::Time), ("ok", Shape::Bool), ("name", Shape::Text)]);
+    Scope { variables: [("p".to_owned(), ExprType::from(&probe))].into_iter().collect() }
+}
+
+fn said(text: &str) -> String {
+    let facts = Fact::record([
+        ("n", Fact::Int(7)),
+        ("at", Fact::Time("2026-05-21T10:00:00Z".parse().unwrap())),
+        ("ok", Fact::Bool(true)),
+        ("name", Fact::from("a}b\"c")),
+    ]);
+    let env = Env { variables: [("p".to_owned(), Cow::Owned(facts))].into_iter().collect() };
+    let text = Text::parse(text).unwrap_or_else(|problems| panic!("{text}: {problems:?}"));
+    text.check(&scope()).unwrap_or_else(|problems| panic!("{problems:?}"));
+    text.render(&env)
+}
+
+#[test]
+fn arithmetic_and_lengths_of_time() {
+    let table = [
+        ("{p.n - 2} {p.n / 2} {p.n * 2} {p.n + 2} {p.n % 4}", "5 3 14 9 3"),
+        ("{p.at - p.at}", "0 s"),
+        ("{duration('59s')} {duration('60s')} {duration('3600s')}", "59 s 1 min 1 h 0 min"),
+        ("{duration('90061s')} {duration('86400s')}", "1 d 1 h 1 d 0 h"),
+        ("{duration('7325s')} {duration('172800s') + duration('82800s')}", "2 h 2 min 2 d 23 h"),
+        ("{p.at - (p.at + duration('90s'))}", "-1 min"),
+        ("{duration('1s') - duration('1s')}", "0 s"),
+        ("{'}'} {\"\\\"}\"} {'\\'}'} {p.name}", "} \"} '} a}b\"c"),
+        ("{{{p.n}}}", "{7}"),
+    ];
+    for (text, expected) in table {
+        assert_eq!(said(text), expected, "{text}");
+    }
+    for (rule, expected) in [
+        ("[1] == [1, 2]", "false"),
+        ("[1, 2] == [1]", "false"),
+        ("[] == [1]", "false"),
+        ("[1] == []", "false"),
+        ("[1, 2] == [1, 2]", "true"),
+        ("[[], [1]] == [[], [1]]", "true"),
+        ("[1] + [2] == [1, 2]", "true"),
+        ("[3, 4][1] == 4", "true"),
+        ("p.ok == true", "true"),
+        ("p.ok == false", "false"),
+        ("p.at == p.at", "true"),
+        ("p.at == p.at + duration('1s')", "false"),
+        ("'a' < 'b'", "true"),
+        ("'b' < 'a'", "false"),
+        ("duration('60s') == duration('1m')", "true"),
+        ("duration('60s') == duration('2m')", "false"),
+        ("duration('1h') - duration('30m') == duration('30m')", "true"),
+        ("duration('1h') + duration('30m') == duration('90m')", "true"),
+        ("p.at - duration('1h') < p.at", "true"),
+    ] {
+        assert_eq!(said(&format!("{{p.ok && {rule}}}")), expected, "{rule}");
+    }
+}
+
+#[test]
+fn the_parts_of_a_rule_are_as_deep_as_they_stand() {
+    let env = Env { variables: [("p".to_owned(), Cow::Owned(Fact::record([("n", Fact::Int(7))])))].into() };
+    let steps = Expr::parse("p.n % 4 == 3 && !(p.n < 1)").expect("parses").explain(&env);
+    let seen: Vec<_> = steps.iter().map(|step| (step.depth, step.text.as_str(), step.value.as_str())).collect();
+    assert_eq!(
+        seen,
+        [
+            (0, "((p.n % 4) == 3) && !(p.n < 1)", "true"),
+            (1, "(p.n % 4) == 3", "true"),
+            (2, "p.n % 4", "3"),
+            (3, "p.n", "7"),
+            (1, "!(p.n < 1)", "true"),
+            (2, "p.n < 1", "false"),
+            (3, "p.n", "7"),
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_work_is_refused_when_it_is_loaded() {
+    let refused = |rule: &str| -> String {
+        let expr = Expr::parse(rule).unwrap_or_else(|problems| panic!("{rule}: {problems:?}"));
+        let problems = expr.check(&scope()).expect_err(rule);
+        problems.into_iter().map(|problem| format!("{}; {}", problem.message, problem.help)).collect()
+    };
+    for rule in ["p.at < timestamp('tomorrow')", "p.name.matches('(')", "p.at + duration('soon') > p.at"] {
+        assert!(refused(rule).contains("write "), "{rule}: {}", refused(rule));
+    }
+    assert!(refused("p.ok && p.n").contains("compare it: p.n == …"), "{}", refused("p.ok && p.n"));
+    for rule in ["p.ok < p.ok", "[1] < [2]", "p.n * p.name == 1", "p.name % p.n == 1", "p.at * 2 == 2"] {
+        assert!(!refused(rule).is_empty(), "{rule}");
+    }
+    // Two problems in one rule, though the types of the rest fit.
+    assert!(refused("p.nam == 'a' && p.ok").contains("did you mean `name`?"));
+    assert!(!refused("p.entirely_else == 'a'").contains("did you mean"));
+    assert_eq!(Expr::parse("p.ok").expect("parses").source(), "p.ok");
+}

@@ -1,0 +1,142 @@
+//! The small domains of this room, enumerated; and what is not said of files that are not understood.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::evidence::{EVIDENCE_FORMAT, Evidence, Fact, Missing, MissingState, Process};
+use crate::package::Sources;
+
+const PACKAGE: &str = include_str!("../../tests/packages/laboratory/cutgate.toml");
+const BACKUP_KEY: &str = include_str!("../../tests/packages/laboratory/gates/backup-key.toml");
+const RIGHT_HOST: &str = include_str!("../../tests/packages/laboratory/gates/right-host.toml");
+
+/// The small package with one gate changed, and one parameter more.
+fn checked(right_host: &str) -> Result<Loaded, String> {
+    let package = PACKAGE.replacen("[params]\n", "[params]\nonly = \"x\"\n", 1);
+    let files = [
+        ("cutgate.toml", package.as_str()),
+        ("gates/backup-key.toml", BACKUP_KEY),
+        ("gates/right-host.toml", right_host),
+    ];
+    let files: BTreeMap<_, _> =
+        files.into_iter().map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).collect();
+    check(&Sources::recorded(&files)).map_err(|problems| problems.to_string())
+}
+
+fn evidence(probes: BTreeMap<crate::evidence::ProbeId, crate::evidence::Observation>) -> Evidence {
+    Evidence {
+        format: EVIDENCE_FORMAT.to_owned(),
+        now: "2026-05-21T10:00:00Z".parse().unwrap(),
+        by: "auditor".to_owned(),
+        process: Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None },
+        probes,
+        before: BTreeMap::new(),
+        after: BTreeMap::new(),
+    }
+}
+
+#[test]
+fn what_nothing_reads_is_named_only_where_everything_was_understood() {
+    let loaded = checked(RIGHT_HOST).expect("in order");
+    assert!(loaded.warnings.to_string().contains("nothing reads params.only"));
+    let used = RIGHT_HOST.replace("Audit on", "Audit {params.only} on");
+    assert!(!checked(&used).expect("in order").warnings.to_string().contains("params.only"));
+    // Cut off where the parameter would have been read.
+    let remedy = RIGHT_HOST.replace("Audit on {pkg.host}.", "Audit on {params.only");
+    let rule = RIGHT_HOST.replace("host.name == pkg.host\"", "host.name == params.only ==\"");
+    for broken in [remedy, rule] {
+        assert_ne!(broken, RIGHT_HOST);
+        let problems = checked(&broken).expect_err("not in order");
+        for doubtful in ["nothing reads params.only", "no check uses the probe"] {
+            assert!(!problems.contains(doubtful), "{problems}");
+        }
+    }
+}
+
+/// The state of a gap over every pair of checks and no check at all.
+#[test]
+fn the_state_of_every_pair_of_checks() {
+    let outcomes = [CheckOutcome::Holds, CheckOutcome::Fails, CheckOutcome::Unknown];
+    let each: Vec<(Tier, CheckOutcome)> =
+        Tier::ALL.into_iter().flat_map(|tier| outcomes.map(|outcome| (tier, outcome))).collect();
+    let check = |(tier, outcome): (Tier, CheckOutcome)| CheckFinding {
+        id: String::new(),
+        tier,
+        outcome,
+        detail: String::new(),
+        next: String::new(),
+        locations: Vec::new(),
+    };
+    let state = |checks: &[(Tier, CheckOutcome)]| state_of(&checks.iter().copied().map(check).collect::<Vec<_>>());
+    assert_eq!(state(&[]), GapState::Unknown);
+    for first in &each {
+        for second in &each {
+            let both = [*first, *second];
+            let has = |tier, outcome| both.contains(&(tier, outcome));
+            let unknown = both.iter().any(|(_, outcome)| *outcome == CheckOutcome::Unknown);
+            let essential = both.iter().any(|(tier, _)| *tier == Tier::Essential);
+            let expected = match (has(Tier::Essential, CheckOutcome::Fails), has(Tier::Completing, CheckOutcome::Fails))
+            {
+                (true, _) => GapState::Open,
+                (false, _) if unknown || !essential => GapState::Unknown,
+                (false, true) => GapState::Partial,
+                (false, false) => GapState::Closed,
+            };
+            assert_eq!(state(&both), expected, "{both:?}");
+        }
+    }
+    assert_eq!(outcomes.map(CheckOutcome::word), ["holds", "fails", "unknown"]);
+    assert_eq!(Tier::ALL.map(Tier::word), ["essential", "completing"]);
+    assert_eq!(GapState::ALL.map(GapState::word), ["CLOSED", "PARTIAL", "UNKNOWN", "OPEN"]);
+}
+
+#[test]
+fn an_unknown_names_two_reasons_and_counts_the_rest() {
+    let more = RIGHT_HOST.replace(
+        "require = \"host.name == pkg.host\"",
+        "require = \"host.name == 'a' && host.os.version == 'b' && RULE\"",
+    );
+    let said = |rule: &str, missing: &[&str]| {
+        let loaded = checked(&more.replace("RULE", rule)).unwrap_or_else(|problems| panic!("{problems}"));
+        let gate = loaded.gates.iter().find(|gate| gate.id == "right-host").expect("the gate");
+        let gone = |what: &str| Missing {
+            state: MissingState::Denied,
+            tried: format!("read {what}"),
+            by: "auditor".to_owned(),
+            said: "no".to_owned(),
+            next: format!("let me read {what}"),
+        };
+        let field = |name: &str, value: &str| match missing.contains(&name) {
+            true => Fact::from(gone(name)),
+            false => Fact::from(value),
+        };
+        let os = Fact::record([("version", field("version", "b")), ("id", field("id", "c"))]);
+        let facts = Fact::record([("name", field("name", "a")), ("os", os)]);
+        let at = "2026-05-21T10:00:00Z".parse().unwrap();
+        let observation = crate::evidence::Observation {
+            kind: "host".to_owned(),
+            settings: BTreeMap::new(),
+            started: at,
+            finished: at,
+            facts,
+            sources: Vec::new(),
+        };
+        let probe = gate.probes["host"].id.clone();
+        let evidence = evidence(BTreeMap::from([(probe, observation)]));
+        let findings = evaluate(&loaded.gates, &loaded.package, &evidence);
+        let steps = explain(gate, &loaded.package, &evidence);
+        assert_eq!(steps.len(), 1);
+        assert_eq!((steps[0].0.as_str(), steps[0].1[0].depth), ("name", 0));
+        assert!(steps[0].1.len() > 3, "the rule and its parts: {steps:?}");
+        findings.into_iter().find(|finding| finding.id == "right-host").expect("its finding")
+    };
+    let finding = said("host.os.id == 'c'", &["name"]);
+    assert_eq!((finding.state, finding.next.as_str()), (GapState::Unknown, "let me read name"));
+    assert!(finding.reason.starts_with("cannot be told: host.name is denied"), "{}", finding.reason);
+    assert!(!finding.reason.contains(" more"), "{}", finding.reason);
+    let two = said("host.os.id == 'c'", &["name", "version"]).reason;
+    assert!(two.contains("host.os.version") && !two.contains(" more"), "{two}");
+    let three = said("host.os.id == 'c'", &["name", "version", "id"]).reason;
+    assert!(three.ends_with("; and 1 more") && !three.contains("host.os.id"), "{three}");
+    assert_eq!(said("host.os.id == 'c'", &[]).state, GapState::Closed);
+}

@@ -1,0 +1,82 @@
+//! Which words a text may hold: a Bloom filter over its identifiers, so that of many files only those are
+//! looked at that could matter. It says yes too often and never no wrongly.
+
+/// The words of one text.
+#[derive(Debug, Default)]
+pub struct Words {
+    bits: Vec<u64>,
+    /// Whether a word is not plain ASCII: the language may know it under another spelling.
+    exotic: bool,
+}
+
+/// A word, ready to be asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Word(u32);
+
+const PRIME: u32 = 0x9E37_79B1;
+
+/// What each byte is: 0 ends a word, 1 is a part of one, 2 is a part and not ASCII.
+const KINDS: [u8; 256] = {
+    let mut kinds = [0_u8; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let part = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+        kinds[byte] = if byte >= 128 { 2 } else { part as u8 };
+        byte += 1;
+    }
+    kinds
+};
+
+impl Word {
+    /// From its text.
+    pub fn new(text: &str) -> Self {
+        Self(text.bytes().fold(0, |hash, byte| (hash.rotate_left(5) ^ u32::from(byte)).wrapping_mul(PRIME)))
+    }
+}
+
+impl Words {
+    /// The words of a text.
+    pub fn of(text: &str) -> Self {
+        let size = (text.len() / 64).next_power_of_two().clamp(8, 2048);
+        let mut words = Self { bits: vec![0; size], exotic: false };
+        let mut hash = 0_u32;
+        let mut inside = 0_u8;
+        for &byte in text.as_bytes() {
+            let kind = KINDS[usize::from(byte)];
+            if kind == 0 {
+                if inside != 0 {
+                    words.put(hash, inside);
+                    (hash, inside) = (0, 0);
+                }
+            } else {
+                inside |= kind;
+                hash = (hash.rotate_left(5) ^ u32::from(byte)).wrapping_mul(PRIME);
+            }
+        }
+        if inside != 0 {
+            words.put(hash, inside);
+        }
+        words
+    }
+
+    fn put(&mut self, hash: u32, kind: u8) {
+        self.exotic |= kind & 2 != 0;
+        let at = self.at(hash);
+        self.bits[at.0] |= at.1;
+    }
+
+    fn at(&self, hash: u32) -> (usize, u64) {
+        let hash = hash ^ (hash >> 15);
+        let word = (hash >> 6) as usize & (self.bits.len() - 1);
+        (word, 1 << (hash & 63))
+    }
+
+    /// Whether the text may hold a word.
+    pub fn may_hold(&self, word: Word) -> bool {
+        if self.exotic || self.bits.is_empty() {
+            return self.exotic;
+        }
+        let (index, bit) = self.at(word.0);
+        self.bits[index] & bit != 0
+    }
+}

@@ -1,0 +1,208 @@
+//! Reading the content of files: nothing but regular files is opened, whatever takes their place in between, with
+//! limits of size and time; what changed while it was read was not read.
+//!
+//! A file is first opened as a place only (`O_PATH`), which wakes no writer of a FIFO and no driver of a device, and opened
+//! for its data when it is known to be a regular file: the very same one, by its name in `/proc`.
+
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags, Stat};
+use sha2::{Digest, Sha256};
+
+use super::watch::Depth;
+use super::{Attributes, Door, FileKind};
+use crate::evidence::{Digest256, Missing, MissingState};
+
+/// What to do about a file that changes while it is read.
+const QUIET: &str = "run the audit again when nobody writes to it";
+
+impl Door {
+    /// A regular file's content, whole. Links are followed (inside the root prefix).
+    ///
+    /// # Errors
+    /// `absent`, `denied`; `unreadable` for anything that is not a regular file, is longer than `max` bytes, or
+    /// changed while it was read; `timed out` when its time or the probe's is over.
+    pub fn read(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
+        let bytes = self.read_unnoted(logical, max)?;
+        self.note_content(logical, &bytes);
+        Ok(bytes)
+    }
+
+    /// As [`Door::read`], but the caller notes what was read, as a part of a whole.
+    ///
+    /// # Errors
+    /// As [`Door::read`].
+    pub fn read_unnoted(&self, logical: &str, max: u64) -> Result<Vec<u8>, Missing> {
+        self.read_bytes(logical, max, |_| Ok(()))
+    }
+
+    /// As [`Door::read`], of a file whose attributes were `seen` before ([`Door::reached`]), so that both are of one
+    /// file at one moment. Where it holds a `secret`, neither its digest nor its length is recorded: who knows the
+    /// rest of a small file could try values of the secret against a published digest.
+    ///
+    /// # Errors
+    /// As [`Door::read`], but never `absent`; `unreadable` also when another file lies there by now, or its owner or mode
+    /// changed.
+    pub fn read_seen(&self, logical: &str, max: u64, seen: &Attributes, secret: bool) -> Result<Vec<u8>, Missing> {
+        let bytes = self.read_bytes(logical, max, |attributes| self.same(logical, seen, attributes));
+        let bytes = bytes.map_err(|reason| self.vanished(reason))?;
+        if secret {
+            self.note_attributes(logical);
+        } else {
+            self.note_content(logical, &bytes);
+        }
+        Ok(bytes)
+    }
+
+    /// As [`Door::read_unnoted`], of a file that was `seen` in a listing.
+    ///
+    /// # Errors
+    /// As [`Door::read_seen`].
+    pub fn read_listed(&self, logical: &str, max: u64, seen: &Attributes) -> Result<Vec<u8>, Missing> {
+        self.read_bytes(logical, max, |attributes| self.same(logical, seen, attributes))
+    }
+
+    /// The SHA-256 of a regular file that was `seen` before, in chunks. The last link is not followed, and
+    /// nothing is noted: the caller notes the whole that the file is a part of.
+    ///
+    /// # Errors
+    /// As [`Door::read_seen`].
+    pub fn digest_unnoted(&self, logical: &str, seen: &Attributes) -> Result<Digest256, Missing> {
+        let mut hasher = Sha256::new();
+        let same = |attributes: &Attributes| self.same(logical, seen, attributes);
+        let read = self.stream(logical, OFlags::NOFOLLOW, u64::MAX, same, |chunk| hasher.update(chunk));
+        read.map_err(|reason| self.vanished(reason))?;
+        let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Digest256::try_from(hex).expect("invariant: SHA-256 has 64 hex digits"))
+    }
+
+    /// Tries whether the content of a regular file can be read.
+    pub(super) fn read_a_byte(&self, logical: &str) -> Result<(), Missing> {
+        let tried = format!("read from {logical}");
+        let (fd, _) = self.open_file(logical, OFlags::empty(), &tried)?;
+        let read = std::fs::File::from(fd).read(&mut [0]);
+        read.map(|_| ()).map_err(|error| self.io_missing(&tried, logical, &error))
+    }
+
+    /// What was seen and is gone is not known to be absent: it was moved while it was read.
+    pub fn vanished(&self, reason: Missing) -> Missing {
+        if !reason.state.is_absent() {
+            return reason;
+        }
+        self.missing(MissingState::Error, reason.tried, "it was there, and then it was gone", QUIET)
+    }
+
+    fn same(&self, logical: &str, seen: &Attributes, opened: &Attributes) -> Result<(), Missing> {
+        let tried = format!("read {logical}");
+        if opened.identity != seen.identity {
+            return Err(self.missing(MissingState::Unreadable, tried, "another file took its place", QUIET));
+        }
+        if (opened.mode, opened.uid, opened.gid) != (seen.mode, seen.uid, seen.gid) {
+            return Err(self.missing(MissingState::Unreadable, tried, "its owner or mode changed meanwhile", QUIET));
+        }
+        Ok(())
+    }
+
+    fn read_bytes(
+        &self,
+        logical: &str,
+        max: u64,
+        accept: impl FnOnce(&Attributes) -> Result<(), Missing>,
+    ) -> Result<Vec<u8>, Missing> {
+        let mut bytes = Vec::new();
+        self.stream(logical, OFlags::empty(), max, accept, |chunk| bytes.extend_from_slice(chunk))?;
+        Ok(bytes)
+    }
+
+    /// Opens a regular file, and nothing else, for its data.
+    fn open_file(&self, logical: &str, flags: OFlags, tried: &str) -> Result<(OwnedFd, Stat), Missing> {
+        let failed = |error: std::io::Error| self.io_missing(tried, logical, &error);
+        let place = self.open_seen(logical, OFlags::PATH | flags).map_err(failed)?;
+        let stat = rustix::fs::fstat(&place).map_err(|error| failed(error.into()))?;
+        let kind = Attributes::of(&stat).kind;
+        if kind != FileKind::File {
+            let said = format!("it is a {}, not a regular file", kind.word());
+            let next = format!("look at it: ls -ld {logical}");
+            return Err(self.missing(MissingState::Unreadable, tried, said, next));
+        }
+        let name = format!("/proc/self/fd/{}", place.as_raw_fd());
+        let data = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(name, data, Mode::empty()).map_err(|error| match error {
+            rustix::io::Errno::NOENT => self.no_proc(tried, error.into()),
+            error => failed(error.into()),
+        })?;
+        Ok((fd, stat))
+    }
+
+    /// A descriptor that is open has a name in `/proc`. Where it has none that is not the file's absence.
+    pub(super) fn no_proc(&self, tried: &str, error: std::io::Error) -> Missing {
+        let next = "see that /proc is mounted where the audit runs: mount -t proc proc /proc";
+        self.missing(MissingState::Error, tried, format!("/proc/self/fd: {error}"), next)
+    }
+
+    /// Passes a regular file's bytes to `sink` in chunks, once `accept` has admitted its attributes, and makes sure
+    /// that it stayed what it was.
+    fn stream(
+        &self,
+        logical: &str,
+        flags: OFlags,
+        max: u64,
+        accept: impl FnOnce(&Attributes) -> Result<(), Missing>,
+        mut sink: impl FnMut(&[u8]),
+    ) -> Result<(), Missing> {
+        let tried = format!("read {logical}");
+        let access = self.begin(&tried);
+        let unreadable = |said: String, next: &str| self.missing(MissingState::Unreadable, &tried, said, next);
+        let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
+        let (fd, opened) = self.open_file(logical, flags, &tried)?;
+        let attributes = Attributes::of(&opened);
+        accept(&attributes)?;
+        let package = self.limits().file_bytes;
+        let next =
+            if package < max { "shorten it, or raise file_mb in [limits] of cutgate.toml" } else { "shorten it" };
+        let max = max.min(package);
+        let too_long = |size: u64| unreadable(format!("it has {size} bytes, more than the limit of {max}"), next);
+        if attributes.size > max {
+            return Err(too_long(attributes.size));
+        }
+        let mut file = std::fs::File::from(fd);
+        let mut chunk = vec![0_u8; 1 << 16];
+        let mut size = 0_u64;
+        loop {
+            if access.is_over() {
+                let next = format!("see why {logical} is slow to read");
+                let said = format!("its time was over after {size} of {} bytes", attributes.size);
+                return Err(self.missing(MissingState::TimedOut, &tried, said, next));
+            }
+            let n = file.read(&mut chunk).map_err(|error| self.vanished(failed(error)))?;
+            if n == 0 {
+                break;
+            }
+            size += n as u64;
+            if size > max {
+                return Err(too_long(size));
+            }
+            sink(&chunk[..n]);
+        }
+        if size != attributes.size {
+            return Err(unreadable(
+                format!("it had {} bytes when opened and {size} when read", attributes.size),
+                QUIET,
+            ));
+        }
+        let closed = rustix::fs::fstat(&file).map_err(|error| failed(error.into()))?;
+        if changed(&opened, &closed) {
+            return Err(unreadable("it was changed while it was read".to_owned(), QUIET));
+        }
+        self.watch().saw(logical, !flags.contains(OFlags::NOFOLLOW), Some(&closed), Depth::Content);
+        Ok(())
+    }
+}
+
+/// Whether a file was written to, or its attributes were set, between two looks: its change time says so (inode(7)), as
+/// finely as the file system keeps time.
+fn changed(before: &Stat, after: &Stat) -> bool {
+    let written = |stat: &Stat| (stat.st_size, stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec);
+    written(before) != written(after)
+}
