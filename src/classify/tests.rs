@@ -225,5 +225,5 @@ fn every_reason_is_true() {
             }
         }
     }
-    assert_eq!(given.len(), 19, "every reason is given somewhere: {given:#?}");
+    assert_eq!(given.len(), 21, "every reason is given somewhere: {given:#?}");
 }

@@ -61,7 +61,7 @@ fn what_is_no_fact_is_refused() {
         (json!({ "$time": 1 }), "$time"),
         (json!({ "$missing": "denied" }), "struct"),
         (json!({ "$other": 1 }), "unknown marker $other"),
-        (json!({ "$int": "1", "a": 1 }), "unknown marker $int"),
+        (json!({ "$int": "1", "a": 1 }), "$int does not stand alone"),
     ] {
         let error = read(value.clone()).expect_err("refused");
         assert!(error.contains(reason), "{value}: {error}");

@@ -137,7 +137,12 @@ fn hole(tree: &Tree, broken: &[Unreadable], door: &Door) -> Option<Missing> {
         0 => first.reason.clone(),
         more => format!("{}; and {more} more", first.reason),
     };
-    let next = format!("make {} readable and well-formed, or take it out of the knowledge base", first.path);
+    let next = if first.path.starts_with(&tree.logical("")) {
+        format!("make {} readable and well-formed, or take it out of the knowledge base", first.path)
+    } else {
+        // What a request says of its run, and whether a run consumed it, is not to be taken away.
+        format!("make {} readable, or see what became of the run and request another one", first.path)
+    };
     Some(door.missing(MissingState::Unreadable, format!("read {}", first.path), said, next))
 }
 
