@@ -358,7 +358,7 @@ proptest! {
         prop_assert!(start.elapsed() < std::time::Duration::from_secs(20));
         prop_assert_eq!(list(&fact, "phases").len(), 2);
         // Without a connection in it the soup proves no write: its own never closes.
-        prop_assert!(text(phase(&fact, "q"), "live_write") != "always", "{}", String::from_utf8_lossy(&entry));
+        prop_assert!(answer(phase(&fact, "q"), "live_write") != "always", "{}", String::from_utf8_lossy(&entry));
     }
 }
 
@@ -376,5 +376,5 @@ fn many_functions_and_names_of_any_script() {
     let phase = one_phase(
         "class Quiet:\n    def write(self, rows):\n        return None\n\ndef swap(c):\n    c.\u{1d41a}dapter = Quiet()\n\ndef run(ctx: Ctx):\n    gate.require()\n    swap(ctx)\n    return ctx.adapter.write(ctx.rows)\n",
     );
-    assert_ne!(text(&phase, "live_write"), "always", "{}", reasons(&phase));
+    assert_ne!(answer(&phase, "live_write"), "always", "{}", reasons(&phase));
 }

@@ -138,8 +138,8 @@ const BELOW: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "adapters/ledger_v2_canonical_verify.py",
-        "            moved = cursor.rowcount\n",
-        "            moved = cursor.rowcount\n            return moved\n",
+        "            moved: int = cursor.rowcount\n",
+        "            moved: int = cursor.rowcount\n            return moved\n",
         "lifecycle_enact",
     ),
     ("adapters/dialect.py", "    return statement\n", "    return \"SELECT 1\"\n", "write_verify"),
