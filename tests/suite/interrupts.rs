@@ -149,7 +149,8 @@ fn killed_at_every_step_of_publishing() {
     let reports = Reports::new();
     reports.next_audit_works(&BTreeSet::new());
     let (mut killed, mut lost) = (0, BTreeSet::new());
-    for (call, steps) in [("fsync", vec![1, 6, 12, 13, 14, 15, 16]), ("rename", vec![1, 2, 3])] {
+    // Calls are counted for each thread: the reports are synced by threads of their own, once each.
+    for (call, steps) in [("chmod", vec![1]), ("fsync", vec![1, 2, 3, 4]), ("rename", vec![1, 2])] {
         for nth in steps {
             let before = reports.published();
             let all: BTreeSet<_> = before.iter().cloned().chain(reports.lost()).collect();
@@ -166,7 +167,7 @@ fn killed_at_every_step_of_publishing() {
             assert!(all.is_subset(&now.into_iter().chain(reports.lost()).collect()), "nothing goes");
         }
     }
-    assert!(killed >= 8 && !lost.is_empty(), "{killed} {lost:?}");
+    assert!(killed >= 6 && !lost.is_empty(), "{killed} {lost:?}");
     let before = reports.published().into_iter().chain(lost.iter().cloned()).collect();
     let output = reports.next_audit_works(&before);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -360,7 +360,12 @@ fn judged(mutants: &[Mutant]) -> BTreeMap<usize, (String, String)> {
                     std::fs::write(&path, before).expect("write");
                     let phase = phase(&fact, &mutant.phase);
                     let said = format!("{:?}; {}", answers(phase), reasons(phase));
-                    found.lock().expect("no panic").insert(index, (text(&fact, "state").to_owned(), said));
+                    // The state is missing where it is UNKNOWN.
+                    let state = match fact.at("state") {
+                        Some(Fact::Missing(_)) => "UNKNOWN",
+                        _ => text(&fact, "state"),
+                    };
+                    found.lock().expect("no panic").insert(index, (state.to_owned(), said));
                 }
             });
         }

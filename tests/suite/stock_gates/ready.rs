@@ -56,9 +56,9 @@ fn close(lab: &Lab) {
 /// Writes the manifest of the deployed tree as it is, and pins it.
 pub fn deploy(lab: &Lab) {
     lab.shell(
-        "cd host/opt/cutter/v0.6 && find . -type f ! -name '*.pyc' -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum > ../v0.6.sha256",
+        "cd host/opt/cutter/v0.7 && find . -type f ! -name '*.pyc' -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum > ../v0.7.sha256",
     );
-    lab.shell("sed -i \"s/^tree_digest = .*/tree_digest = \\\"$(LC_ALL=C sort host/opt/cutter/v0.6.sha256 | sha256sum | cut -d' ' -f1)\\\"/\" cutgate.toml");
+    lab.shell("sed -i \"s/^tree_digest = .*/tree_digest = \\\"$(LC_ALL=C sort host/opt/cutter/v0.7.sha256 | sha256sum | cut -d' ' -f1)\\\"/\" cutgate.toml");
 }
 
 /// GAP-6: a drill of the deployed tree and the target, signed by the operator. The record is the test's own: what it

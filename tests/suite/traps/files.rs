@@ -20,7 +20,7 @@ fn an_unreadable_file_under_a_positive_assertion() {
 fn an_unreadable_file_under_a_negative_assertion() {
     // "No file beside those of the manifest": there may be any number of them in there.
     let trap = Trap::new();
-    trap.shell("mkdir -m 000 host/opt/cutter/v0.6/closed");
+    trap.shell("mkdir -m 000 host/opt/cutter/v0.7/closed");
     let seen = trap.blocked_in(&trap.cutgate_without_rights(&AUDIT));
     let (state, reason) = &seen.gaps["GAP-1"];
     assert!(state == "UNKNOWN" && reason.contains("closed"), "{reason}");
@@ -75,14 +75,14 @@ fn a_tool_that_prints_an_error_and_exits_0() {
         let judged = trap.cutgate(&["audit", "--only", "GAP-1"]);
         assert_eq!(judged.status.code(), Some(3), "{said}");
     }
-    trap.blocked().only("GAP-1", "UNKNOWN", "this is no version");
+    trap.blocked().only("GAP-1", "UNKNOWN", "its output tells no version");
 }
 
 #[test]
 fn a_phase_that_falls_through_to_the_simulator() {
     let trap = Trap::new();
     trap.shell(
-        "sed -i 's/^            return self.passed({\"verify_result\": 1})/            self.discoverer.simulate_write_verify(ctx)\\n&/' host/opt/cutter/v0.6/cutter/phases/write_verify.py",
+        "sed -i 's/^            return self.passed({\"verify_result\": 1})/            self.discoverer.simulate_write_verify(ctx)\\n&/' host/opt/cutter/v0.7/cutter/phases/write_verify.py",
     );
     // Deployed, pinned, run dry and rehearsed as it is: the code alone is wrong.
     crate::stock_gates::ready::deploy(&trap.lab);

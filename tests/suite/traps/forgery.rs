@@ -12,7 +12,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 fn named(names: &[&str]) -> Vec<(String, String)> {
     let trap = Trap::new();
     for name in names {
-        fs::write(trap.path("host/opt/cutter/v0.6").join(name), "x").unwrap();
+        fs::write(trap.path("host/opt/cutter/v0.7").join(name), "x").unwrap();
     }
     let seen = trap.blocked();
     assert_eq!(seen.gaps["GAP-1"].0, "OPEN", "{:#?}", seen.gaps);

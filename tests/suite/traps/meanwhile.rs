@@ -24,8 +24,8 @@ fn a_directory_swapped_for_a_symlink_during_the_audit() {
     let trap = meanwhile(&format!("mv {state}/runs {state}/elsewhere && ln -s elsewhere {state}/runs"));
     trap.blocked().only("GAP-5", "UNKNOWN", "it changed while the audit was reading");
     // The deployed tree, by a copy to the byte.
-    let tree = "host/opt/cutter/v0.6";
-    let trap = meanwhile(&format!("cp -a {tree} {tree}-copy && mv {tree} {tree}-old && ln -s v0.6-copy {tree}"));
+    let tree = "host/opt/cutter/v0.7";
+    let trap = meanwhile(&format!("cp -a {tree} {tree}-copy && mv {tree} {tree}-old && ln -s v0.7-copy {tree}"));
     let seen = trap.blocked();
     for gap in ["GAP-1", "GAP-2", "GAP-9"] {
         assert_eq!(seen.gaps[gap].0, "UNKNOWN", "{gap}: {:#?}", seen.gaps);

@@ -40,7 +40,7 @@ fn a_clock_set_back_before_the_newest_evidence() {
     let trap = Trap::new();
     trap.shell(&format!("sed -i -E 's/\"finished\": ?\"[^\"]*\"/\"finished\": \"{future}\"/' records/dry-run-*.json"));
     let seen = trap.blocked();
-    assert_eq!([&seen.gaps["GAP-2"].0, &seen.gaps["GAP-8"].0], ["OPEN", "OPEN"], "{:#?}", seen.gaps);
+    assert_eq!([&seen.gaps["GAP-2"].0, &seen.gaps["GAP-8"].0], ["UNKNOWN", "UNKNOWN"], "{:#?}", seen.gaps);
     let trap = Trap::new();
     let operator = &trap.lab.shared.built.keys.operator;
     trap.shell(&format!(
@@ -72,9 +72,13 @@ fn a_clock_set_back_before_the_key_was_made() {
 /// did reach stands.
 #[test]
 fn an_evaluation_cut_short_by_the_deadline() {
-    let limits = "audit = \"120s\"\nprobe = \"30s\"";
+    let limits = "audit = \"120s\"\nprobe = \"30s\"\nread = \"10s\"";
     let trap = Trap::new();
-    trap.tool("#!/bin/sh\nexec sleep 600\n").replace("cutgate.toml", limits, "audit = \"5s\"\nprobe = \"5s\"");
+    trap.tool("#!/bin/sh\nexec sleep 600\n").replace(
+        "cutgate.toml",
+        limits,
+        "audit = \"5s\"\nprobe = \"5s\"\nread = \"5s\"",
+    );
     let begun = Instant::now();
     let seen = trap.blocked();
     assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", begun.elapsed());
