@@ -1,7 +1,7 @@
 //! cutgate: may this host make an irreversible production run, and can that answer be proved?
 //!
 //! Data flows one way, and a room imports rooms to its left only:
-//! `evidence → trust → probes → package → gates → classify → report → commands`.
+//! `evidence → trust → probes → package → gates → classify → report → execute → commands`.
 //! `lab` stands beside them: it builds the demonstration, and `commands` alone calls it. A test compares both
 //! with the sources; docs/architecture.md says what each room holds and must not do.
 //!
@@ -12,6 +12,7 @@
 pub mod classify;
 pub mod commands;
 pub mod evidence;
+pub mod execute;
 pub mod gates;
 pub mod lab;
 pub mod package;

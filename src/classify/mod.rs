@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::gates::GapState;
 use crate::package::GapClass;
 
-pub use approval::standing;
+pub use approval::{against, standing};
 
 /// The letter of a result. Better ones are smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ pub enum Approval {
     Invalid(Vec<String>),
     /// Fulfilled everything, for a time that is over.
     Expired,
-    /// Withdrawn by a signed revocation.
+    /// Fulfils everything, and was withdrawn by a revocation.
     Revoked,
     /// Used by an earlier run.
     Consumed,

@@ -141,6 +141,16 @@ fn nothing_unproved_is_a_or_b() {
     }
 }
 
+/// A valid approval that does not close the authority's gap, such as one for the enact alone, is no contradiction.
+#[test]
+fn an_approval_of_another_step_is_said_to_be_one() {
+    let gaps = gaps(GapState::Closed, GapState::Closed, GapState::Open);
+    let ruling = classify(&gaps, &Approval::Valid, Invariants::Held, RunOutcome::NotStarted);
+    assert_eq!(ruling.letter, Letter::C);
+    let reason = "the approval is valid, and the authority's gap is not closed.";
+    assert!(ruling.not.iter().any(|not| not.letter == Letter::B && not.reason == reason), "{ruling:?}");
+}
+
 /// Law 2: a package without technical gaps has proved nothing.
 #[test]
 fn no_gaps_is_blocked() {

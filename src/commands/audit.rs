@@ -40,7 +40,7 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let lost = claim.lost().to_vec();
     interrupts.undisturbed(|published| {
         claim.publish(&files, ruling.letter.word(), &ruling.label, &secrets)?;
-        *published = Some(shown.clone());
+        *published = Some(format!("{shown} was published whole before that; see it with cutgate verify"));
         Ok::<_, CommandError>(())
     })?;
     for folder in lost {
@@ -62,7 +62,7 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
 }
 
 /// The stock templates, and those of the package's own `templates/` folder in their place.
-fn templates(loaded: &Loaded) -> Result<Templates, CommandError> {
+pub fn templates(loaded: &Loaded) -> Result<Templates, CommandError> {
     let mut templates = Templates::stock();
     let folder = loaded.place.package_dir.join("templates");
     let failed =

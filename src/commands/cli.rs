@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(
     version,
     about,
-    after_help = "Exit codes: 0 met · 1 blocked · 2 usage, package or gate files wrong · 3 blocked with UNKNOWN · 6 integrity · 70 internal error.\nStart with: cutgate demo /tmp/lab && cutgate -p /tmp/lab/cutgate.toml audit"
+    after_help = "Exit codes: 0 met · 1 blocked · 2 usage, package or gate files wrong · 3 blocked with UNKNOWN · 6 integrity · 7 refused · 70 internal error.\nStart with: cutgate demo /tmp/lab && cutgate -p /tmp/lab/cutgate.toml audit"
 )]
 pub struct Cli {
     /// The package file.
@@ -34,6 +34,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Write a new package to fill in.
     Init(InitArgs),
+    /// Open a run: fix what it is, and write what the sovereign signs. Refused while a technical gate is not CLOSED.
+    Request,
     /// Verify a published audit: digests, ledger, and everything judged and rendered again.
     Verify(VerifyArgs),
     /// The gates in force: list them, or check their files.

@@ -20,7 +20,7 @@ const HEARD: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 /// How long programs and sessions of probes may take to end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Where an audit is, for what is said when it is cut off: the folder that it published, once there is one.
+/// What is said of a command that is cut off: what it left behind whole, once there is something.
 type Published = Option<String>;
 
 /// Hears signals on a thread of its own until the process ends.
@@ -82,9 +82,7 @@ fn end(signal: i32, stop: &Stop, published: &Mutex<Published>) {
     let clear = if std::io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
     let said = match &*published {
         None => "nothing was published; run the same command again".to_owned(),
-        Some(folder) => {
-            format!("{} was published whole before that; see it with cutgate verify", terminal(folder))
-        }
+        Some(left) => terminal(left).to_string(),
     };
     // Nobody may be there to read it.
     let _ = writeln!(std::io::stderr(), "{clear}interrupted: {said}");

@@ -11,6 +11,7 @@ mod gates;
 mod init;
 mod interrupt;
 mod output;
+mod request;
 mod session;
 mod verify;
 
@@ -33,7 +34,7 @@ pub const EXIT_CODES: &[(u8, &str)] = &[
     (4, "D: a run was started, did not end verified, and was rolled back, verified"),
     (5, "D with residue or an unverified rollback: a person is needed now"),
     (6, "integrity: a signature, digest, chain or replay does not match"),
-    (7, "execution refused"),
+    (7, "refused: a run may not be requested or started; nothing was started"),
     (70, "internal error (a bug)"),
 ];
 
@@ -55,6 +56,9 @@ pub enum CommandError {
     /// A published audit does not verify.
     #[error(transparent)]
     Replay(#[from] crate::report::ReplayError),
+    /// A run may not be requested, for these reasons; nothing was started or written.
+    #[error("refused; nothing was started\n{}", .0.iter().map(|reason| format!("- {reason}")).collect::<Vec<_>>().join("\n"))]
+    Refused(Vec<String>),
     /// The laboratory cannot be built.
     #[error(transparent)]
     Lab(#[from] crate::lab::LabError),
@@ -71,6 +75,7 @@ impl CommandError {
             Self::Publish(PublishError::Io { .. } | PublishError::Secret { .. }) => 2,
             Self::Replay(crate::report::ReplayError::Io { .. }) => 2,
             Self::Replay(_) => 6,
+            Self::Refused(_) => 7,
             Self::Internal(_) => 70,
         }
     }
@@ -93,6 +98,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(args) => explain::run(&cli.package, &args),
         Command::Gates(args) => gates::run(&cli.package, &args),
         Command::Init(args) => init::run(&args),
+        Command::Request => request::run(&cli.package),
         Command::Verify(args) => verify::run(&args),
     };
     match result {
@@ -105,6 +111,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 | CommandError::Publish(_)
                 | CommandError::Lab(_)
                 | CommandError::Replay(_)
+                | CommandError::Refused(_)
                 | CommandError::Internal(_) => {
                     let lines: Vec<_> = error.to_string().lines().map(crate::report::escape::terminal).collect();
                     eprintln!("error: {}", lines.join("\n"))

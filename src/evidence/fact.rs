@@ -206,12 +206,12 @@ impl<'de> Visitor<'de> for Reader {
         while let Some(key) = fields.next_key::<String>()? {
             let marked = match key.as_str() {
                 INT => {
-                    let text: String = fields.next_value()?;
+                    let text: String = fields.next_value().map_err(|error| marker(INT, &error))?;
                     let number = text.parse().map_err(|error| de::Error::custom(format!("{INT} {text}: {error}")))?;
                     Some(Fact::Int(number))
                 }
                 TIME => {
-                    let text: String = fields.next_value()?;
+                    let text: String = fields.next_value().map_err(|error| marker(TIME, &error))?;
                     // RFC 3339 ends with the year 9999, and an instant in UTC may lie a day beyond what was written.
                     let time = match text.starts_with(['+', '-']) {
                         true => text.parse::<Instant>(),
@@ -238,6 +238,11 @@ impl<'de> Visitor<'de> for Reader {
         }
         Ok(Fact::Map(map))
     }
+}
+
+/// Says which marker's value was refused.
+fn marker<E: de::Error>(name: &str, error: &E) -> E {
+    E::custom(format!("{name}: {error}"))
 }
 
 /// A count as a fact. Saturates at `i64::MAX`, which no host reaches.

@@ -9,6 +9,7 @@ mod canonical;
 mod fact;
 mod missing;
 mod record;
+mod request;
 mod shape;
 
 pub use bundle::{EVIDENCE_FORMAT, Evidence, Observation, ProbeId, Process, Reading, Recorded, Source};
@@ -19,6 +20,7 @@ pub use record::{
     DRILL_FORMAT, DRILL_KIND, DRY_RUN_FORMAT, DRY_RUN_KIND, DrillPhase, DrillRecord, DryRunRecord, Level,
     RehearsalRecord,
 };
+pub use request::{CONSUMED_FORMAT, Consumed, PAYLOAD_FORMAT, Payload, RunId};
 pub use shape::Shape;
 
 /// An instant in UTC. Everything that is recorded carries whole seconds or finer in RFC 3339.

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::{Forbidden, Gate, attestation, check as gate_check};
+use super::{Forbidden, Gate, RequestRules, attestation, check as gate_check, request};
 use crate::package::diagnostic::{Diagnostic, Problems, Severity, suggestion};
 use crate::package::{self, Checked, Located, PACKAGE_FILE, Package, Reading, SourceFile, Sources};
 use crate::probes::Place;
@@ -24,6 +24,8 @@ pub struct Loaded {
     pub gates: Vec<Gate>,
     /// The rows of the attestation, in the order of the file.
     pub forbidden: Vec<Forbidden>,
+    /// What a run is requested with; `None` where the package has no `[request]`.
+    pub request: Option<RequestRules>,
     /// What is most likely not meant; rendered as problems are.
     pub warnings: Problems,
     /// The exact bytes of the package file and of each gate in force, by logical name: what a lock pins,
@@ -68,6 +70,12 @@ pub fn check(sources: &Sources) -> Result<Loaded, Problems> {
         }
         rows
     });
+    let request = package.as_ref().zip(text).and_then(|(package, text)| {
+        let reading = Reading { file: PACKAGE_FILE, text, found: &found };
+        let known = |id: &str| in_force.iter().any(|source| source.stem() == id);
+        let gates: Vec<&Gate> = outcomes.iter().filter_map(|(_, outcome)| outcome.gate.as_ref()).collect();
+        request::check(&reading, package.request.as_ref()?, package, &gates, &known)
+    });
     let problems = Problems::new(found.into_inner(), sources.shown());
     let package = package.and_then(|package| package.package);
     match (package, forbidden) {
@@ -84,6 +92,7 @@ pub fn check(sources: &Sources) -> Result<Loaded, Problems> {
                 package,
                 gates,
                 forbidden,
+                request,
                 warnings: problems,
                 place,
             })

@@ -13,6 +13,7 @@ mod file;
 mod finding;
 mod load;
 mod location;
+mod request;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ pub use evaluate::{evaluate, explain};
 pub use finding::{CheckFinding, CheckOutcome, Finding, GapState, Tier, state_of};
 pub use load::{Loaded, check, load};
 pub use location::{Location, Waypoint, locations};
+pub use request::{Bound, RequestRules};
 
 use crate::package::{Places, ProbeUse};
 use expr::{Expr, Text};

@@ -4,18 +4,20 @@
 //! reported again in its consequences.
 
 mod register;
+mod request;
+mod trust;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::diagnostic::{Diagnostic, suggestion};
-use super::file::{RawForbidden, RawHeader, RawLimits, RawPackage, RawTrust, Word, Words, executor_env};
+use super::diagnostic::suggestion;
+use super::file::{RawForbidden, RawHeader, RawLimits, RawPackage, Word, Words, executor_env};
 use super::references::{Names, fill};
 use super::table::{Located, Reading, TableAt, TableReader, Value as _, places};
 use super::{Executor, Package, ProbeUse, Scheme, Trust};
 use crate::probes::{Limits, parse_duration};
-use crate::trust::Fingerprint;
+pub use request::RawRequest;
 
 /// Time for an audit where the package sets no limit.
 const AUDIT_LIMIT: std::time::Duration = std::time::Duration::from_secs(120);
@@ -41,6 +43,8 @@ pub struct Checked {
     pub measures: BTreeMap<String, (std::ops::Range<usize>, Option<ProbeUse>)>,
     /// The rows of `[[forbidden]]`.
     pub forbidden: Vec<RawForbidden>,
+    /// `[request]`; `None` where it is not given, or was reported.
+    pub request: Option<RawRequest>,
     /// The entries of `[params]` and `[paths]` that are in order, by reference: `params.x`.
     pub entries: Vec<Located<String>>,
 }
@@ -58,7 +62,7 @@ fn check_table<'a>(reading: Reading<'a>, table: &'a toml::de::DeTable<'a>) -> Ch
     let root = raw.paths.iter().find(|(name, _)| name.value == "root").and_then(|(_, path)| path.clone());
     check_names(&reading, &raw);
     let scheme = raw.header.scheme.as_ref().and_then(|word| check_scheme(&reading, word));
-    let trust = raw.trust.as_ref().and_then(|trust| check_trust(&reading, trust));
+    let trust = raw.trust.as_ref().and_then(|trust| trust::check(&reading, trust));
     let mut names = plain_names(&raw, trust.as_ref());
     let database = raw.database.as_ref().map(|at| check_database(&reading, at, &names));
     let executor = raw.executor.as_ref().map(|at| check_executor(&reading, at, &names));
@@ -73,6 +77,7 @@ fn check_table<'a>(reading: Reading<'a>, table: &'a toml::de::DeTable<'a>) -> Ch
     if let Some(code_path) = &code_path {
         names.add("code_path", code_path.clone().unwrap_or(Value::Null));
     }
+    let request = raw.request.as_ref().and_then(|at| request::check(&reading, at, &names));
     let measures = raw.measures.iter().map(|entry| {
         let name = &entry.name.value;
         let at = TableAt::read(&reading, name, entry.value);
@@ -127,6 +132,7 @@ fn check_table<'a>(reading: Reading<'a>, table: &'a toml::de::DeTable<'a>) -> Ch
         gates: raw.header.gates.clone(),
         measures,
         forbidden: raw.forbidden.clone(),
+        request,
         entries: entries(&raw),
     }
 }
@@ -173,57 +179,6 @@ fn check_scheme(reading: &Reading<'_>, word: &Located<String>) -> Option<Scheme>
         reading.error(&word.span, format!("unknown result scheme `{}`", word.value), help);
     }
     scheme
-}
-
-fn check_trust(reading: &Reading<'_>, raw: &RawTrust) -> Option<Trust> {
-    let sovereign = check_fingerprints(reading, &raw.sovereign);
-    let operator = check_fingerprints(reading, &raw.operator);
-    let auditor = check_fingerprints(reading, &raw.auditor);
-    let keys = raw.sovereign.as_ref().map(|list| list.value.len());
-    let threshold = raw.threshold.as_ref().zip(keys).and_then(|(threshold, keys)| {
-        let number = usize::try_from(threshold.value).ok().filter(|number| (1..=keys).contains(number));
-        if number.is_none() {
-            let message = format!("{} of {keys} sovereign keys can never be reached", threshold.value);
-            let message = if threshold.value < 1 { "no signature at all would suffice".to_owned() } else { message };
-            let help = format!("give a number from 1 to {keys}");
-            let help = if keys == 0 { "pin the sovereign's fingerprint in `sovereign`".to_owned() } else { help };
-            reading.error(&threshold.span, message, help);
-        }
-        number
-    });
-    Some(Trust {
-        keyring: raw.keyring.as_ref()?.value.clone(),
-        sovereign: raw.sovereign.as_ref().and(sovereign)?,
-        sovereign_threshold: threshold?,
-        operator: operator?,
-        auditor: auditor?,
-    })
-}
-
-/// A list of pinned fingerprints, each once. A list that was not given is empty.
-fn check_fingerprints(reading: &Reading<'_>, words: &Words) -> Option<Vec<Fingerprint>> {
-    let mut seen: BTreeMap<Fingerprint, &Located<String>> = BTreeMap::new();
-    let mut good = true;
-    let mut prints = Vec::new();
-    for word in words.iter().flat_map(|words| &words.value) {
-        match word.value.parse::<Fingerprint>() {
-            Err(message) => {
-                good = false;
-                reading.error(&word.span, message, "take the whole fingerprint: gpg --with-colons --fingerprint NAME");
-            }
-            Ok(print) => {
-                if let Some(first) = seen.insert(print.clone(), word) {
-                    good = false;
-                    let diagnostic =
-                        Diagnostic::error(reading.file, word.span.clone(), "this fingerprint is pinned twice");
-                    let diagnostic = diagnostic.related(reading.file, first.span.clone(), "here already");
-                    reading.report(diagnostic.help("distinct keys are counted: remove one of the two"));
-                }
-                prints.push(print);
-            }
-        }
-    }
-    good.then_some(prints)
 }
 
 /// The tables that hold no references themselves.

@@ -102,6 +102,7 @@ pub struct RawPackage<'a> {
     pub database: Option<TableAt<'a>>,
     pub code_path: Option<TableAt<'a>>,
     pub executor: Option<TableAt<'a>>,
+    pub request: Option<TableAt<'a>>,
     pub reports: Vec<RawReport>,
     pub stages: Vec<RawStage>,
     pub gaps: Vec<RawGap>,
@@ -129,8 +130,8 @@ impl<'a> RawPackage<'a> {
         let params = params.collect();
         let trust = file.required::<TableAt<'a>>("trust", "[trust]");
         let trust = trust.map(|at| read_trust(reading, at.value));
-        let [database, code_path, executor] =
-            ["database", "code_path", "executor"].map(|key| file.optional::<TableAt<'a>>(key).map(|at| at.value));
+        let [database, code_path, executor, request] = ["database", "code_path", "executor", "request"]
+            .map(|key| file.optional::<TableAt<'a>>(key).map(|at| at.value));
         let reports = named(reading, file.entries("reports"), "reports", read_report);
         let stages = named(reading, file.entries("stages"), "stages", read_stage);
         let gaps = named(reading, file.entries("gaps"), "gaps", read_gap);
@@ -147,6 +148,7 @@ impl<'a> RawPackage<'a> {
             database,
             code_path,
             executor,
+            request,
             reports,
             stages,
             gaps,

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub use check::{Checked, check, check_name};
+pub use check::{Checked, RawRequest, check, check_name};
 pub use probe_use::ProbeUse;
 pub use references::Names;
 pub use sources::{PACKAGE_FILE, SourceFile, Sources, Unreadable};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::disturbed::Disturbed;
-use crate::classify::{Approval, GapStanding, Invariants, Letter, Ruling, RunOutcome, classify, standing};
+use crate::classify::{Approval, GapStanding, Invariants, Letter, Ruling, RunOutcome, against, classify, standing};
 use crate::evidence::{Digest256, Evidence, Recorded};
 use crate::gates::{AttestationRow, Finding, GapState, Gate, Loaded, attest, evaluate};
 use crate::package::{GapClass, PACKAGE_FILE, Package};
@@ -226,7 +226,7 @@ impl Dossier {
         let evidence = &*recorded.evidence;
         let findings = evaluate(&loaded.gates, package, evidence);
         let attestation = attest(&loaded.forbidden, package, evidence);
-        let approval = approval_of(loaded, evidence);
+        let (approval, against) = approval_of(loaded, evidence);
         let disturbed = Disturbed::of(&attestation, evidence);
         let invariants = disturbed.as_ref().map_or(Invariants::Held, |disturbed| disturbed.invariants);
         let ruling = classify(&standings(package, &findings), &approval, invariants, run);
@@ -245,7 +245,7 @@ impl Dossier {
             blocked_criteria: criteria(package, &gaps),
             gates: gate_views(loaded, findings),
             place: loaded.place.clone(),
-            approval: approval_view(&approval),
+            approval: approval_view(&approval, against),
             sources: Vec::new(),
             evidence_sha256: recorded.sha256.clone(),
             reports_dir: String::new(),
@@ -280,22 +280,24 @@ fn standings(package: &Package, findings: &[Finding]) -> Vec<GapStanding> {
     package.gaps.iter().map(standing).collect()
 }
 
-/// The standing of the approval: from the knowledge-base probe of the gate that closes the authority's gap.
-fn approval_of(loaded: &Loaded, evidence: &Evidence) -> Approval {
+/// The standing of the approval, and what speaks against what claims to be it: from the knowledge-base probe of the
+/// gate that closes the authority's gap.
+fn approval_of(loaded: &Loaded, evidence: &Evidence) -> (Approval, Vec<String>) {
     let authority =
         |gate: &&Gate| loaded.package.gaps.iter().any(|gap| gap.id == gate.gap && gap.class == GapClass::Authority);
     let mut probes = loaded.gates.iter().filter(authority).flat_map(|gate| gate.probes.values());
     match probes.find(|used| used.kind == "knowledge-base").and_then(|used| evidence.probes.get(&used.id)) {
-        Some(observation) => standing(&observation.facts),
-        None => Approval::Unknown("no gate reads the knowledge base".to_owned()),
+        Some(observation) => (standing(&observation.facts), against(&observation.facts)),
+        None => (Approval::Unknown("no gate reads the knowledge base".to_owned()), Vec::new()),
     }
 }
 
-fn approval_view(approval: &Approval) -> ApprovalView {
+fn approval_view(approval: &Approval, against: Vec<String>) -> ApprovalView {
     let reasons = match approval {
         Approval::Invalid(reasons) => reasons.clone(),
         Approval::Unknown(reason) => vec![reason.clone()],
-        Approval::Absent | Approval::Valid | Approval::Expired | Approval::Revoked | Approval::Consumed => Vec::new(),
+        Approval::Expired | Approval::Revoked | Approval::Consumed => against,
+        Approval::Absent | Approval::Valid => Vec::new(),
     };
     ApprovalView { standing: approval.word(), reasons }
 }

@@ -18,7 +18,7 @@ mod set;
 pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
 pub use facts::{Facts, plain};
 pub use lock::PackageLock;
-pub use publish::{Claim, LEDGER, LedgerLine, PublishError, newest, read_ledger, without_line};
+pub use publish::{Claim, LEDGER, LedgerLine, PublishError, newest, read_ledger, sync_dir, without_line, write_synced};
 pub use render::{RenderError, Renderer, Templates};
 pub use replay::{ReplayError, Replayed, replay};
 pub use set::report_set;

@@ -183,7 +183,10 @@ impl Claim {
 
 /// Writes every file, then syncs all of them at once: a journal commits them together, where it would commit twelve
 /// times if each was waited for.
-fn write_synced(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), PublishError> {
+///
+/// # Errors
+/// When a file exists already, or cannot be written.
+pub fn write_synced(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), PublishError> {
     let mut written = Vec::with_capacity(files.len());
     for (name, bytes) in files {
         let path = folder.join(name);
@@ -233,7 +236,11 @@ fn sweep(root: &Path) {
     }
 }
 
-fn sync_dir(path: &Path) -> io::Result<()> {
+/// Waits until a folder's entries are on the disk.
+///
+/// # Errors
+/// When it cannot be opened or written.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 

@@ -421,7 +421,9 @@ fn init_writes_a_package_to_fill_in() {
         assert_eq!(text(&checked.stderr).matches("\"FILL-IN\" is not a fingerprint").count(), 3);
     }
     // With the places filled in it is in order, and an audit of a host that has nothing of it is blocked.
-    let filled = package.replace("FILL-IN", "0123456789ABCDEF0123456789ABCDEF01234567");
+    let apart = package.replace("operator = [\"FILL-IN\"]", &format!("operator = [\"{}\"]", "1".repeat(40)));
+    let apart = apart.replace("auditor = [\"FILL-IN\"]", &format!("auditor = [\"{}\"]", "2".repeat(40)));
+    let filled = apart.replace("FILL-IN", "0123456789ABCDEF0123456789ABCDEF01234567");
     fs::write(dir.path().join("new/cutgate.toml"), filled).unwrap();
     let checked = run(&["-p", "new/cutgate.toml", "gates", "check"]);
     assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));

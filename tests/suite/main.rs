@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails, and says of other variants that they are not the expected one"
 )]
 
+mod approvals;
 mod audit;
 mod changed_nothing;
 mod code_path;

@@ -1,6 +1,7 @@
 //! The stock gates over the laboratory: what they find in it untouched, and what one change made with an ordinary
 //! tool does to the gap that it is about.
 
+mod approved;
 mod code;
 mod gaps;
 pub mod ready;

@@ -71,6 +71,8 @@ pub struct Document {
     pub body: BTreeMap<String, String>,
     /// Why its front matter cannot be parsed.
     pub broken: Option<Broken>,
+    /// Whether it holds a cleartext-signed block.
+    pub cleartext: bool,
     /// The words by which it speaks of approval: in its path below the root, title or text.
     pub words: Vec<&'static str>,
     /// The signature beside it.
@@ -103,6 +105,7 @@ impl Document {
             body: body_statements(body),
             fields,
             broken,
+            cleartext: text.contains("-----BEGIN PGP SIGNED MESSAGE-----"),
             words,
             signature,
         }

@@ -6,8 +6,9 @@
 //! and what counts or digests the documents is missing; what was read stays in the lists.
 
 use super::document::{self, Document, SignatureFile};
-use super::judge::{Candidate, Requests, Rules, Verifier, judge};
-use super::{kinds, words};
+use super::judge::{Candidate, CandidateStanding, Rules, judge};
+use super::sovereign::Sovereign;
+use super::{kinds, requests, words};
 use crate::evidence::{Fact, Missing, MissingState, Shape};
 use crate::probes::Door;
 use crate::probes::markdown_tree::{self, Tree, Unreadable};
@@ -28,8 +29,12 @@ pub(super) fn shape() -> Shape {
         "signed_utc",
         "signature",
         "digest",
+        "standing",
     ]);
-    candidate.extend([("claims", Shape::Bool), ("counts", Shape::Bool), ("reasons", Shape::list(Shape::Text))]);
+    candidate.extend([("claims", Shape::Bool), ("counts", Shape::Bool)]);
+    candidate.extend(["signers", "reasons"].map(|name| (name, Shape::list(Shape::Text))));
+    let mut run = text_fields(&["run_id", "payload_sha256"]);
+    run.push(("consumed", Shape::Bool));
     let ruling = text_fields(&["path", "title", "date", "macro_id", "selects", "digest"]);
     let problem = || Shape::list(Shape::record(text_fields(&["path", "reason"])));
     Shape::record([
@@ -41,14 +46,22 @@ pub(super) fn shape() -> Shape {
         ("broken", problem()),
         ("candidates", Shape::list(Shape::record(candidate))),
         ("rulings", Shape::list(Shape::record(ruling))),
-        ("open_runs", Shape::list(Shape::record(text_fields(&["run_id", "payload_sha256"])))),
+        ("open_runs", Shape::list(Shape::record(run))),
+        ("keys", Sovereign::shape()),
+        ("threshold", Shape::Int),
         ("claims", Shape::Int),
         ("complete", Shape::Bool),
     ])
 }
 
 /// The facts where the tree could not be read.
-pub(super) fn without(present: bool, missing: &Missing, unreadable: Fact, complete: &Fact) -> Fact {
+pub(super) fn without(
+    present: bool,
+    missing: &Missing,
+    unreadable: Fact,
+    complete: &Fact,
+    sovereign: &Sovereign,
+) -> Fact {
     let gone = || Fact::from(missing.clone());
     Fact::record([
         ("present", Fact::Bool(present)),
@@ -61,6 +74,8 @@ pub(super) fn without(present: bool, missing: &Missing, unreadable: Fact, comple
         ("rulings", gone()),
         ("open_runs", gone()),
         ("claims", gone()),
+        ("keys", sovereign.keys()),
+        ("threshold", sovereign.threshold.into()),
         ("complete", complete.clone()),
     ])
 }
@@ -77,7 +92,7 @@ pub(super) fn collected(
     documents: &[Document],
     rules: &Rules,
     door: &Door,
-    verify: &Verifier<'_>,
+    sovereign: &Sovereign,
 ) -> Fact {
     let broken: Vec<Unreadable> = documents
         .iter()
@@ -85,7 +100,7 @@ pub(super) fn collected(
             document.broken.as_ref().map(|it| Unreadable { path: document.path.clone(), reason: it.to_string() })
         })
         .collect();
-    let candidates = judge(documents, rules, verify);
+    let candidates = judge(documents, rules, &|signed| sovereign.verify(signed));
     let unless_blocked = |fact: Fact| tree.blocked.as_ref().map_or(fact, |missing| missing.clone().into());
     let hole = hole(tree, &broken, door);
     let if_whole = |fact: Fact| unless_blocked(hole.as_ref().map_or(fact, |missing| missing.clone().into()));
@@ -102,9 +117,14 @@ pub(super) fn collected(
         ("unreadable", problems(&tree.unreadable)),
         ("broken", unless_blocked(problems(&broken))),
         ("claims", if_whole(candidates.iter().filter(|candidate| candidate.claims).count().into())),
-        ("candidates", unless_blocked(with_hole(candidates.iter().map(candidate_fact).collect()))),
+        (
+            "candidates",
+            unless_blocked(with_hole(candidates.iter().map(|candidate| candidate_fact(candidate, door)).collect())),
+        ),
         ("rulings", unless_blocked(with_hole(kinds::rulings(documents, rules).into_iter().map(ruling_fact).collect()))),
-        ("open_runs", open_runs(&rules.requests, door)),
+        ("open_runs", requests::fact(&rules.requests, door)),
+        ("keys", sovereign.keys()),
+        ("threshold", sovereign.threshold.into()),
         ("complete", Fact::Bool(rules.complete)),
     ])
 }
@@ -117,12 +137,33 @@ fn hole(tree: &Tree, broken: &[Unreadable], door: &Door) -> Option<Missing> {
         0 => first.reason.clone(),
         more => format!("{}; and {more} more", first.reason),
     };
-    let next = format!("make {} readable and well-formed, or take it out of the knowledge base", first.path);
+    let next = if first.path.starts_with(&tree.logical("")) {
+        format!("make {} readable and well-formed, or take it out of the knowledge base", first.path)
+    } else {
+        // What a request says of its run, and whether a run consumed it, is not to be taken away.
+        format!("make {} readable, or see what became of the run and request another one", first.path)
+    };
     Some(door.missing(MissingState::Unreadable, format!("read {}", first.path), said, next))
 }
 
-fn candidate_fact(candidate: &Candidate<'_>) -> Fact {
+fn candidate_fact(candidate: &Candidate<'_>, door: &Door) -> Fact {
     let document = candidate.document;
+    let unless_unknown = |fact: Fact| match candidate.standing {
+        CandidateStanding::Unknown(state) => {
+            let next = "make readable what is named here, then audit again";
+            door.missing(state, format!("judge {}", document.path), candidate.reasons.join("; "), next).into()
+        }
+        CandidateStanding::Valid
+        | CandidateStanding::Invalid
+        | CandidateStanding::Expired
+        | CandidateStanding::Revoked
+        | CandidateStanding::Consumed => fact,
+    };
+    let signers = candidate.signers.as_ref().map(|signers| Fact::texts(signers.iter().cloned()));
+    let signers = signers.unwrap_or_else(|| {
+        let (said, next) = ("the signature or the keys could not be read", "make them readable, then audit again");
+        door.missing(MissingState::Unreadable, format!("verify {}.asc", document.path), said, next).into()
+    });
     let signature = match document.signature {
         SignatureFile::Absent => "absent",
         SignatureFile::Present(_) | SignatureFile::Unreadable(_) => "present",
@@ -141,7 +182,9 @@ fn candidate_fact(candidate: &Candidate<'_>) -> Fact {
         ("signature", signature.into()),
         ("digest", document.digest.as_str().into()),
         ("claims", candidate.claims.into()),
-        ("counts", candidate.counts.into()),
+        ("counts", unless_unknown(candidate.counts.into())),
+        ("standing", unless_unknown(candidate.standing.word().unwrap_or_default().into())),
+        ("signers", signers),
         ("reasons", Fact::texts(candidate.reasons.iter().cloned())),
     ])
 }
@@ -155,19 +198,6 @@ fn ruling_fact(document: &Document) -> Fact {
         ("selects", kinds::selection(document).into()),
         ("digest", document.digest.as_str().into()),
     ])
-}
-
-fn open_runs(requests: &Requests, door: &Door) -> Fact {
-    match requests {
-        Requests::NotGiven => {
-            let (said, next) = ("the gate gives no `requests`", "give the folder of requests in the gate file");
-            door.missing(MissingState::Absent, "read the open runs", said, next).into()
-        }
-        Requests::Unreadable(missing) => missing.clone().into(),
-        Requests::Open(open) => Fact::list(open.iter().map(|(run_id, sha256)| {
-            Fact::record([("run_id", run_id.as_str().into()), ("payload_sha256", sha256.as_str().into())])
-        })),
-    }
 }
 
 /// The fact of what could not be read.

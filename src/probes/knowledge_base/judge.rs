@@ -3,19 +3,21 @@
 //! A pure function of the documents, the package's rules and a verifier of signatures that is handed in.
 //! It errs towards showing: anything that could be taken for an approval becomes a candidate, and a
 //! candidate counts only when no reason is left. The text of a document never proves anything; without
-//! a verifier's `Verified` nothing counts.
+//! signatures that a verifier counted nothing counts.
 
 use std::collections::BTreeMap;
 
-use chrono::TimeDelta;
-
-use super::document::{APPROVAL_KEYS, Document, SignatureFile};
+use super::document::Document;
+use super::fields::reasons_of_fields;
 use super::kinds::{
-    ACCEPTS, Kind, SELECTS, any_runner, could_be_taken, front_runner, gate_among, gates_of, has_form, is_revocation,
-    kind_of, macro_of, placeholders,
+    ACCEPTS, Kind, SELECTS, any_runner, could_be_taken, front_runner, gates_of, has_form, is_revocation, kind_of,
+    macro_of, placeholders,
 };
-use super::words::{has_word, is_placeholder};
-use crate::evidence::{Instant, Missing};
+use super::requests::Requests;
+use super::signed::Signed;
+use super::words::is_placeholder;
+use crate::evidence::{Instant, Missing, MissingState};
+use crate::trust::Counted;
 
 /// An authorisation gate of the package and how long an approval for it lasts from `signed_utc`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,28 +30,17 @@ pub struct ApprovalGate {
 
 impl ApprovalGate {
     /// Whether an approval for it names a review decision: the irreversible step, SG_2, does.
-    fn wants_review_decision(&self) -> bool {
+    pub fn wants_review_decision(&self) -> bool {
         self.short() == "SG_2"
     }
 
     /// "SG_1" of "SG_1_cut_authz", as people call it.
-    fn short(&self) -> &str {
+    pub fn short(&self) -> &str {
         match self.id.match_indices('_').nth(1) {
             Some((end, _)) if self.id.starts_with("SG_") => &self.id[..end],
             Some(_) | None => &self.id,
         }
     }
-}
-
-/// The runs that were requested and are open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Requests {
-    /// The gate does not say where they are.
-    NotGiven,
-    /// They could not be read.
-    Unreadable(Missing),
-    /// The SHA-256 of each run's payload, by run id.
-    Open(BTreeMap<String, String>),
 }
 
 /// What an approval is measured against.
@@ -61,6 +52,8 @@ pub struct Rules {
     pub gates: Vec<ApprovalGate>,
     /// Its open runs.
     pub requests: Requests,
+    /// How many distinct keys must have signed; at least 1.
+    pub threshold: usize,
     /// Whether everything was read. Where not, the revocation of an approval may be among the rest.
     pub complete: bool,
     /// The audit's instant.
@@ -78,21 +71,73 @@ pub struct SignedDocument<'a> {
     pub signature: &'a [u8],
 }
 
-/// What a verifier says of a signature.
+/// What a verifier says of a signature file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Made over these bytes by the required number of pinned keys, valid now.
-    Verified,
-    /// Anything else: a complete phrase that says why.
-    NotVerified(String),
+    /// Every signature in it was judged.
+    Judged {
+        /// Those by pinned keys that hold now: one for each key.
+        counted: Vec<Counted>,
+        /// Each other one: a complete phrase that says why not. Not empty where nothing counts.
+        refused: Vec<String>,
+    },
+    /// What they would be judged by could not be read.
+    Unknown(Missing),
 }
 
-/// Verifies signatures. Called for approvals with a signature only.
+/// Verifies signatures. Called for approvals and revocations with a signature only.
 pub type Verifier<'a> = dyn Fn(&SignedDocument<'_>) -> Verdict + 'a;
 
-/// The verifier where there is none.
-pub fn no_verifier(_: &SignedDocument<'_>) -> Verdict {
-    Verdict::NotVerified("signature not verified yet: this search has no pinned keys to verify it with".to_owned())
+/// Where a candidate stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CandidateStanding {
+    /// It fulfils everything.
+    Valid,
+    /// It is no approval, or one in which something does not hold.
+    Invalid,
+    /// It fulfilled everything, for a time that is over.
+    Expired,
+    /// It fulfils everything, and was taken back.
+    Revoked,
+    /// It fulfils everything, and a run consumed it.
+    Consumed,
+    /// Nothing speaks against it, and something could not be read.
+    Unknown(MissingState),
+}
+
+impl CandidateStanding {
+    /// The word that facts use; `None` where there is none to say.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Valid => Some("valid"),
+            Self::Invalid => Some("invalid"),
+            Self::Expired => Some("expired"),
+            Self::Revoked => Some("revoked"),
+            Self::Consumed => Some("consumed"),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// Why a candidate does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reason {
+    /// What it makes of the candidate, where it is the only one.
+    pub makes: CandidateStanding,
+    /// A lower-case phrase.
+    pub text: String,
+}
+
+impl Reason {
+    /// A reason that makes a candidate invalid.
+    pub(super) fn invalid(text: impl Into<String>) -> Self {
+        Self { makes: CandidateStanding::Invalid, text: text.into() }
+    }
+
+    /// Something that could not be read.
+    pub(super) fn unknown(state: MissingState, text: impl Into<String>) -> Self {
+        Self { makes: CandidateStanding::Unknown(state), text: text.into() }
+    }
 }
 
 /// A document that could be taken for an approval, judged.
@@ -106,24 +151,59 @@ pub struct Candidate<'a> {
     pub claims: bool,
     /// Whether it is one.
     pub counts: bool,
+    /// Where it stands.
+    pub standing: CandidateStanding,
+    /// The pinned keys whose signature on it holds; `None` where that could not be told.
+    pub signers: Option<Vec<String>>,
     /// Every reason why it does not count; empty only when it does.
     pub reasons: Vec<String>,
 }
 
 /// The candidates among the documents, in the documents' order.
 pub fn judge<'a>(documents: &'a [Document], rules: &Rules, verify: &Verifier<'_>) -> Vec<Candidate<'a>> {
-    let revocations: Vec<&Document> = documents.iter().filter(|document| is_revocation(document)).collect();
+    let revocations = documents.iter().filter(|document| is_revocation(document));
+    let revocations: Vec<(&Document, Signed)> =
+        revocations.map(|document| (document, Signed::revocation(document, verify))).collect();
     let taken = documents.iter().filter(|document| could_be_taken(document));
     let mut candidates: Vec<Candidate<'a>> = taken
         .map(|document| {
             let kind = kind_of(document, rules);
-            let reasons = reasons(document, kind, rules, &revocations, verify);
+            let signed = match kind {
+                Kind::Approval => Signed::approval(document, rules, verify),
+                Kind::Revocation => Signed::revocation(document, verify),
+                // Whatever its signature says, it is no approval.
+                Kind::Ruling | Kind::Package | Kind::Template | Kind::Stub | Kind::Mention => Signed::unasked(document),
+            };
+            let reasons = reasons(document, kind, rules, &revocations, &signed);
             let claims = kind == Kind::Approval && (for_this_macro(document, rules) || run_is_open(document, rules));
-            Candidate { document, kind, claims, counts: claims && reasons.is_empty(), reasons }
+            Candidate {
+                document,
+                kind,
+                claims,
+                counts: claims && reasons.is_empty(),
+                standing: standing(claims, &reasons),
+                signers: signed.signers,
+                reasons: reasons.into_iter().map(|reason| reason.text).collect(),
+            }
         })
         .collect();
     refuse_ambiguous(&mut candidates);
     candidates
+}
+
+/// Where a candidate stands: what speaks against it most. That it expired, was taken back or was consumed is said of
+/// one that fulfils everything else.
+fn standing(claims: bool, reasons: &[Reason]) -> CandidateStanding {
+    let rank = |standing: CandidateStanding| match standing {
+        CandidateStanding::Invalid => 0,
+        CandidateStanding::Unknown(_) => 1,
+        CandidateStanding::Revoked => 2,
+        CandidateStanding::Consumed => 3,
+        CandidateStanding::Expired => 4,
+        CandidateStanding::Valid => 5,
+    };
+    let worst = reasons.iter().map(|reason| reason.makes).min_by_key(|makes| rank(*makes));
+    worst.unwrap_or(if claims { CandidateStanding::Valid } else { CandidateStanding::Invalid })
 }
 
 fn for_this_macro(document: &Document, rules: &Rules) -> bool {
@@ -142,11 +222,15 @@ fn reasons(
     document: &Document,
     kind: Kind,
     rules: &Rules,
-    revocations: &[&Document],
-    verify: &Verifier<'_>,
-) -> Vec<String> {
-    let mut reasons = Vec::new();
+    revocations: &[(&Document, Signed)],
+    signed: &Signed,
+) -> Vec<Reason> {
+    let mut reasons: Vec<String> = Vec::new();
     reasons.extend(document.broken.as_ref().map(|broken| format!("its front matter cannot be parsed: {broken}")));
+    if document.cleartext {
+        let why = "is a cleartext-signed document: what stands around the block is not covered; sign it detached";
+        reasons.push(why.to_owned());
+    }
     reasons.extend(reason_of_kind(document, kind));
     let author = if kind == Kind::Stub { any_runner(document) } else { front_runner(document) };
     if let Some((key, author)) = author.filter(|_| kind == Kind::Stub || has_form(document)) {
@@ -160,18 +244,19 @@ fn reasons(
     if !macro_id.is_empty() && !is_placeholder(&macro_id) && macro_id != rules.macro_id {
         reasons.push(format!("is for macro {macro_id}, not {}", rules.macro_id));
     }
+    let mut reasons: Vec<Reason> = reasons.into_iter().map(Reason::invalid).collect();
     if kind == Kind::Approval || (has_form(document) && kind != Kind::Revocation) {
         reasons.extend(reasons_of_fields(document, rules));
-        reasons.extend(
-            revocations
-                .iter()
-                .filter(|it| revokes(it, document))
-                .map(|revocation| format!("revoked by {}", revocation.path)),
-        );
+        let revoked = revocations.iter().filter(|(revocation, _)| revokes(revocation, document));
+        reasons.extend(revoked.map(|(revocation, signed)| Reason {
+            makes: CandidateStanding::Revoked,
+            text: format!("revoked by {} ({})", revocation.path, signed.by()),
+        }));
         if kind == Kind::Approval && !rules.complete {
-            reasons.push("not everything could be read; its revocation may be among the rest".to_owned());
+            let why = "not everything could be read; its revocation may be among the rest";
+            reasons.push(Reason::unknown(MissingState::Unreadable, why));
         }
-        reasons.extend(reason_of_signature(document, kind, verify));
+        reasons.extend(signed.reasons.iter().cloned());
     }
     reasons
 }
@@ -203,108 +288,6 @@ fn reason_of_kind(document: &Document, kind: Kind) -> Option<String> {
     }
 }
 
-/// The reasons in the fields of something that has the form of an approval.
-fn reasons_of_fields(document: &Document, rules: &Rules) -> Vec<String> {
-    let mut reasons = Vec::new();
-    let deep = APPROVAL_KEYS.iter().filter(|key| document.is_deep(key));
-    reasons.extend(deep.map(|key| format!("`{key}` is not a scalar")));
-    let gates = gates_of(document);
-    let gate = gate_among(document, rules);
-    match (gates.len(), gate) {
-        (0, _) if document.has("gate") => {}
-        (0, _) => reasons.push("names no gate".to_owned()),
-        (1, Some(_)) => {}
-        (1, None) => {
-            let ours: Vec<&str> = rules.gates.iter().map(|gate| gate.id.as_str()).collect();
-            reasons.push(format!("is for gate {}, which is none of {}", gates[0], ours.join(", ")));
-        }
-        (_, _) => reasons.push(format!("names several gates ({}); an approval is for one", gates.join(", "))),
-    }
-    reasons.extend(reason_of_run(document, rules));
-    let allowance = document.field("allowance");
-    match allowance.as_str() {
-        "explicit" => {}
-        "" => reasons.push("no `allowance: explicit`".to_owned()),
-        other => reasons.push(format!("no `allowance: explicit` (it says {other})")),
-    }
-    if document.field("scope").is_empty() {
-        reasons.push("no `scope`".to_owned());
-    }
-    reasons.extend(reason_of_time(document, gate, rules.now));
-    if gate.is_some_and(ApprovalGate::wants_review_decision) && document.field("review_decision_id").is_empty() {
-        reasons.push("no `review_decision_id`, which SG_2 needs".to_owned());
-    }
-    const SPENT: &[&str] = &[
-        "revoked",
-        "spent",
-        "consumed",
-        "used",
-        "replaced",
-        "superseded",
-        "withdrawn",
-        "expired",
-        "cancelled",
-        "draft",
-    ];
-    let status = document.field("status");
-    if has_word(&status, SPENT) {
-        reasons.push(format!("says of itself that it is {status}"));
-    }
-    reasons
-}
-
-fn reason_of_run(document: &Document, rules: &Rules) -> Vec<String> {
-    let run_id = document.field("run_id");
-    if run_id.is_empty() {
-        let missing = if document.has("run_id") { None } else { Some("names no run_id".to_owned()) };
-        return missing.into_iter().collect();
-    }
-    if is_placeholder(&run_id) {
-        return Vec::new();
-    }
-    let payload = document.field("payload_sha256");
-    let mut reasons = Vec::new();
-    if payload.is_empty() {
-        reasons.push("no `payload_sha256`".to_owned());
-    }
-    match &rules.requests {
-        Requests::NotGiven => {
-            reasons.push(format!("for run {run_id}; which runs are open was not looked for"));
-        }
-        Requests::Unreadable(missing) => {
-            let why = format!("{}: {}", missing.state.word(), missing.said);
-            reasons.push(format!("for run {run_id}; which runs are open could not be read ({why})"));
-        }
-        Requests::Open(open) => match open.get(&run_id) {
-            None => reasons.push(format!("for run {run_id}, which is not open")),
-            Some(sha256) if *sha256 == payload || payload.is_empty() => {}
-            Some(_) => reasons.push("payload_sha256 differs from the request's".to_owned()),
-        },
-    }
-    reasons
-}
-
-/// The reason in `signed_utc`. An approval lasts from that instant, that included, until its time is over.
-fn reason_of_time(document: &Document, gate: Option<&ApprovalGate>, now: Instant) -> Option<String> {
-    let text = document.field("signed_utc");
-    if text.is_empty() {
-        return (!document.has("signed_utc")).then(|| "no `signed_utc`".to_owned());
-    }
-    if is_placeholder(&text) {
-        return None;
-    }
-    let Ok(signed) = chrono::DateTime::parse_from_rfc3339(&text) else {
-        return Some(format!("signed_utc {text} is not an instant (RFC 3339, with offset)"));
-    };
-    let signed = signed.to_utc();
-    if signed > now {
-        return Some(format!("dated in the future: signed {text}"));
-    }
-    let gate = gate?;
-    let over = signed.checked_add_signed(TimeDelta::hours(gate.ttl_hours)).is_none_or(|end| now >= end);
-    over.then(|| format!("expired: signed {text}, {} lasts {} h", gate.short(), gate.ttl_hours))
-}
-
 /// Whether a revocation takes this document back: by run (and gate, where it names one), path or digest.
 /// An unsigned one does too: refusing is the safe side.
 fn revokes(revocation: &Document, document: &Document) -> bool {
@@ -316,21 +299,6 @@ fn revokes(revocation: &Document, document: &Document) -> bool {
     let by_name = !named.is_empty()
         && (named == document.digest || document.path == named || document.path.ends_with(&format!("/{named}")));
     revocation.path != document.path && (by_name || (same_run && same_gate))
-}
-
-fn reason_of_signature(document: &Document, kind: Kind, verify: &Verifier<'_>) -> Option<String> {
-    match &document.signature {
-        SignatureFile::Absent => Some("no detached signature beside it".to_owned()),
-        SignatureFile::Unreadable(why) => Some(format!("its detached signature could not be read: {why}")),
-        SignatureFile::Present(signature) if kind == Kind::Approval => {
-            match verify(&SignedDocument { path: &document.path, bytes: &document.bytes, signature }) {
-                Verdict::Verified => None,
-                Verdict::NotVerified(why) => Some(why),
-            }
-        }
-        // Whatever its signature says, it is no approval.
-        SignatureFile::Present(_) => None,
-    }
 }
 
 /// Two approvals that both hold for one gate and run: which one holds is not clear, so neither counts.
@@ -348,6 +316,7 @@ fn refuse_ambiguous(candidates: &mut [Candidate<'_>]) {
             let reason =
                 format!("approves the same gate and run as {}; which one holds is not clear", others.join(", "));
             candidates[*i].counts = false;
+            candidates[*i].standing = CandidateStanding::Invalid;
             candidates[*i].reasons.push(reason);
         }
     }

@@ -3,31 +3,35 @@
 //!
 //! Reads every Markdown document of a folder tree, once. A document that could not be read may be the
 //! approval, so `complete` is false then; where a whole folder could not be read, the lists themselves
-//! are missing. It verifies no signature: a verifier is handed to the judging code.
+//! are missing. An approval counts only with detached signatures by the sovereign's pinned keys.
 
 mod document;
 mod facts;
+mod fields;
 mod judge;
 mod kinds;
+mod requests;
+mod signed;
+mod sovereign;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use document::{Document, SignatureFile};
-pub use judge::{ApprovalGate, Candidate, Requests, Rules, SignedDocument, Verdict, Verifier, judge, no_verifier};
+pub use judge::{ApprovalGate, Candidate, CandidateStanding, Rules, SignedDocument, Verdict, Verifier, judge};
 pub use kinds::Kind;
+pub use requests::{OpenRun, Requests, Spent};
 
 use super::markdown_tree::{self, Tree, Unreadable};
-use super::{Door, Entry, FileKind, Parameter, ParameterKind, Probe, SettingProblem, Settings};
-use crate::evidence::{Digest256, Fact, Missing, MissingState, Reading, Shape, sha256_hex};
+use super::{Door, Parameter, ParameterKind, Probe, SettingProblem, Settings};
+use crate::evidence::{Digest256, Fact, Missing, MissingState, Reading, Shape};
+use sovereign::Sovereign;
 
 /// The probe.
 pub struct KnowledgeBase;
 
 /// The largest detached signature that is read, in bytes.
 const MAX_SIGNATURE: u64 = 64 << 10;
-/// The largest payload of a request that is read, in bytes.
-const MAX_PAYLOAD: u64 = 4 << 20;
 /// The longest time to live of an approval that a package may set, in hours: a month.
 const MAX_TTL_HOURS: i64 = 31 * 24;
 
@@ -52,6 +56,9 @@ const PARAMETERS: &[Parameter] = &[
         required: false,
         doc: "the folder with <run_id>/payload.json of each open run; without it no approval can count",
     },
+    sovereign::KEYRING,
+    sovereign::PINNED,
+    sovereign::THRESHOLD,
     Parameter {
         name: "max_file_mb",
         kind: ParameterKind::Int,
@@ -78,7 +85,7 @@ impl Probe for KnowledgeBase {
     }
 
     fn check(&self, settings: &Settings) -> Vec<SettingProblem> {
-        let mut problems = Vec::new();
+        let mut problems = sovereign::check(settings);
         let mut problem = |name: &str, message: String, help: &str| {
             problems.push(SettingProblem { name: name.to_owned(), message, help: help.to_owned() });
         };
@@ -116,19 +123,17 @@ impl Probe for KnowledgeBase {
     }
 
     fn collect(&self, settings: &Settings, door: &Door) -> Result<Fact, Missing> {
-        survey(settings, door, &no_verifier)
+        survey(settings, door)
     }
 }
 
-/// Searches the knowledge base, with `verify` for the signatures of approvals.
-///
-/// # Errors
-/// When even the presence of the root cannot be told.
-pub fn survey(settings: &Settings, door: &Door, verify: &Verifier<'_>) -> Result<Fact, Missing> {
+/// Searches the knowledge base. `Err` when even the presence of the root cannot be told.
+fn survey(settings: &Settings, door: &Door) -> Result<Fact, Missing> {
     let root = settings.required_text("root");
+    let sovereign = Sovereign::of(settings, door);
     match door.attributes(root) {
         Err(missing) if missing.state.is_absent() => {
-            return Ok(facts::without(false, &missing, Fact::list([]), &missing.clone().into()));
+            return Ok(facts::without(false, &missing, Fact::list([]), &missing.clone().into(), &sovereign));
         }
         Err(missing) => return Err(missing),
         Ok(_) => {}
@@ -141,26 +146,32 @@ pub fn survey(settings: &Settings, door: &Door, verify: &Verifier<'_>) -> Result
                 missing.state = MissingState::Unreadable;
             }
             let own = Unreadable { path: root.to_owned(), reason: markdown_tree::reason(&missing) };
-            return Ok(facts::without(true, &missing, facts::problems(&[own]), &Fact::Bool(false)));
+            return Ok(facts::without(true, &missing, facts::problems(&[own]), &Fact::Bool(false), &sovereign));
         }
     };
     let documents = read_documents(&mut tree, settings, door);
-    let requests = read_requests(settings, door, &mut tree);
-    let ttls = given_ttls(settings).expect("invariant: checked when the gate was loaded");
-    let gates = gate_ids(settings).into_iter().map(|id| ApprovalGate {
-        ttl_hours: ttl(&ttls, &id).expect("invariant: checked when the gate was loaded"),
-        id,
-    });
+    let requests = requests::read(settings, door, &mut tree);
     let rules = Rules {
         macro_id: settings.required_text("macro_id").to_owned(),
-        gates: gates.collect(),
+        gates: approval_gates(settings),
         requests,
+        threshold: sovereign.threshold,
         complete: tree.blocked.is_none()
             && tree.unreadable.is_empty()
             && documents.iter().all(|document| document.broken.is_none()),
         now: door.now(),
     };
-    Ok(facts::collected(&tree, &documents, &rules, door, verify))
+    Ok(facts::collected(&tree, &documents, &rules, door, &sovereign))
+}
+
+/// The authorisation gates of settings that were checked.
+pub fn approval_gates(settings: &Settings) -> Vec<ApprovalGate> {
+    let ttls = given_ttls(settings).expect("invariant: checked when the gate was loaded");
+    let gates = gate_ids(settings).into_iter().map(|id| ApprovalGate {
+        ttl_hours: ttl(&ttls, &id).expect("invariant: checked when the gate was loaded"),
+        id,
+    });
+    gates.collect()
 }
 
 fn gate_ids(settings: &Settings) -> Vec<String> {
@@ -231,37 +242,4 @@ fn read_documents(tree: &mut Tree, settings: &Settings, door: &Door) -> Vec<Docu
     let sha256 = Digest256::try_from(facts::digest(tree, &documents)).expect("invariant: a digest of ours");
     door.note_by(settings.required_text("root"), door.by(), Reading::Content { size, sha256 });
     documents
-}
-
-/// The open runs and their payloads' digests. A payload that cannot be read counts as unreadable, for
-/// the approval that carries its digest cannot be told from one that does not.
-fn read_requests(settings: &Settings, door: &Door, tree: &mut Tree) -> Requests {
-    let Some(folder) = settings.text("requests") else { return Requests::NotGiven };
-    let folder = folder.trim_end_matches('/');
-    let mut unreadable = |path: &str, missing: &Missing| {
-        let reason = markdown_tree::reason(missing);
-        tree.unreadable.insert(Unreadable { path: path.to_owned(), reason });
-        Requests::Unreadable(missing.clone())
-    };
-    let entries = match door.list(folder) {
-        // Known not to be there: nothing was requested.
-        Err(missing) if missing.state.is_absent() => return Requests::Open(BTreeMap::new()),
-        Err(missing) => return unreadable(folder, &missing),
-        Ok(entries) => entries,
-    };
-    let mut open = BTreeMap::new();
-    let mut failed = None;
-    let is_file = |entry: &Entry| entry.attributes.as_ref().is_ok_and(|it| it.kind == FileKind::File);
-    for entry in entries.iter().filter(|entry| !entry.name.starts_with('.') && !is_file(entry)) {
-        let path = format!("{folder}/{}/payload.json", entry.name);
-        match door.read(&path, MAX_PAYLOAD) {
-            Ok(bytes) => {
-                open.insert(entry.name.clone(), sha256_hex(&bytes));
-            }
-            // A folder without a payload is no request.
-            Err(missing) if missing.state.is_absent() => {}
-            Err(missing) => failed = Some(unreadable(&path, &missing)),
-        }
-    }
-    failed.unwrap_or(Requests::Open(open))
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use cutgate::probes::knowledge_base::{
-    ApprovalGate, Candidate, Document, Kind, Requests, Rules, SignatureFile, SignedDocument, Verdict, judge,
-    no_verifier,
+    ApprovalGate, Candidate, CandidateStanding, Document, Kind, OpenRun, Requests, Rules, SignatureFile,
+    SignedDocument, Spent, Verdict, judge,
 };
+use cutgate::trust::Counted;
 use proptest::prelude::*;
 
 use super::*;
@@ -17,10 +18,16 @@ fn rules() -> Rules {
     Rules {
         macro_id: MACRO.to_owned(),
         gates: vec![gate("SG_1_cut_authz", 24), gate("SG_2_lifecycle_authz", 12)],
-        requests: Requests::Open(BTreeMap::from([(RUN.to_owned(), sha256_hex(PAYLOAD.as_bytes()))])),
+        requests: requests(Spent::No),
+        threshold: 1,
         complete: true,
         now: chrono::Utc::now(),
     }
+}
+
+fn requests(spent: Spent) -> Requests {
+    let run = OpenRun { payload_sha256: sha256_hex(PAYLOAD.as_bytes()), spent };
+    Requests::Open(BTreeMap::from([(RUN.to_owned(), run)]))
 }
 
 fn document(name: &str, text: &str, signed: bool) -> Document {
@@ -28,8 +35,21 @@ fn document(name: &str, text: &str, signed: bool) -> Document {
     Document::parse(format!("kb/{name}"), name, text, signature)
 }
 
+/// Signatures by so many distinct keys, made at these instants.
+fn signed(instants: &[chrono::DateTime<chrono::Utc>]) -> Verdict {
+    let counted = instants
+        .iter()
+        .enumerate()
+        .map(|(i, created)| Counted { signer: format!("{i:040}").parse().expect("a fingerprint"), created: *created });
+    Verdict::Judged { counted: counted.collect(), refused: Vec::new() }
+}
+
 fn verified(_: &SignedDocument<'_>) -> Verdict {
-    Verdict::Verified
+    signed(&[chrono::Utc::now()])
+}
+
+fn refused(why: &str) -> Verdict {
+    Verdict::Judged { counted: Vec::new(), refused: vec![why.to_owned()] }
 }
 
 fn only<'a>(candidates: &'a [Candidate<'a>]) -> &'a Candidate<'a> {
@@ -43,7 +63,7 @@ fn the_verifier_decides_when_everything_else_holds() {
     let seen = RefCell::new(Vec::new());
     let watching = |signed: &SignedDocument<'_>| {
         seen.borrow_mut().push((signed.path.to_owned(), signed.bytes.to_vec(), signed.signature.to_vec()));
-        Verdict::Verified
+        verified(signed)
     };
     let rules = rules();
     let candidates = judge(&documents, &rules, &watching);
@@ -56,11 +76,11 @@ fn the_verifier_decides_when_everything_else_holds() {
     assert_eq!((seen[0].0.as_str(), sha256_hex(&seen[0].1)), ("kb/a.md", documents[0].digest.clone()));
     assert_eq!(seen[0].2, b"signature");
 
-    let refusing = |_: &SignedDocument<'_>| Verdict::NotVerified("signed by a key that is not pinned".to_owned());
+    let refusing = |_: &SignedDocument<'_>| refused("signed by a key that is not pinned");
     let candidates = judge(&documents, &rules, &refusing);
     assert!(only(&candidates).claims && !only(&candidates).counts);
     assert_eq!(only(&candidates).reasons, ["signed by a key that is not pinned"]);
-    assert!(!only(&judge(&documents, &rules, &no_verifier)).counts);
+    assert_eq!((only(&candidates).standing, &only(&candidates).signers), (CandidateStanding::Invalid, &Some(vec![])));
 }
 
 #[test]
@@ -109,6 +129,10 @@ fn nothing_counts_while_its_revocation_may_be_unread() {
     let candidates = judge(&documents, &rules, &verified);
     assert!(only(&candidates).claims && !only(&candidates).counts);
     assert_eq!(only(&candidates).reasons, ["not everything could be read; its revocation may be among the rest"]);
+    assert_eq!(only(&candidates).standing, CandidateStanding::Unknown(MissingState::Unreadable));
+    // What does not count anyway is not made unknown by it.
+    let documents = [document("a.md", &approval(&[("allowance", "")]), true)];
+    assert_eq!(only(&judge(&documents, &rules, &verified)).standing, CandidateStanding::Invalid);
 }
 
 #[test]
@@ -139,8 +163,13 @@ fn revoked_and_ambiguous_approvals_do_not_count() {
     for revocation in &revocations {
         let documents = [document("a.md", &approval_text, true), document("b.md", revocation, false)];
         let candidates = judge(&documents, &rules, &verified);
-        assert_eq!(candidates[0].reasons, ["revoked by kb/b.md"], "{revocation}");
+        let reason = "revoked by kb/b.md (not signed by the sovereign; refusing is the safe side)";
+        assert_eq!(candidates[0].reasons, [reason], "{revocation}");
         assert!(!candidates[0].counts);
+        assert_eq!(candidates[0].standing, CandidateStanding::Revoked);
+        let documents = [document("a.md", &approval_text, true), document("b.md", revocation, true)];
+        let reason = format!("revoked by kb/b.md (signed by {:040})", 0);
+        assert_eq!(judge(&documents, &rules, &verified)[0].reasons, [reason]);
     }
     for other in [
         "---\nkind: revocation\nrun_id: run-1\n---\n".to_owned(),
@@ -162,6 +191,72 @@ fn revoked_and_ambiguous_approvals_do_not_count() {
     assert!(judge(&renewed, &rules, &verified)[0].counts);
 }
 
+#[test]
+fn as_many_distinct_keys_as_must_sign() {
+    let now = chrono::Utc::now();
+    let documents = [document("a.md", &approval(&[]), true)];
+    for (keys, threshold, counts) in [(0, 1, false), (1, 1, true), (1, 2, false), (2, 2, true), (3, 2, true)] {
+        let rules = Rules { threshold, ..rules() };
+        let candidates = judge(&documents, &rules, &|_| signed(&vec![now; keys]));
+        assert_eq!(only(&candidates).counts, counts, "{keys} of {threshold}: {candidates:?}");
+        assert_eq!(only(&candidates).signers.as_ref().map(Vec::len), Some(keys));
+    }
+    let candidates = judge(&documents, &Rules { threshold: 2, ..rules() }, &|_| signed(&[now]));
+    assert_eq!(only(&candidates).reasons, ["signed by 1 of the 2 keys that must sign"]);
+}
+
+/// A signature counts from the document's own date on, less the tolerance for clocks, until its time is over.
+#[test]
+fn a_signature_lies_within_the_time_of_its_document() {
+    let now = chrono::Utc::now();
+    let rules = Rules { now, ..rules() };
+    let dated = now - TimeDelta::hours(10);
+    let documents = [document("a.md", &approval(&[("signed_utc", &dated.to_rfc3339())]), true)];
+    let counts = |made: chrono::DateTime<chrono::Utc>| only(&judge(&documents, &rules, &|_| signed(&[made]))).counts;
+    assert!(counts(dated) && counts(dated - TimeDelta::minutes(5)) && counts(now));
+    assert!(!counts(dated - TimeDelta::minutes(5) - TimeDelta::seconds(1)));
+    assert!(counts(dated + TimeDelta::hours(24) - TimeDelta::seconds(1)));
+    assert!(!counts(dated + TimeDelta::hours(24)));
+    let early = judge(&documents, &rules, &|_| signed(&[dated - TimeDelta::hours(1)]));
+    assert!(only(&early).reasons[0].contains("before the document's own signed_utc"), "{early:?}");
+    // Only those within the time are counted towards the threshold.
+    let rules = Rules { threshold: 2, ..rules };
+    assert!(!only(&judge(&documents, &rules, &|_| signed(&[dated - TimeDelta::hours(1), now]))).counts);
+}
+
+#[test]
+fn what_alone_speaks_against_an_approval_is_its_standing() {
+    let now = chrono::Utc::now();
+    let missing = |state| cutgate::evidence::Missing {
+        state,
+        tried: "read".to_owned(),
+        by: "auditor".to_owned(),
+        said: "no".to_owned(),
+        next: String::new(),
+    };
+    let fresh = approval(&[]);
+    let old_date = (now - TimeDelta::hours(30)).to_rfc3339();
+    let old = approval(&[("signed_utc", &old_date)]);
+    let then = |_: &SignedDocument<'_>| signed(&[now - TimeDelta::hours(30)]);
+    let judged = |text: &str, rules: &Rules, verify: &dyn Fn(&SignedDocument<'_>) -> Verdict| {
+        only(&judge(&[document("a.md", text, true)], rules, verify)).standing
+    };
+    let consumed = Rules { requests: requests(Spent::At(now)), ..rules() };
+    let denied = Rules { requests: requests(Spent::Unknown(missing(MissingState::Denied))), ..rules() };
+    let unseen = Rules { requests: Requests::Unreadable(missing(MissingState::Denied)), ..rules() };
+    let no_keys = |_: &SignedDocument<'_>| Verdict::Unknown(missing(MissingState::Unreadable));
+    assert_eq!(judged(&fresh, &rules(), &verified), CandidateStanding::Valid);
+    assert_eq!(judged(&old, &rules(), &then), CandidateStanding::Expired);
+    assert_eq!(judged(&old, &rules(), &|_| refused("weak")), CandidateStanding::Invalid);
+    assert_eq!(judged(&fresh, &consumed, &verified), CandidateStanding::Consumed);
+    assert_eq!(judged(&old, &consumed, &then), CandidateStanding::Consumed);
+    assert_eq!(judged(&fresh, &denied, &verified), CandidateStanding::Unknown(MissingState::Denied));
+    assert_eq!(judged(&fresh, &unseen, &verified), CandidateStanding::Unknown(MissingState::Denied));
+    assert_eq!(judged(&fresh, &rules(), &no_keys), CandidateStanding::Unknown(MissingState::Unreadable));
+    assert_eq!(judged(&old, &rules(), &no_keys), CandidateStanding::Unknown(MissingState::Unreadable));
+    assert_eq!(judged(&approval(&[("scope", "")]), &rules(), &no_keys), CandidateStanding::Invalid);
+}
+
 proptest! {
     /// Whatever the fields hold, a candidate counts only as a claiming approval without a reason, and one that does not
     /// count says why.
@@ -170,13 +265,14 @@ proptest! {
         lines in proptest::collection::vec(("gate|run_id|kind|approval_requested|author|status|macro_id|allowance|scope|title|selects|revokes",
             "SG_1_cut_authz|run-20260521-0007|<X>|TBD|none|NO|approval|ruling|cutter|explicit|v0\\.5|[a-z]{0,5}"), 0..8),
         body in "(approval|gate: SG_1\n|run_id: <RUN_ID>\n|GO|text|approval_requested: NO\n){0,4}",
-        signed in any::<bool>(),
+        has_signature in any::<bool>(),
     ) {
         let front: BTreeMap<String, String> = lines.into_iter().collect();
         let front: String = front.iter().map(|(key, value)| format!("{key}: \"{value}\"\n")).collect();
-        let documents = [document("a.md", &format!("---\n{front}---\n{body}"), signed)];
+        let documents = [document("a.md", &format!("---\n{front}---\n{body}"), has_signature)];
         for candidate in judge(&documents, &rules(), &verified) {
             prop_assert_eq!(candidate.counts, candidate.reasons.is_empty(), "{:?}", candidate);
+            prop_assert_eq!(candidate.counts, candidate.standing == CandidateStanding::Valid);
             prop_assert!(candidate.claims || !candidate.counts);
             prop_assert!(candidate.kind == Kind::Approval || !candidate.claims);
         }

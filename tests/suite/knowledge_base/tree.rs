@@ -223,7 +223,8 @@ fn open_runs_that_cannot_be_read_are_not_no_runs() {
     fs::create_dir(dir.path().join("runs/without-payload")).expect("mkdir");
     fs::write(dir.path().join("runs/README"), "x").expect("write");
     let open = facts_json(dir.path());
-    assert_eq!(open["open_runs"], json!([{ "run_id": RUN, "payload_sha256": sha256_hex(PAYLOAD.as_bytes()) }]));
+    let payload = sha256_hex(PAYLOAD.as_bytes());
+    assert_eq!(open["open_runs"], json!([{ "run_id": RUN, "payload_sha256": payload, "consumed": false }]));
     assert_eq!(open["complete"], true);
 
     let runs = dir.path().join("runs");

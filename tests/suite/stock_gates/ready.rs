@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::Lab;
 use super::revert::{PHASES, drill, record, runbook};
+use super::{Lab, approved};
 use assert_cmd::Command;
 
 /// Audits with the real program: exit code, letter and label, and the states by gap.
@@ -73,6 +73,7 @@ pub fn rehearse(lab: &Lab) {
 /// one is not.
 #[test]
 fn every_technical_gap_closed_is_ready_for_approval() {
+    approved::refused(&Lab::new());
     let (lab, _held) = ready();
     let (code, result, gaps) = audit(&lab);
     let open: Vec<_> = gaps.iter().filter(|(_, state)| state != "CLOSED").map(|(id, _)| id.as_str()).collect();
@@ -87,6 +88,7 @@ fn every_technical_gap_closed_is_ready_for_approval() {
     assert_eq!((code, result.as_str()), (3, "C BLOCKED_WITH_EXACT_O8_GAP"));
     lab.shell("rm kb/approvals/broken.md");
     assert_eq!(audit(&lab).1, "B APPROVAL_READY");
+    approved::approved(&lab);
     // One fact less, and it is blocked again.
     lab.shell("rm records/drills/first.json.asc");
     assert_eq!(audit(&lab).1, "C BLOCKED_WITH_EXACT_O8_GAP");

@@ -1,0 +1,95 @@
+//! The payload of a request: everything that one run is, fixed.
+
+use std::collections::BTreeMap;
+
+use crate::classify::Invariants;
+use crate::evidence::{Digest256, Evidence, Fact, PAYLOAD_FORMAT, Payload, RunId, canonical_json};
+use crate::gates::{AttestationStatus, Bound, GapState, Loaded, RequestRules};
+use crate::package::{GapClass, PACKAGE_FILE};
+use crate::report::{Dossier, Templates, Tool};
+
+/// Where the id of the run stands in the executor's command.
+const RUN_ID: &str = "<RUN_ID>";
+
+/// Why no run may be requested: every technical gap that is not closed, every invariant that changed, and what keeps
+/// from knowing whether one did. Empty where one may.
+pub fn blocking(dossier: &Dossier) -> Vec<String> {
+    let technical: Vec<_> = dossier.gaps.iter().filter(|gap| gap.class == GapClass::Technical).collect();
+    let open = technical.iter().filter(|gap| gap.state != GapState::Closed);
+    let mut reasons: Vec<String> =
+        open.map(|gap| format!("{} ({}) is {}: {}", gap.id, gap.gate, gap.state.word(), gap.reason)).collect();
+    if technical.is_empty() {
+        reasons.push("the package has no technical gap, so that nothing was proved".to_owned());
+    }
+    let changed = dossier.attestation.iter().filter(|row| row.status == AttestationStatus::Changed);
+    reasons.extend(changed.map(|row| format!("{} changed while the host was read: {}", row.action, row.ground)));
+    if dossier.result.invariants == Invariants::Unknown {
+        // Where a technical gap is open too, that is what the result names first.
+        let what = if reasons.is_empty() { dossier.result.reason_blocking.as_str() } else { "see what an audit says" };
+        reasons.push(format!("whether the invariants held while the host was read is not known: {what}"));
+    }
+    reasons
+}
+
+/// The payload of a run.
+///
+/// # Errors
+/// Every reason why it cannot be fixed: a bound fact that could not be read, no executor, no target.
+pub fn payload(
+    loaded: &Loaded,
+    rules: &RequestRules,
+    evidence: &Evidence,
+    templates: &Templates,
+    run_id: RunId,
+) -> Result<Payload, Vec<String>> {
+    let mut reasons = Vec::new();
+    let mut value = |bound: &Bound| {
+        let seen = evidence.probes.get(&bound.probe);
+        let value = seen.map_or_else(|| Err("it was not read".to_owned()), |seen| bound.value(&seen.facts));
+        value.map_err(|error| reasons.push(format!("{} cannot be bound: {error}", bound.name))).ok()
+    };
+    let bound: BTreeMap<String, Fact> =
+        rules.bind.iter().filter_map(|bound| Some((bound.name.clone(), value(bound)?))).collect();
+    let tree = match value(&rules.tree) {
+        Some(Fact::Text(digest)) => digest,
+        Some(_) | None => String::new(),
+    };
+    if tree.is_empty() {
+        reasons.push(format!("{} is no digest of the deployed tree", rules.tree.name));
+    }
+    if rules.target.is_empty() {
+        reasons.push("no target is named".to_owned());
+    }
+    let argv = loaded.package.executor.as_ref().map(|executor| executor.argv.clone()).unwrap_or_default();
+    if !argv.iter().any(|argument| argument.contains(RUN_ID)) {
+        reasons.push(format!("the executor's argv does not hand over the run: it needs {RUN_ID} in an argument"));
+    }
+    if !reasons.is_empty() {
+        return Err(reasons);
+    }
+    let argv: Vec<String> = argv.iter().map(|argument| argument.replace(RUN_ID, run_id.as_str())).collect();
+    let package = loaded.files.get(PACKAGE_FILE).map(Vec::as_slice).unwrap_or_default();
+    let gates = loaded.files.iter().filter(|(name, _)| *name != PACKAGE_FILE);
+    let gates: BTreeMap<&str, Digest256> = gates.map(|(name, bytes)| (name.as_str(), Digest256::of(bytes))).collect();
+    let texts = templates.0.iter();
+    let texts: BTreeMap<&str, Digest256> =
+        texts.map(|(name, text)| (name.as_str(), Digest256::of(text.as_bytes()))).collect();
+    Ok(Payload {
+        format: PAYLOAD_FORMAT.to_owned(),
+        run_id,
+        utc: evidence.now,
+        by: evidence.by.clone(),
+        host: loaded.package.host.clone(),
+        macro_id: loaded.package.macro_id.clone(),
+        tool: format!("{} {}", Tool::THIS.name, Tool::THIS.version),
+        package_sha256: Digest256::of(package),
+        gates_sha256: Digest256::of(&canonical_json(&gates)),
+        templates_sha256: Digest256::of(&canonical_json(&texts)),
+        tree_digest: tree,
+        target: rules.target.clone(),
+        executor_argv_sha256: Digest256::of(&canonical_json(&argv)),
+        executor_argv: argv,
+        bound_sha256: Digest256::of(&canonical_json(&bound)),
+        bound,
+    })
+}
