@@ -14,7 +14,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut engine = regorus::Engine::new();
     // Ten thousand rules are more than the stock limits of a policy file admit.
     let (bytes, lines) = (NonZeroUsize::MAX, NonZeroUsize::MAX);
-    engine.set_policy_length_config(PolicyLengthConfig { max_file_bytes: bytes, max_lines: lines, ..Default::default() });
+    engine.set_policy_length_config(PolicyLengthConfig {
+        max_file_bytes: bytes,
+        max_lines: lines,
+        ..Default::default()
+    });
     engine.add_policy(policy.clone(), std::fs::read_to_string(&policy)?).map_err(|error| error.to_string())?;
     engine.set_input(regorus::Value::from_json_file(&input).map_err(|error| error.to_string())?);
     let results = engine.eval_query("data.bench".to_owned(), false).map_err(|error| error.to_string())?;
