@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Instant as Monotonic;
 
 use super::CommandError;
 use super::interrupt::Interrupts;
 use crate::evidence::{EVIDENCE_FORMAT, Evidence, Instant, ProbeId, Process};
 use crate::gates::{self, Gate, Loaded};
-use crate::probes::{Collection, Place, Question, Secrets, collect_until};
+use crate::probes::{Collection, Place, Question, Secrets, Surroundings, collect_until};
 
 /// Loads a package and shows its warnings on standard error. It is not taken apart again: the command's end is the
 /// process's end, and the system takes all of it at once.
@@ -98,6 +98,7 @@ pub fn collect_evidence(
         by: user(),
         deadline: Monotonic::now() + loaded.package.audit_limit,
         secrets: secrets.clone(),
+        surroundings: Arc::new(surroundings()),
     };
     let used = gates.iter().flat_map(|gate| gate.probes.values());
     let questions: BTreeMap<ProbeId, Question> = used
@@ -134,10 +135,17 @@ pub fn collect_evidence(
     Collected { evidence: ManuallyDrop::new(evidence), secrets }
 }
 
+/// The environment and the home of the process. A variable that is not text says nothing to a probe.
+fn surroundings() -> Surroundings {
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
+    Surroundings::new(variables, std::env::home_dir())
+}
+
 /// The values of the executor's environment variables are secrets until the opposite is known.
 fn keep_environment_secrets(loaded: &Loaded, secrets: &Secrets) {
-    let names = loaded.package.executor.iter().flat_map(|executor| &executor.env);
-    for value in names.filter_map(|name| std::env::var(name).ok()) {
+    let names = loaded.package.executor.iter().flat_map(|executor| &executor.env).map(String::as_str);
+    for value in names.chain(["PGPASSWORD"]).filter_map(|name| std::env::var(name).ok()) {
         secrets.keep(&value);
     }
 }

@@ -9,7 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant as Monotonic};
 
-use super::{Door, Limits, Place, Secrets, Settings, Stop, watch};
+use super::{Door, Limits, Place, Secrets, Settings, Stop, Surroundings, watch};
 use crate::evidence::{Fact, Instant, Missing, MissingState, Observation};
 
 /// Probes that run at the same time; one that was given up does not count.
@@ -39,6 +39,8 @@ pub struct Collection {
     pub deadline: Monotonic,
     /// The secret values that probes meet, for scanning what is published.
     pub secrets: Secrets,
+    /// What the user brings along.
+    pub surroundings: Arc<Surroundings>,
 }
 
 struct Running {
@@ -145,7 +147,8 @@ fn start<K: Send + 'static>(
 ) -> Running {
     let end = (Monotonic::now() + with.limits.probe).min(with.deadline);
     let door = Door::new(with.place.clone(), with.limits, with.now, with.by.clone(), end);
-    let door = Arc::new(door.keeping(with.secrets.clone()).until(stop.clone()));
+    let door = door.keeping(with.secrets.clone()).until(stop.clone()).among(with.surroundings.clone());
+    let door = Arc::new(door);
     let run = Running { door: door.clone(), question: question.clone(), started: chrono::Utc::now(), end };
     let question = question.clone();
     let kind = question.kind.clone();

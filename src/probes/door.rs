@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant as Monotonic};
 
+use super::secrets::Secrets;
 use super::stop::{Held, Stop};
+use super::surroundings::Surroundings;
 use super::watch::Watch;
 use crate::evidence::{Digest256, Instant, Missing, MissingState, Reading, Source};
 
@@ -50,41 +52,6 @@ impl Place {
     }
 }
 
-/// The secret values that an audit met. They are held in memory only, to look for them in everything that is
-/// about to be published.
-#[derive(Clone, Default)]
-pub struct Secrets(std::sync::Arc<Mutex<std::collections::BTreeSet<String>>>);
-
-impl Secrets {
-    /// Values shorter than this are found everywhere by chance, so that looking for them says nothing.
-    pub const SHORTEST: usize = 6;
-
-    /// Remembers a value.
-    pub fn keep(&self, value: &str) {
-        if value.len() >= Self::SHORTEST {
-            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(value.to_owned());
-        }
-    }
-
-    /// How many values are known.
-    pub fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).len()
-    }
-
-    /// Whether `bytes` hold one of the values.
-    pub fn occur_in(&self, bytes: &[u8]) -> bool {
-        let secrets = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        secrets.iter().any(|secret| bytes.windows(secret.len()).any(|window| window == secret.as_bytes()))
-    }
-}
-
-/// Only the number: the values appear nowhere.
-impl std::fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Secrets({})", self.count())
-    }
-}
-
 /// One probe's door. Paths given to it are *logical*: as the package writes them.
 #[derive(Debug)]
 pub struct Door {
@@ -98,6 +65,7 @@ pub struct Door {
     secrets: Secrets,
     stop: Stop,
     watch: Watch,
+    surroundings: Arc<Surroundings>,
 }
 
 /// Accesses that have not come back, with their last signs of life and what was tried.
@@ -132,8 +100,8 @@ impl Door {
     /// A door for one probe that must be done at `end`. `now` is the audit's instant, `by` the user's name.
     pub fn new(place: Place, limits: Limits, now: Instant, by: String, end: Monotonic) -> Self {
         let (sources, under_way, secrets) = (Mutex::default(), Mutex::default(), Secrets::default());
-        let (stop, watch) = (Stop::default(), Watch::default());
-        Self { place, limits, now, by, end, sources, under_way, secrets, stop, watch }
+        let (stop, watch, surroundings) = (Stop::default(), Watch::default(), Arc::default());
+        Self { place, limits, now, by, end, sources, under_way, secrets, stop, watch, surroundings }
     }
 
     /// The same door, which shares `secrets` with others.
@@ -146,6 +114,25 @@ impl Door {
     #[must_use]
     pub fn until(self, stop: Stop) -> Self {
         Self { stop, ..self }
+    }
+
+    /// The same door, for somebody who brings these surroundings along.
+    #[must_use]
+    pub fn among(self, surroundings: Arc<Surroundings>) -> Self {
+        Self { surroundings, ..self }
+    }
+
+    /// What the user who looks brings along.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    /// A door to what belongs to the user who looks and not to the host that is audited: without a root prefix. What passes
+    /// it is not looked at again, and the caller notes its sources here.
+    pub(super) fn outside_root(&self) -> Door {
+        let place = Place { root: None, ..self.place.clone() };
+        let door = Self::new(place, self.limits, self.now, self.by.clone(), self.end);
+        door.keeping(self.secrets.clone()).until(self.stop.clone()).among(self.surroundings.clone())
     }
 
     /// Whether the audit was asked to stop.

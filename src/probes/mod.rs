@@ -21,17 +21,21 @@ mod provisioning;
 mod reading;
 mod rehearsal_records;
 mod runbook;
+mod secrets;
 mod settings;
 mod sql;
 mod stop;
+mod surroundings;
 mod tree_manifest;
 mod watch;
 
 pub use collect::{Collected, Collection, Question, collect, collect_until};
-pub use door::{Access, Door, Limits, Place, Secrets};
+pub use door::{Access, Door, Limits, Place};
 pub use files::{Attributes, Entry, FileKind, Space};
+pub use secrets::Secrets;
 pub use settings::{Parameter, ParameterKind, SettingProblem, Settings, parse_duration};
 pub use stop::{Held, Stop};
+pub use surroundings::Surroundings;
 
 use crate::evidence::{Fact, Missing, Shape};
 

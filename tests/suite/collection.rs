@@ -17,6 +17,7 @@ fn collection(dir: &std::path::Path, probe: Duration, audit: Duration) -> Collec
         by: "tester".to_owned(),
         deadline: Instant::now() + audit,
         secrets: Secrets::default(),
+        surroundings: std::sync::Arc::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use cutgate::evidence::{Fact, Missing, Source};
-use cutgate::probes::{self, Door, Limits, Place, Settings};
+use cutgate::probes::{self, Door, Limits, Place, Settings, Surroundings};
 use rustix::fs::{Gid, Uid};
 
 /// Settings from a JSON object.
@@ -37,6 +37,17 @@ pub fn observe(
     given: serde_json::Value,
     limits: Limits,
 ) -> (Result<Fact, Missing>, Vec<Source>) {
+    observe_among(kind, dir, given, limits, Surroundings::default())
+}
+
+/// As [`observe`], for a user who brings these surroundings along.
+pub fn observe_among(
+    kind: &str,
+    dir: &Path,
+    given: serde_json::Value,
+    limits: Limits,
+    surroundings: Surroundings,
+) -> (Result<Fact, Missing>, Vec<Source>) {
     let probe = probes::find(kind).expect("a probe of that kind");
     let settings = settings(given);
     for parameter in probe.parameters() {
@@ -49,6 +60,7 @@ pub fn observe(
     let by = uzers::get_user_by_uid(rustix::process::geteuid().as_raw())
         .map_or_else(|| "unknown".to_owned(), |user| user.name().to_string_lossy().into_owned());
     let door = Door::new(place(dir), limits, chrono::Utc::now(), by, Instant::now() + limits.probe);
+    let door = door.among(std::sync::Arc::new(surroundings));
     let result = probe.collect(&settings, &door);
     if let Ok(fact) = &result {
         assert_eq!(probe.shape(&settings).departure(fact), None, "facts have the declared shape");

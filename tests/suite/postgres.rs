@@ -99,6 +99,13 @@ impl Cluster {
         succeed(self.tool("pg_ctl").args(["-D", text(&data), "-m", "fast", "-w", "stop"]));
     }
 
+    /// Restarts it, with what its configuration says by now.
+    pub fn restart(&self) {
+        let (data, log) = (self.data(), self.dir.path().join("log"));
+        let begin = ["-D", text(&data), "-l", text(&log), "-m", "fast", "-w", "-o", &self.options(), "restart"];
+        succeed(self.tool("pg_ctl").args(begin));
+    }
+
     /// Restarts it so that it replays its log for longer than a test lasts; returns when it answers that it starts.
     pub fn replay_for_long(&self) {
         self.stop();
@@ -149,6 +156,14 @@ impl Cluster {
         Session { child, input: Some(input), output }
     }
 
+    /// Whether `psql` gets an answer with this URL and these variables, and what it says.
+    pub fn psql_with(&self, url: &str, variables: &[(String, String)]) -> (bool, String) {
+        let mut command = Command::new(self.bin.join("psql"));
+        command.env_clear().envs(variables.iter().map(|(name, value)| (name, value)));
+        let output = command.args(["-X", "-A", "-t", "-w", "-c", "SELECT 1", url]).output().expect(INSTALL);
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     fn psql(&self, database: &str) -> Command {
         let mut command = Command::new(self.bin.join("psql"));
         let port = self.port.to_string();
@@ -157,7 +172,8 @@ impl Cluster {
         command
     }
 
-    fn data(&self) -> PathBuf {
+    /// The data directory.
+    pub fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 

@@ -180,6 +180,7 @@ fn collect(loaded: &Loaded) -> Evidence {
         by: "auditor".to_owned(),
         deadline: Instant::now() + loaded.package.audit_limit,
         secrets: Secrets::default(),
+        surroundings: std::sync::Arc::default(),
     };
     let question = |used: &ProbeUse| Question { kind: used.kind.clone(), settings: used.settings.clone() };
     let used = loaded.gates.iter().flat_map(|gate| gate.probes.values());

@@ -18,6 +18,7 @@
 
 mod address;
 mod answer;
+mod connection;
 mod postgres;
 mod query;
 mod sqlite;
@@ -52,8 +53,9 @@ impl Probe for Sql {
                 name: "url",
                 kind: ParameterKind::Text,
                 required: true,
-                doc: "\"sqlite:PATH\", or \"postgresql://user@host:port/dbname?sslmode=require\"; a directory as \
-                      `host` is that of a Unix socket, taken as it is even where the package has a root prefix",
+                doc: "\"sqlite:PATH\", or \"postgresql://user@host:port/dbname?sslmode=verify-full\", completed as libpq \
+                      does it: a service file, PG* variables, ~/.pgpass; a directory as `host` is that of a Unix socket, \
+                      taken as it is even where the package has a root prefix",
             },
             Parameter {
                 name: "queries",
@@ -113,10 +115,19 @@ impl Probe for Sql {
             unfit(problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; "))
         })?;
         let timeout = settings.duration("timeout").unwrap_or(TIMEOUT);
-        let server = address.shown();
-        let (engine, answers) = match &address {
-            Address::Sqlite { path } => ("sqlite", sqlite::ask(path, &server, &queries, timeout, door)),
-            Address::Postgres { config } => ("postgresql", postgres::ask(config, &server, &queries, timeout, door)),
+        let (engine, server, answers) = match &address {
+            Address::Sqlite { path } => {
+                let server = address.shown();
+                let answers = sqlite::ask(path, &server, &queries, timeout, door);
+                ("sqlite", server, answers)
+            }
+            Address::Postgres { given } => match connection::complete(given, door) {
+                Ok(connection) => {
+                    let answers = postgres::ask(&connection, &queries, timeout, door);
+                    ("postgresql", connection.server, answers)
+                }
+                Err(reason) => ("postgresql", address.shown(), Answers::none(&queries, &reason)),
+            },
         };
         Ok(Fact::record([
             ("engine", engine.into()),

@@ -8,22 +8,23 @@
 //! The session is closed in the protocol's words, also when it is given up: a statement that still runs is cancelled
 //! first, so that nothing of the audit goes on at the server.
 //!
-//! `sslmode=require` encrypts and does not authenticate the server, as in libpq.
+//! Several hosts are tried in their order. A server that answers with a refusal ends that, as in libpq: another server is
+//! another truth.
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use postgres_openssl::MakeTlsConnector;
 use tokio_postgres::error::DbError;
 use tokio_postgres::types::{FromSql, Kind as TypeKind, Type};
-use tokio_postgres::{CancelToken, Client, Config, IsolationLevel, Row, Transaction};
+use tokio_postgres::{CancelToken, Client, IsolationLevel, Row, Transaction};
 
 use super::super::Door;
 use super::Answers;
 use super::answer::{Asked, Rows, arrange, null};
+use super::connection::{Connection, Target};
 use super::query::{Kind, Query};
 use crate::evidence::{Digest256, Fact, Instant, Missing, MissingState, Reading};
 
@@ -38,17 +39,12 @@ const BATCH: i32 = 1_000;
 
 /// Asks a PostgreSQL server.
 pub(super) fn ask(
-    config: &Config,
-    server: &str,
+    connection: &Connection,
     queries: &BTreeMap<String, Query>,
     timeout: Duration,
     door: &Door,
 ) -> Answers {
-    let mut config = config.clone();
-    if config.get_user().is_none() {
-        config.user(door.by());
-    }
-    let user = config.get_user().unwrap_or_default().to_owned();
+    let (user, server) = (connection.user.clone(), connection.server.as_str());
     // Some of the time is kept for putting the answer together.
     let time = door.time_left().saturating_sub(Duration::from_millis(200));
     let over = Missing {
@@ -64,7 +60,9 @@ pub(super) fn ask(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match &runtime {
         Ok(runtime) => runtime.block_on(async {
-            let outcome = in_time(session.run(&config, queries), time, door).await.unwrap_or_else(|| Err(over.clone()));
+            let outcome = in_time(session.run(&connection.targets, queries), time, door)
+                .await
+                .unwrap_or_else(|| Err(over.clone()));
             session.close(outcome.is_err()).await;
             outcome
         }),
@@ -102,6 +100,12 @@ struct Open {
     cancel: CancelToken,
     connector: MakeTlsConnector,
     connection: Connected,
+}
+
+/// Why there is no session with one host, and whether the others are left aside for it.
+struct Refusal {
+    reason: Missing,
+    is_final: bool,
 }
 
 /// How long closing a connection may take; after that the socket is dropped.
@@ -143,8 +147,8 @@ impl Session<'_> {
         }
     }
 
-    async fn run(&mut self, config: &Config, queries: &BTreeMap<String, Query>) -> Result<(), Missing> {
-        let mut client = match self.connect(config).await {
+    async fn run(&mut self, targets: &[Target], queries: &BTreeMap<String, Query>) -> Result<(), Missing> {
+        let mut client = match self.connect(targets).await {
             Ok(client) => client,
             Err(reason) => {
                 // Only the answer "there is no such database" is knowledge of absence.
@@ -191,31 +195,48 @@ impl Session<'_> {
         transaction.rollback().await.map_err(|error| self.failed(&error, "roll back"))
     }
 
-    async fn connect(&mut self, config: &Config) -> Result<Client, Missing> {
-        let mut config = config.clone();
+    /// Opens a session with the first host that answers.
+    async fn connect(&mut self, targets: &[Target]) -> Result<Client, Missing> {
+        let mut refused: Vec<Missing> = Vec::new();
+        for target in targets {
+            match self.connect_to(target).await {
+                Ok(client) => return Ok(client),
+                Err(Refusal { reason, is_final }) => {
+                    refused.push(reason);
+                    if is_final {
+                        break;
+                    }
+                }
+            }
+        }
+        let said = refused.iter().map(|reason| reason.said.clone()).collect::<Vec<_>>().join("; then: ");
+        let last = refused.pop().expect("invariant: a connection has at least one host");
+        Err(Missing { said, ..last })
+    }
+
+    async fn connect_to(&mut self, target: &Target) -> Result<Client, Refusal> {
+        let mut config = target.config.clone();
         config.connect_timeout(self.timeout.min(config.get_connect_timeout().copied().unwrap_or(self.timeout)));
-        let mut connector = SslConnector::builder(SslMethod::tls()).map_err(|error| {
-            self.missing(MissingState::Error, "connect", error.to_string(), "see whether OpenSSL is in order")
-        })?;
-        connector.set_verify(SslVerifyMode::NONE);
-        let mut tls = MakeTlsConnector::new(connector.build());
-        tls.set_callback(|connection, _| {
-            connection.set_verify_hostname(false);
-            Ok(())
-        });
-        let connecting = tokio::time::timeout(self.timeout, config.connect(tls.clone())).await;
+        let connecting = tokio::time::timeout(self.timeout, config.connect(target.tls.clone())).await;
         let connected = connecting.map_err(|_| {
-            self.missing(
+            let reason = self.missing(
                 MissingState::TimedOut,
                 "connect",
                 "the server did not answer in time",
                 "see whether it runs: pg_isready",
-            )
+            );
+            Refusal { reason, is_final: false }
         })?;
-        let (client, connection) = connected.map_err(|error| self.failed(&error, "connect"))?;
+        let (client, connection) = connected.map_err(|error| Refusal {
+            reason: self.failed(&error, "connect"),
+            // A server that starts, stops or is full may be passed over; one that refuses the role or the database not.
+            is_final: error
+                .code()
+                .is_some_and(|code| code.code().starts_with("28") || ["3D000", "42501"].contains(&code.code())),
+        })?;
         // The connection ends when the client is dropped.
         let connection = tokio::spawn(connection);
-        self.open = Some(Open { cancel: client.cancel_token(), connector: tls, connection });
+        self.open = Some(Open { cancel: client.cancel_token(), connector: target.tls.clone(), connection });
         Ok(client)
     }
 
@@ -416,7 +437,9 @@ fn failure(error: &tokio_postgres::Error, asked: &Asked<'_>) -> Missing {
             (MissingState::Denied, "give the right to search the socket's directory and to write to the socket")
         }
         Some(std::io::ErrorKind::TimedOut) => (MissingState::TimedOut, "see whether the server answers: pg_isready"),
-        _ if said.contains("password missing") => (MissingState::Denied, "give the role's password in the URL"),
+        _ if said.contains("password missing") => {
+            (MissingState::Denied, "give the role's password in ~/.pgpass (mode 0600) or PGPASSFILE")
+        }
         _ => (MissingState::Error, "see whether the server runs and listens there: pg_isready"),
     };
     asked.missing(state, said, next)

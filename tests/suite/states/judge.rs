@@ -32,6 +32,7 @@ pub(super) fn judge(loaded: &Loaded, state: &State) -> Judged {
         by: state.reader.name().to_owned(),
         deadline: Instant::now() + state.deadline,
         secrets: Secrets::default(),
+        surroundings: std::sync::Arc::default(),
     };
     let used = loaded.gates.iter().flat_map(|gate| gate.probes.values());
     let questions: BTreeMap<_, _> = used
