@@ -18,7 +18,7 @@ fn evidence(a: &str) -> Evidence {
     let now = super::now();
     let observation = Observation {
         kind: "host".to_owned(),
-        settings: BTreeMap::new(),
+        settings: BTreeMap::new().into(),
         started: now,
         finished: now,
         facts: Fact::record([("a", a.into())]),

@@ -62,8 +62,9 @@ impl std::fmt::Display for ProbeId {
 pub struct Observation {
     /// The probe's kind.
     pub kind: String,
-    /// Its settings as resolved from the package.
-    pub settings: BTreeMap<String, serde_json::Value>,
+    /// Its settings as resolved from the package, which holds them too: they may list thousands of paths.
+    #[serde(with = "shared")]
+    pub settings: Arc<BTreeMap<String, serde_json::Value>>,
     /// When it began.
     pub started: Instant,
     /// When it ended or was given up.
@@ -72,6 +73,21 @@ pub struct Observation {
     pub facts: Fact,
     /// What was read, in the order of reading.
     pub sources: Vec<Source>,
+}
+
+/// What is shared is written as what it is.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<T: Serialize, S: Serializer>(value: &Arc<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
+    }
 }
 
 impl Observation {

@@ -76,7 +76,9 @@ pub fn check(sources: &Sources) -> Result<Loaded, Problems> {
         let gates: Vec<&Gate> = outcomes.iter().filter_map(|(_, outcome)| outcome.gate.as_ref()).collect();
         request::check(&reading, package.request.as_ref()?, package, &gates, &known)
     });
-    let problems = Problems::new(found.into_inner(), sources.shown());
+    let found = found.into_inner();
+    let shown = if found.is_empty() { BTreeMap::new() } else { sources.shown() };
+    let problems = Problems::new(found, shown);
     let package = package.and_then(|package| package.package);
     match (package, forbidden) {
         (Some(package), Some(forbidden)) if problems.count(Severity::Error) == 0 => {

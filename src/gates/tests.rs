@@ -115,7 +115,7 @@ fn an_unknown_names_two_reasons_and_counts_the_rest() {
         let at = "2026-05-21T10:00:00Z".parse().unwrap();
         let observation = crate::evidence::Observation {
             kind: "host".to_owned(),
-            settings: BTreeMap::new(),
+            settings: std::sync::Arc::default(),
             started: at,
             finished: at,
             facts,

@@ -179,14 +179,15 @@ fn pieces(text: &str) -> Vec<Piece> {
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
         let rest = &text[at..];
+        let plain = rest.find(['{', '}']).unwrap_or(rest.len());
+        if plain > 0 {
+            literal.push_str(&rest[..plain]);
+            at += plain;
+            continue;
+        }
         if let Some(brace) = ["{{", "}}"].iter().find(|pair| rest.starts_with(**pair)) {
             literal.push_str(&brace[1..]);
             at += 2;
-            continue;
-        }
-        if c != '{' && c != '}' {
-            literal.push(c);
-            at += c.len_utf8();
             continue;
         }
         if !literal.is_empty() {

@@ -211,7 +211,7 @@ fn observation(run: Running, facts: Fact) -> Observation {
     };
     Observation {
         kind: run.question.kind,
-        settings: Arc::unwrap_or_clone(settings.0),
+        settings: settings.0,
         started: run.started,
         finished: chrono::Utc::now(),
         facts,

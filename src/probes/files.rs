@@ -41,8 +41,9 @@ impl FileKind {
         }
     }
 
-    fn of(stat: &Stat) -> Self {
-        match FileType::from_raw_mode(stat.st_mode) {
+    /// The kind by `st_mode` of inode(7).
+    pub(super) fn of_mode(mode: u32) -> Self {
+        match FileType::from_raw_mode(mode) {
             FileType::RegularFile => Self::File,
             FileType::Directory => Self::Directory,
             FileType::Symlink => Self::Link,
@@ -75,7 +76,7 @@ pub struct Attributes {
 impl Attributes {
     pub(super) fn of(stat: &Stat) -> Self {
         Self {
-            kind: FileKind::of(stat),
+            kind: FileKind::of_mode(stat.st_mode),
             mode: stat.st_mode & 0o7777,
             uid: stat.st_uid,
             gid: stat.st_gid,

@@ -13,6 +13,7 @@ mod drill_record;
 mod dry_run_record;
 mod files;
 pub mod front_matter;
+mod held;
 mod host;
 pub mod knowledge_base;
 mod markdown_tree;

@@ -208,7 +208,7 @@ struct Trust {
 impl Trust {
     fn of(settings: &Settings, door: &Door) -> Self {
         let pinned = settings.texts("pinned").into_iter().filter_map(|text| text.parse().ok()).collect();
-        let ring = settings.text("keyring").map(|keyring| read_ring(door, keyring));
+        let ring = settings.text("keyring").map(|keyring| read_ring(door, keyring, None));
         let certs = ring.map(|ring| ring.map(|ring| ring.certs).map_err(|NoRing { missing, .. }| *missing));
         Self { pinned, certs }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -98,6 +99,11 @@ impl Settings {
         self.0.get(name).and_then(Value::as_str)
     }
 
+    /// Whether a setting was given.
+    pub fn given(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The text or path of a required setting.
     pub fn required_text(&self, name: &str) -> &str {
         self.text(name).expect("invariant: required settings were checked when the gate was loaded")
@@ -134,7 +140,7 @@ impl Settings {
 
     /// The tables of a setting, each as a typed value or the reason why it does not have that form; empty
     /// where it was not given.
-    pub fn tables<T: DeserializeOwned>(&self, name: &str) -> Vec<Result<T, String>> {
+    pub fn tables<'a, T: Deserialize<'a>>(&'a self, name: &str) -> Vec<Result<T, String>> {
         let items = self.0.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         items.iter().map(|item| T::deserialize(item).map_err(|error| error.to_string())).collect()
     }

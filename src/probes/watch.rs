@@ -11,10 +11,14 @@ use std::time::Duration;
 use rustix::fs::{OFlags, Stat};
 
 use super::Door;
+use super::held::{HeldFolder, divided};
 use crate::evidence::{Missing, MissingState};
 
 /// How long looking again may take. It is a look at attributes; where even that hangs, the answer is not waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// So many paths are worth a second thread.
+const ALONE: usize = 512;
 
 /// How a path is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +31,7 @@ pub(super) enum Depth {
 
 /// What lay at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
+pub(super) enum Mark {
     Absent,
     There {
         /// Device, inode, kind with mode, owner, group.
@@ -40,7 +44,7 @@ enum Mark {
 }
 
 impl Mark {
-    fn of(stat: &Stat) -> Self {
+    pub(super) fn of(stat: &Stat) -> Self {
         Self::There {
             itself: (stat.st_dev, stat.st_ino, stat.st_mode, stat.st_uid, stat.st_gid),
             content: (stat.st_size, stat.st_mtime, nanos(stat.st_mtime_nsec), stat.st_ctime, nanos(stat.st_ctime_nsec)),
@@ -64,53 +68,87 @@ fn nanos(value: impl TryInto<i64>) -> i64 {
     value.try_into().unwrap_or(i64::MAX)
 }
 
-/// A logical path, and whether a last link is followed.
-type Place = (String, bool);
+/// One look at a path.
+#[derive(Debug)]
+struct Look {
+    logical: String,
+    /// Whether a last link was followed.
+    follow: bool,
+    mark: Mark,
+    depth: Depth,
+}
 
-/// The paths that one probe looked at, as they were at the first look.
+impl Look {
+    /// Whether `other` was a look at the same place.
+    fn at_place_of(&self, other: &Self) -> bool {
+        (self.logical.as_str(), self.follow) == (other.logical.as_str(), other.follow)
+    }
+}
+
+/// Every look of one probe at a path, in the order of looking.
 #[derive(Debug, Default)]
-pub(super) struct Watch(Mutex<BTreeMap<Place, (Mark, Depth)>>);
+pub(super) struct Watch(Mutex<Vec<Look>>);
 
 impl Watch {
     /// Remembers what was seen at `logical`: its attributes, or that it is not there.
     pub fn saw(&self, logical: &str, follow: bool, stat: Option<&Stat>, depth: Depth) {
-        let mark = stat.map_or(Mark::Absent, Mark::of);
+        self.marked(logical, follow, stat.map_or(Mark::Absent, Mark::of), depth);
+    }
+
+    /// As [`Watch::saw`], of what lies there.
+    pub fn marked(&self, logical: &str, follow: bool, mark: Mark, depth: Depth) {
+        let look = Look { logical: logical.to_owned(), follow, mark, depth };
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = (logical.to_owned(), follow);
-        let Some((first, deepest)) = seen.get_mut(&place) else {
-            seen.insert(place, (mark, depth));
-            return;
-        };
-        if !first.same(mark, depth.min(*deepest)) {
-            *first = Mark::Torn;
-        } else if depth > *deepest {
-            // What was read is what counts, and it was read at the later of the two looks.
-            (*first, *deepest) = (mark, depth);
+        if !seen.last().is_some_and(|last| last.at_place_of(&look) && (last.mark, last.depth) == (mark, depth)) {
+            seen.push(look);
         }
     }
 
-    fn seen(&self) -> Vec<(Place, (Mark, Depth))> {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.iter().map(|(place, mark)| (place.clone(), *mark)).collect()
+    /// What is known of each place, in the order of paths; the looks are forgotten.
+    fn take(&self) -> Vec<Look> {
+        let mut seen = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        // Looks at one place stay in their order.
+        seen.sort_by(|a, b| (a.logical.as_str(), a.follow).cmp(&(b.logical.as_str(), b.follow)));
+        seen.dedup_by(|later, first| {
+            let same = first.at_place_of(later);
+            if same && !first.mark.same(later.mark, later.depth.min(first.depth)) {
+                first.mark = Mark::Torn;
+            } else if same && later.depth > first.depth {
+                // What was read is what counts, and it was read at the later of the two looks.
+                (first.mark, first.depth) = (later.mark, later.depth);
+            }
+            same
+        });
+        seen
     }
 }
 
 impl Door {
     /// The first path that is no longer what it was, as the reason why nothing can be said.
     fn changed(&self) -> Option<Missing> {
-        let still = |((logical, follow), (mark, depth)): &(Place, (Mark, Depth))| {
-            let flags = if *follow { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
-            let now = match self.open(logical, flags) {
-                Ok(fd) => rustix::fs::fstat(&fd).map(|stat| Mark::of(&stat)).unwrap_or(Mark::Torn),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Mark::Absent,
-                Err(_) => Mark::Torn,
-            };
-            mark.same(now, *depth)
-        };
-        let ((logical, _), _) = self.watch().seen().into_iter().find(|seen| !still(seen))?;
+        let places = self.watch().take();
+        let looked = divided(&places, ALONE, |places| {
+            let mut held = HeldFolder::new(self);
+            places.iter().find(|place| !place.mark.same(self.mark_now(&mut held, place), place.depth))
+        });
+        let Look { logical, .. } = looked.into_iter().flatten().next()?;
         let said = "it changed while the audit was reading";
         let next = "run the audit again when nobody writes to it";
         Some(self.missing(MissingState::Unreadable, format!("look at {logical} again"), said, next))
+    }
+
+    /// What lies at a place now.
+    fn mark_now(&self, held: &mut HeldFolder<'_>, place: &Look) -> Mark {
+        // What is no link is the same whether links are followed or not.
+        if let Some(entry) = held.entry(&place.logical).filter(|entry| !place.follow || !entry.is_link()) {
+            return entry.mark();
+        }
+        let flags = if place.follow { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
+        match self.open(&place.logical, flags) {
+            Ok(fd) => rustix::fs::fstat(&fd).map(|stat| Mark::of(&stat)).unwrap_or(Mark::Torn),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Mark::Absent,
+            Err(_) => Mark::Torn,
+        }
     }
 }
 

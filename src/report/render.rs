@@ -246,7 +246,7 @@ mod tests {
         let facts = Fact::record([("a", a.into()), ("gone", denied.into()), ("report", report)]);
         let observation = Observation {
             kind: "host".to_owned(),
-            settings: BTreeMap::new(),
+            settings: std::sync::Arc::default(),
             started: now,
             finished: now,
             facts,

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use sequoia_openpgp::Packet;
 use sequoia_openpgp::cert::{Cert, CertParser};
 use sequoia_openpgp::crypto::mpi::PublicKey;
@@ -96,8 +97,8 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Cert>, RingError> {
 ///
 /// # Errors
 /// When one of both cannot be read.
-pub fn lost_since(copy: &[u8], keybox: &[u8]) -> Result<Option<Vec<Fingerprint>>, RingError> {
-    let (copy, keybox) = (keybox::read(copy)?, keybox::read(keybox)?);
+pub fn lost_since(copy: &[u8], keybox: &Keybox<'_>) -> Result<Option<Vec<Fingerprint>>, RingError> {
+    let copy = keybox::read(copy)?;
     let kept: std::collections::BTreeSet<&[u8]> = keybox.blobs.iter().map(|blob| blob.body()).collect();
     let mut lost = Vec::new();
     // A blob that is there to the byte needs no parsing; deleting changes nothing but its type.
@@ -105,16 +106,15 @@ pub fn lost_since(copy: &[u8], keybox: &[u8]) -> Result<Option<Vec<Fingerprint>>
     let gone: Vec<_> = gone.filter_map(|blob| blob.keyblock).collect();
     if !gone.is_empty() {
         let known = keybox.blobs.iter().filter_map(|blob| blob.keyblock);
-        let known = known.map(|(offset, block)| parse(block, offset)).collect::<Result<Vec<_>, _>>()?;
-        let known: std::collections::BTreeSet<_> = known.iter().flatten().map(Cert::fingerprint).collect();
+        let known = known.map(|(offset, block)| named(block, offset));
+        let known = known.collect::<Result<std::collections::BTreeSet<_>, _>>()?;
         for (offset, block) in gone {
-            let certs = parse(block, offset)?;
-            lost.extend(certs.iter().map(Cert::fingerprint).filter(|print| !known.contains(print)));
+            let print = named(block, offset)?;
+            lost.extend((!known.contains(&print)).then_some(print));
         }
     }
     let unchanged = copy.blobs.len() == keybox.blobs.len()
         && copy.blobs.iter().zip(&keybox.blobs).all(|(a, b)| a.body() == b.body());
-    let lost: Vec<_> = lost.iter().map(Fingerprint::of).collect();
     Ok((unchanged || !lost.is_empty()).then_some(lost))
 }
 
@@ -123,16 +123,121 @@ pub fn lost_since(copy: &[u8], keybox: &[u8]) -> Result<Option<Vec<Fingerprint>>
 /// # Errors
 /// A keyblock that is not exactly one certificate.
 pub fn from_keybox(keybox: &Keybox<'_>) -> Result<Vec<Cert>, RingError> {
-    let mut certs = Vec::new();
-    for (offset, block) in &keybox.keyblocks {
-        let found = parse(block, *offset)?;
-        if found.len() != 1 {
-            let reason = format!("a keyblock with {} certificates", found.len());
-            return Err(RingError::Packet { offset: *offset, reason });
-        }
-        certs.extend(found);
+    merge(of_keyblocks(&keybox.keyblocks)?)
+}
+
+/// A ring of which some certificates were wanted.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// The fingerprints of all of them, each once, sorted.
+    pub fingerprints: Vec<Fingerprint>,
+    /// Those that were wanted, sorted by fingerprint.
+    pub certs: Vec<Cert>,
+}
+
+impl Part {
+    /// A whole ring.
+    pub fn whole(certs: Vec<Cert>) -> Self {
+        Self { fingerprints: certs.iter().map(|cert| Fingerprint::of(&cert.fingerprint())).collect(), certs }
     }
-    merge(certs)
+
+    /// Of a whole ring, the certificates that are wanted.
+    #[must_use]
+    pub fn only(mut self, wanted: &[Fingerprint]) -> Self {
+        self.certs.retain(|cert| wanted.contains(&Fingerprint::of(&cert.fingerprint())));
+        self
+    }
+}
+
+/// Of a keybox the certificates that are wanted, and the fingerprints of the others. What is inside these is framed and
+/// not read, but where a revocation by another key depends on it.
+///
+/// # Errors
+/// As [`from_keybox`] of what is wanted; a keyblock that is not one certificate by its packets.
+pub fn some_of_keybox(keybox: &Keybox<'_>, wanted: &[Fingerprint]) -> Result<Part, RingError> {
+    let name = |(offset, block): &(usize, &[u8])| named(block, *offset);
+    let names: Vec<_> = if keybox.keyblocks.len() > ALONE {
+        keybox.keyblocks.par_iter().map(name).collect()
+    } else {
+        keybox.keyblocks.iter().map(name).collect()
+    };
+    let names: Vec<Fingerprint> = names.into_iter().collect::<Result<_, _>>()?;
+    let those = keybox.keyblocks.iter().zip(&names).filter(|(_, print)| wanted.contains(print));
+    let those: Vec<_> = those.map(|(block, _)| *block).collect();
+    let certs = merge(of_keyblocks(&those)?)?;
+    if certs.iter().any(|cert| cert.keys().any(|key| key.other_revocations().next().is_some())) {
+        return from_keybox(keybox).map(Part::whole);
+    }
+    let mut fingerprints = names;
+    fingerprints.sort_unstable();
+    fingerprints.dedup();
+    Ok(Part { fingerprints, certs })
+}
+
+/// So many certificates are worth a second thread.
+const ALONE: usize = 32;
+
+fn of_keyblocks(keyblocks: &[(usize, &[u8])]) -> Result<Vec<Cert>, RingError> {
+    let one = |(offset, block): &(usize, &[u8])| {
+        let found = parse(block, *offset)?;
+        let count = found.len();
+        let one = found.into_iter().next().filter(|_| count == 1);
+        one.ok_or_else(|| RingError::Packet {
+            offset: *offset,
+            reason: format!("a keyblock with {count} certificates"),
+        })
+    };
+    let certs: Vec<Result<Cert, RingError>> = if keyblocks.len() > ALONE {
+        keyblocks.par_iter().map(one).collect()
+    } else {
+        keyblocks.iter().map(one).collect()
+    };
+    // The first that is wrong is told, whichever was found first.
+    certs.into_iter().collect()
+}
+
+/// The fingerprint of the one certificate of a keyblock at offset `base` of the file: its packets are framed, and the
+/// first one is hashed (RFC 9580, section 5.5.4).
+fn named(block: &[u8], base: usize) -> Result<Fingerprint, RingError> {
+    let fail = |offset: usize, reason: String| RingError::Packet { offset: base + offset, reason };
+    let (mut at, mut first, mut primaries) = (0, 0..0, 0);
+    while at < block.len() {
+        let (body, end) = packet_body(block, at).map_err(|reason| fail(at, reason))?;
+        if at == 0 {
+            first = body..end;
+        }
+        primaries += usize::from(tag_at(block, at) == Tag::PublicKey);
+        at = end;
+    }
+    let body = &block[first];
+    let print = match (body.first(), u16::try_from(body.len()), u32::try_from(body.len())) {
+        (Some(4), Ok(length), _) => {
+            let mut hash = openssl::sha::Sha1::new();
+            hash.update(&[0x99]);
+            hash.update(&length.to_be_bytes());
+            hash.update(body);
+            sequoia_openpgp::Fingerprint::from_bytes(4, &hash.finish())
+        }
+        (Some(6), _, Ok(length)) => {
+            let mut hash = openssl::sha::Sha256::new();
+            hash.update(&[0x9b]);
+            hash.update(&length.to_be_bytes());
+            hash.update(body);
+            sequoia_openpgp::Fingerprint::from_bytes(6, &hash.finish())
+        }
+        (Some(_) | None, _, _) => {
+            // Of another version, or nothing: read, it says what it is.
+            let certs = parse(block, base)?;
+            return match certs.as_slice() {
+                [cert] => Ok(Fingerprint::of(&cert.fingerprint())),
+                _ => Err(fail(0, format!("a keyblock with {} certificates", certs.len()))),
+            };
+        }
+    };
+    if tag_at(block, 0) != Tag::PublicKey || primaries != 1 {
+        return Err(fail(0, format!("a keyblock with {primaries} certificates")));
+    }
+    print.map(|print| Fingerprint::of(&print)).map_err(|error| fail(0, sentence(&error)))
 }
 
 /// The certificates of a binary keyring. No bytes are no certificates: the form has no header.
@@ -208,8 +313,14 @@ fn tag_at(bytes: &[u8], at: usize) -> Tag {
     Tag::from(if octet & 0x40 == 0 { octet >> 2 & 0x0f } else { octet & 0x3f })
 }
 
-/// Where the packet at `at` ends (RFC 9580, section 4.2). Lengths that only data packets may have are refused.
+/// Where the packet at `at` ends.
 fn packet_end(bytes: &[u8], at: usize) -> Result<usize, String> {
+    packet_body(bytes, at).map(|(_, end)| end)
+}
+
+/// Where the content of the packet at `at` begins and ends (RFC 9580, section 4.2). Lengths that only data packets may
+/// have are refused.
+fn packet_body(bytes: &[u8], at: usize) -> Result<(usize, usize), String> {
     let byte = |i: usize| bytes.get(at + i).copied().map(usize::from).ok_or("it ends inside a packet's header");
     let number = |from: usize, width: usize| (from..from + width).try_fold(0, |n, i| Ok::<_, &str>(n << 8 | byte(i)?));
     let tag = byte(0)?;
@@ -232,17 +343,23 @@ fn packet_end(bytes: &[u8], at: usize) -> Result<usize, String> {
         }
     };
     let end = at.checked_add(header).and_then(|start| start.checked_add(length)).filter(|end| *end <= bytes.len());
-    end.ok_or_else(|| format!("a packet of {length} bytes, of which {} are there", bytes.len() - at - header))
+    end.map(|end| (at + header, end))
+        .ok_or_else(|| format!("a packet of {length} bytes, of which {} are there", bytes.len() - at - header))
 }
 
 /// One certificate per fingerprint, sorted by it: copies are merged, so that a revocation on one of them counts.
 fn merge(certs: Vec<Cert>) -> Result<Vec<Cert>, RingError> {
     let mut merged: BTreeMap<Fingerprint, Cert> = BTreeMap::new();
-    for cert in certs {
+    // Counting them verifies them, which takes most of the time; the certificate remembers the answer.
+    let own = |cert: &Cert| {
+        cert.keys().flat_map(|key| key.self_signatures().chain(key.self_revocations())).count()
+            + cert.userids().flat_map(|id| id.self_signatures()).count()
+    };
+    let own: Vec<usize> =
+        if certs.len() > ALONE { certs.par_iter().map(own).collect() } else { certs.iter().map(own).collect() };
+    for (cert, own) in certs.into_iter().zip(own) {
         let fingerprint = Fingerprint::of(&cert.fingerprint());
         let fail = |reason: String| RingError::Cert { fingerprint: fingerprint.clone(), reason };
-        let own = cert.keys().flat_map(|key| key.self_signatures().chain(key.self_revocations())).count()
-            + cert.userids().flat_map(|id| id.self_signatures()).count();
         if own == 0 {
             let said = "none of the signatures on it is its own and holds";
             return Err(fail(match unknown_kind(&cert) {

@@ -12,7 +12,9 @@ mod keybox;
 mod standing;
 mod verify;
 
-pub use certs::{RingError, RingForm, form_of, from_armor, from_binary, from_bytes, from_keybox, lost_since};
+pub use certs::{
+    Part, RingError, RingForm, form_of, from_armor, from_binary, from_bytes, from_keybox, lost_since, some_of_keybox,
+};
 pub use fingerprint::Fingerprint;
 pub use keybox::{Keybox, KeyboxError, read as read_keybox, serves_openpgp};
 pub use standing::{Ability, KeyStanding, Revocation, Standing, Usable};

@@ -6,6 +6,7 @@
 //! does any signature of the certificate's own that does not verify, for it may have been a revocation or a
 //! shorter life.
 
+use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use sequoia_openpgp::KeyHandle;
@@ -97,12 +98,13 @@ impl Standing {
     /// designated revokers are looked for.
     pub fn of(cert: &Cert, ring: &[Cert], policy_at: Instant, at: Instant) -> Self {
         let policy = StandardPolicy::at(SystemTime::from(policy_at));
-        let lenient = lenient();
+        static LENIENT: LazyLock<StandardPolicy<'static>> = LazyLock::new(lenient);
+        let lenient: &StandardPolicy<'_> = &LENIENT;
         let damage = damage(cert);
         let accepted = cert.with_policy(&policy, SystemTime::from(at));
         let mut keys: Vec<KeyStanding> = Vec::new();
         for key in cert.keys() {
-            let mut standing = KeyStanding::of(&key, ring, &policy, &lenient, at);
+            let mut standing = KeyStanding::of(&key, ring, &policy, lenient, at);
             if let Some(reason) = &damage {
                 standing.revoked = standing.revoked.max(Revocation::Undecided(reason.clone()));
                 if !matches!(standing.usable, Usable::Revoked(_)) {

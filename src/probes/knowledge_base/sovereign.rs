@@ -83,7 +83,7 @@ enum Certs {
 impl Sovereign {
     /// Reads the keyring.
     pub(super) fn of(settings: &Settings, door: &Door) -> Self {
-        let certs = match settings.text("keyring").map(|keyring| read_ring(door, keyring)) {
+        let certs = match settings.text("keyring").map(|keyring| read_ring(door, keyring, None)) {
             None => Certs::NotGiven(door.missing(
                 MissingState::Absent,
                 "read the sovereign's keys",

@@ -2,6 +2,7 @@
 
 use crate::evidence::{Digest256, Fact, Instant, Missing, MissingState, Shape};
 use crate::probes::Door;
+use crate::probes::held::divided;
 use crate::trust::{Cert, Fingerprint, KeyStanding, Revocation, Standing, Usable};
 
 use super::ring::{NoRing, Ring};
@@ -61,25 +62,26 @@ pub(super) fn of(door: &Door, home: &str, ring: Result<Ring, NoRing>, horizon: I
     let no_file =
         || door.missing(MissingState::Absent, format!("read a keyring in {home}"), "there is no file", "import a key");
     let digest = ring.bytes.as_deref().map(|bytes| Digest256::of(bytes).to_string()).ok_or_else(no_file);
-    let mut certs = Vec::new();
-    for cert in &ring.certs {
-        if door.time_left().is_zero() {
-            let tried = format!("judge the certificates of {home}");
-            let said = format!("the probe's time is over after {} of {}", certs.len(), ring.certs.len());
-            let missing = door.missing(MissingState::TimedOut, tried, said, "raise the probe's time limit");
-            return without(
-                NoRing { present: Some(true), form: Some(ring.form), bytes: ring.bytes, missing: Box::new(missing) },
-                horizon,
-            );
-        }
-        certs.push(cert_fact(door, cert, &ring.certs, horizon));
+    let judged = divided(&ring.certs, ALONE, |certs| -> Vec<Fact> {
+        let in_time = certs.iter().take_while(|_| !door.time_left().is_zero());
+        in_time.map(|cert| cert_fact(door, cert, &ring.certs, horizon)).collect()
+    });
+    let certs = judged.concat();
+    if certs.len() < ring.certs.len() {
+        let tried = format!("judge the certificates of {home}");
+        let said = format!("the probe's time is over after {} of {}", certs.len(), ring.certs.len());
+        let missing = door.missing(MissingState::TimedOut, tried, said, "raise the probe's time limit");
+        return without(
+            NoRing { present: Some(true), form: Some(ring.form), bytes: ring.bytes, missing: Box::new(missing) },
+            horizon,
+        );
     }
-    let fingerprints = ring.certs.iter().map(|cert| Fingerprint::of(&cert.fingerprint()).to_string());
+    let fingerprints = ring.fingerprints.iter().map(Fingerprint::to_string);
     Fact::record([
         ("present", true.into()),
         ("form", ring.form.into()),
         ("digest", digest.into()),
-        ("count", certs.len().into()),
+        ("count", ring.fingerprints.len().into()),
         ("fingerprints", Fact::texts(fingerprints)),
         ("certs", Fact::List(certs)),
         ("ignored", Fact::texts(shortened(ring.ignored))),
@@ -87,6 +89,9 @@ pub(super) fn of(door: &Door, home: &str, ring: Result<Ring, NoRing>, horizon: I
         ("horizon", horizon.into()),
     ])
 }
+
+/// So many certificates are worth a second thread.
+const ALONE: usize = 32;
 
 /// The longest list of what is ignored; a folder full of other files is not worth more.
 const LONGEST_LIST: usize = 50;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::{Door, Parameter, ParameterKind, Probe, SettingProblem, Settings};
 use crate::evidence::{Fact, Missing, Shape};
 use crate::probes::settings::parse_duration;
+use crate::trust::Fingerprint;
 
 /// The horizon where the gate gives none.
 const DEFAULT_HORIZON: &str = "24h";
@@ -47,6 +48,12 @@ impl Probe for OpenpgpKeyring {
                 required: false,
                 doc: "how long the run may take; keys are judged at its end too (24h)",
             },
+            Parameter {
+                name: "judge",
+                kind: ParameterKind::Texts,
+                required: false,
+                doc: "the fingerprints of the certificates to judge; the others are named in `fingerprints` only. Without it all are judged",
+            },
         ]
     }
 
@@ -70,6 +77,12 @@ impl Probe for OpenpgpKeyring {
         let horizon = horizon.and_then(|horizon| chrono::Duration::from_std(horizon).ok());
         let horizon = horizon.expect("invariant: horizons are checked, and the default is a duration");
         let home = settings.required_text("home");
-        Ok(facts::of(door, home, ring::read(door, home), door.now() + horizon))
+        let wanted = settings.given("judge").then(|| {
+            let wanted = settings.texts("judge").into_iter();
+            // What is no fingerprint is that of no certificate.
+            wanted.filter_map(|print| print.parse().ok()).collect::<Vec<Fingerprint>>()
+        });
+        let ring = ring::read(door, home, wanted.as_deref());
+        Ok(facts::of(door, home, ring, door.now() + horizon))
     }
 }

@@ -10,7 +10,7 @@
 
 use crate::evidence::{Missing, MissingState};
 use crate::probes::{Door, Entry, FileKind};
-use crate::trust::{self, Cert, Fingerprint, RingError, RingForm};
+use crate::trust::{self, Cert, Fingerprint, Keybox, Part, RingError, RingForm};
 
 /// A keyring that was read.
 pub(in crate::probes) struct Ring {
@@ -19,7 +19,9 @@ pub(in crate::probes) struct Ring {
     /// The ring's bytes: those of its file, of the certificate directory's files in the order of their names.
     /// `None` where there is no file.
     pub bytes: Option<Vec<u8>>,
-    /// The certificates that gpg uses, one per fingerprint, sorted by it.
+    /// The fingerprints of the certificates that gpg uses, each once, sorted.
+    pub fingerprints: Vec<Fingerprint>,
+    /// These certificates, or those of them that were wanted, sorted by fingerprint.
     pub certs: Vec<Cert>,
     /// What lies in the ring and is not used, as phrases.
     pub ignored: Vec<String>,
@@ -45,11 +47,14 @@ impl NoRing {
     }
 }
 
-/// Reads the keyring at a logical path.
+/// Which certificates of a ring are wanted; `None` for all.
+pub(in crate::probes) type Wanted<'a> = Option<&'a [Fingerprint]>;
+
+/// Reads the keyring at a logical path. What is not wanted is only named.
 ///
 /// # Errors
 /// Absent, denied, unreadable (with the offset and the reason): never a ring with a part left out.
-pub(in crate::probes) fn read(door: &Door, home: &str) -> Result<Ring, NoRing> {
+pub(in crate::probes) fn read(door: &Door, home: &str, wanted: Wanted<'_>) -> Result<Ring, NoRing> {
     let attributes = door.attributes(home).map_err(|missing| {
         let present = missing.state.is_absent().then_some(false);
         NoRing::at(present, missing)
@@ -71,35 +76,39 @@ pub(in crate::probes) fn read(door: &Door, home: &str) -> Result<Ring, NoRing> {
     match kind {
         FileKind::Directory => {
             let entries = door.list(home).map_err(|missing| NoRing::at(Some(true), missing))?;
-            read_folder(door, home, &entries)
+            read_folder(door, home, &entries, wanted)
         }
         // Whatever is no file is refused by the door, in words that say what it is.
-        FileKind::File | FileKind::Link | FileKind::Fifo | FileKind::Socket | FileKind::Device => read_file(door, home),
+        FileKind::File | FileKind::Link | FileKind::Fifo | FileKind::Socket | FileKind::Device => {
+            read_file(door, home, wanted)
+        }
     }
 }
 
-fn read_folder(door: &Door, home: &str, entries: &[Entry]) -> Result<Ring, NoRing> {
+fn read_folder(door: &Door, home: &str, entries: &[Entry], wanted: Wanted<'_>) -> Result<Ring, NoRing> {
     let has = |name: &str| entries.iter().any(|entry| entry.name == name);
     let inside = |name: &str| format!("{}/{name}", home.trim_end_matches('/'));
     let (keybox, pubring) = (has("pubring.kbx"), has("pubring.gpg"));
     if !keybox && !pubring && entries.iter().any(is_cert_folder) {
-        return read_cert_d(door, home, entries);
+        return read_cert_d(door, home, entries, wanted);
     }
     refuse_elsewhere(door, home, entries).map_err(|missing| NoRing::at(Some(true), missing))?;
     if !keybox && !pubring {
         refuse_missing(door, home, entries).map_err(|missing| NoRing::at(Some(true), missing))?;
         let (ignored, shadowed) = (Vec::new(), Ok(Vec::new()));
-        return Ok(Ring { form: "empty-home", bytes: None, certs: Vec::new(), ignored, shadowed });
+        let (fingerprints, certs) = (Vec::new(), Vec::new());
+        return Ok(Ring { form: "empty-home", bytes: None, fingerprints, certs, ignored, shadowed });
     }
     let keybox_bytes = if keybox { Some(read_bytes(door, &inside("pubring.kbx"), "keybox")?) } else { None };
     let serves = keybox_bytes.as_deref().is_some_and(trust::serves_openpgp);
     match keybox_bytes {
         Some(bytes) if serves || !pubring => {
-            let mut ring = ring_of(door, &inside("pubring.kbx"), "keybox", Some(RingForm::Keybox), bytes)?;
+            let mut ring = ring_of(door, &inside("pubring.kbx"), "keybox", Some(RingForm::Keybox), bytes, wanted)?;
             if pubring {
                 let other = read_bytes(door, &inside("pubring.gpg"), "pubring");
-                let other = other
-                    .and_then(|bytes| ring_of(door, &inside("pubring.gpg"), "pubring", Some(RingForm::Binary), bytes));
+                let other = other.and_then(|bytes| {
+                    ring_of(door, &inside("pubring.gpg"), "pubring", Some(RingForm::Binary), bytes, None)
+                });
                 ring.shadow("pubring.gpg", other);
             }
             Ok(ring)
@@ -109,9 +118,9 @@ fn read_folder(door: &Door, home: &str, entries: &[Entry]) -> Result<Ring, NoRin
             let bytes = read_bytes(door, &path, "pubring")?;
             // A pubring.gpg may be a keybox by content; the content decides, as for gpg.
             let form = trust::form_of(&bytes).filter(|form| *form == RingForm::Keybox).unwrap_or(RingForm::Binary);
-            let mut ring = ring_of(door, &path, "pubring", Some(form), bytes)?;
+            let mut ring = ring_of(door, &path, "pubring", Some(form), bytes, wanted)?;
             if let Some(bytes) = unused {
-                let other = ring_of(door, &inside("pubring.kbx"), "keybox", Some(RingForm::Keybox), bytes);
+                let other = ring_of(door, &inside("pubring.kbx"), "keybox", Some(RingForm::Keybox), bytes, None);
                 ring.shadow("pubring.kbx", other);
             }
             Ok(ring)
@@ -123,19 +132,20 @@ impl Ring {
     /// Notes what a file that gpg passes over holds beyond this ring.
     fn shadow(&mut self, name: &str, other: Result<Ring, NoRing>) {
         self.ignored.push(format!("{name}, which gpg does not read beside the other keyring"));
-        let own: Vec<_> = self.certs.iter().map(Cert::fingerprint).collect();
         self.shadowed = other.map_err(|no_ring| *no_ring.missing).map(|other| {
-            let extra = other.certs.iter().map(Cert::fingerprint).filter(|print| !own.contains(print));
-            extra.map(|print| Fingerprint::of(&print).to_string()).collect()
+            let extra = other.fingerprints.iter().filter(|print| self.fingerprints.binary_search(print).is_err());
+            extra.map(Fingerprint::to_string).collect()
         });
     }
 }
 
-fn read_file(door: &Door, path: &str) -> Result<Ring, NoRing> {
+fn read_file(door: &Door, path: &str, wanted: Wanted<'_>) -> Result<Ring, NoRing> {
     let bytes = read_bytes(door, path, "keyring-file")?;
     match trust::form_of(&bytes) {
-        Some(RingForm::Keybox) => ring_of(door, path, "keybox", Some(RingForm::Keybox), bytes),
-        form @ (Some(RingForm::Binary | RingForm::Armored) | None) => ring_of(door, path, "keyring-file", form, bytes),
+        Some(RingForm::Keybox) => ring_of(door, path, "keybox", Some(RingForm::Keybox), bytes, wanted),
+        form @ (Some(RingForm::Binary | RingForm::Armored) | None) => {
+            ring_of(door, path, "keyring-file", form, bytes, wanted)
+        }
     }
 }
 
@@ -154,9 +164,17 @@ fn ring_of(
     form: &'static str,
     kind: Option<RingForm>,
     bytes: Vec<u8>,
+    wanted: Wanted<'_>,
 ) -> Result<Ring, NoRing> {
     let mut ignored = Vec::new();
-    let certs = match kind {
+    let only = |certs: Vec<Cert>| {
+        let whole = Part::whole(certs);
+        match wanted {
+            Some(wanted) => whole.only(wanted),
+            None => whole,
+        }
+    };
+    let part = match kind {
         Some(RingForm::Keybox) => trust::read_keybox(&bytes).map_err(RingError::from).and_then(|keybox| {
             let counts = [
                 (keybox.deleted, "deleted blobs"),
@@ -164,18 +182,20 @@ fn ring_of(
                 (keybox.ephemeral, "ephemeral blobs"),
             ];
             ignored.extend(counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what}: {n}")));
-            trust::from_keybox(&keybox)
+            let part = match wanted {
+                Some(wanted) => trust::some_of_keybox(&keybox, wanted)?,
+                None => Part::whole(trust::from_keybox(&keybox)?),
+            };
+            Ok((part, loss(door, path, &keybox)))
         }),
-        Some(RingForm::Binary) => trust::from_binary(&bytes),
-        Some(RingForm::Armored) => trust::from_armor(&bytes),
+        Some(RingForm::Binary) => trust::from_binary(&bytes).map(|certs| (only(certs), Ok(None))),
+        Some(RingForm::Armored) => trust::from_armor(&bytes).map(|certs| (only(certs), Ok(None))),
         None => Err(RingError::UnknownForm),
     };
-    let whole =
-        certs.map(|certs| (certs, if kind == Some(RingForm::Keybox) { loss(door, path, &bytes) } else { Ok(None) }));
-    match whole {
-        Ok((certs, Ok(note))) => {
+    match part {
+        Ok((Part { fingerprints, certs }, Ok(note))) => {
             ignored.extend(note);
-            Ok(Ring { form, bytes: Some(bytes), certs, ignored, shadowed: Ok(Vec::new()) })
+            Ok(Ring { form, bytes: Some(bytes), fingerprints, certs, ignored, shadowed: Ok(Vec::new()) })
         }
         Ok((_, Err(missing))) => {
             Err(NoRing { form: Some(form), bytes: Some(bytes), ..NoRing::at(Some(true), missing) })
@@ -189,7 +209,7 @@ fn ring_of(
 
 /// Compares a keybox with the copy that gpg keeps from before its last change. `Ok` with a phrase for `ignored`
 /// where the copy cannot be compared: it is a witness, not a part of the ring.
-fn loss(door: &Door, path: &str, bytes: &[u8]) -> Result<Option<String>, Missing> {
+fn loss(door: &Door, path: &str, keybox: &Keybox<'_>) -> Result<Option<String>, Missing> {
     let copy_path = format!("{path}~");
     let not_compared = |why: String| Ok(Some(format!("{copy_path}, which could not be compared: {why}")));
     let copy = match door.read(&copy_path, u64::MAX) {
@@ -197,7 +217,7 @@ fn loss(door: &Door, path: &str, bytes: &[u8]) -> Result<Option<String>, Missing
         Err(missing) if missing.state.is_absent() => return Ok(None),
         Err(missing) => return not_compared(format!("{}: {}", missing.state.word(), missing.said)),
     };
-    let said = match trust::lost_since(&copy, bytes) {
+    let said = match trust::lost_since(&copy, keybox) {
         Ok(None) => return Ok(None),
         Err(error) => return not_compared(error.to_string()),
         Ok(Some(lost)) if lost.is_empty() => {
@@ -244,11 +264,12 @@ fn is_hex(name: &str) -> bool {
 
 /// The certificates of a shared certificate directory: `ab/cdef…`, named by the fingerprint's digits
 /// (draft-nwjw-openpgp-cert-d, section 3). Other names are not part of it and are listed in `ignored`.
-fn read_cert_d(door: &Door, home: &str, entries: &[Entry]) -> Result<Ring, NoRing> {
+fn read_cert_d(door: &Door, home: &str, entries: &[Entry], wanted: Wanted<'_>) -> Result<Ring, NoRing> {
     let fail = |missing: Missing| NoRing { form: Some("cert-d"), ..NoRing::at(Some(true), missing) };
     let mut ring = Ring {
         form: "cert-d",
         bytes: Some(Vec::new()),
+        fingerprints: Vec::new(),
         certs: Vec::new(),
         ignored: Vec::new(),
         shadowed: Ok(Vec::new()),
@@ -272,13 +293,18 @@ fn read_cert_d(door: &Door, home: &str, entries: &[Entry]) -> Result<Ring, NoRin
                 let said = format!("it holds {} certificates instead of one", certs.len());
                 return Err(fail(misnamed(door, &path, said)));
             };
-            if Fingerprint::of(&cert.fingerprint()).as_str() != named {
+            let print = Fingerprint::of(&cert.fingerprint());
+            if print.as_str() != named {
                 return Err(fail(misnamed(door, &path, format!("it holds the certificate {}", cert.fingerprint()))));
             }
             ring.bytes.get_or_insert_default().extend(bytes);
-            ring.certs.extend(certs);
+            if wanted.is_none_or(|wanted| wanted.contains(&print)) {
+                ring.certs.extend(certs);
+            }
+            ring.fingerprints.push(print);
         }
     }
+    ring.fingerprints.sort_unstable();
     Ok(ring)
 }
 

@@ -5,7 +5,7 @@
 //! is computed here, except a capability of the executor's own process.
 
 use super::super::accounts::Identity;
-use super::super::{Attributes, Door, FileKind};
+use super::super::{Attributes, Door, FileKind, Space};
 use crate::evidence::{Missing, MissingState};
 
 const WRITE: u32 = 0o2;
@@ -22,6 +22,7 @@ pub(super) fn writable(
     attributes: &Attributes,
     above: &[(String, Attributes)],
     link: Option<&str>,
+    space: &Result<Space, Missing>,
     user: &Identity,
 ) -> Result<bool, Missing> {
     let undecided = |said: String, next: String| {
@@ -31,7 +32,7 @@ pub(super) fn writable(
         let said = format!("{link} is a symlink, and what it leads to was not looked at");
         return Err(undecided(said, format!("replace {link} by a real directory")));
     }
-    if door.space(path, Some(attributes))?.read_only {
+    if space.as_ref().map_err(Clone::clone)?.read_only {
         return Ok(false);
     }
     if user.uid == 0 {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::accounts::{Accounts, Identity};
 use super::{Attributes, Door, FileKind, Parameter, ParameterKind, Probe, SettingProblem, Settings, Space};
 use crate::evidence::{Fact, Missing, MissingState, Shape};
-use walk::{Walk, Way};
+use walk::{Folder, Walk, Way};
 
 /// Bytes of the unit of `min_free_mb`.
 const MEBIBYTE: u64 = 1 << 20;
@@ -36,14 +36,14 @@ impl WantedKind {
 }
 
 /// One entry of the `paths` setting.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WantedPath {
-    path: String,
+struct WantedPath<'a> {
+    path: &'a str,
     kind: WantedKind,
-    owner: Option<String>,
-    group: Option<String>,
-    mode: Option<String>,
+    owner: Option<&'a str>,
+    group: Option<&'a str>,
+    mode: Option<&'a str>,
 }
 
 /// The probe.
@@ -139,16 +139,16 @@ impl Probe for Provisioning {
                     continue;
                 }
             };
-            let path = &wanted.path;
+            let path = wanted.path;
             if path.is_empty() || path.split('/').any(|name| name == "..") {
                 let message = format!("entry {}: {path:?} is empty or goes up with \"..\"", i + 1);
                 problems.push(problem("paths", message, "write the path out"));
             }
-            if wanted.mode.as_deref().is_some_and(|mode| super::parse_mode(mode).is_none()) {
+            if wanted.mode.is_some_and(|mode| super::parse_mode(mode).is_none()) {
                 let message = format!("entry {}: not an octal mode", i + 1);
                 problems.push(problem("paths", message, "write it as mode = \"0750\""));
             }
-            if !seen.insert(path.clone()) {
+            if !seen.insert(path) {
                 problems.push(problem("paths", format!("{path:?} is given twice"), "remove one of both"));
             }
         }
@@ -235,10 +235,11 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn path(&mut self, wanted: &WantedPath) -> Found {
-        match self.walk.to(&wanted.path) {
-            Way::There { attributes, above, link } => {
-                self.there(wanted, &attributes, &above.attributes, link.as_deref())
+    fn path(&mut self, wanted: &WantedPath<'_>) -> Found {
+        match self.walk.to(wanted.path) {
+            Way::There { attributes, above, link, on_mount_of_folder } => {
+                let space = self.space(wanted.path, &attributes, &above, on_mount_of_folder);
+                self.there(wanted, &attributes, &above.attributes, link.as_deref(), &space)
             }
             Way::Absent { missing, link } => {
                 let link_in_path = link.map_or_else(|| missing.clone().into(), Fact::from);
@@ -252,30 +253,49 @@ impl Look<'_> {
         }
     }
 
+    /// The file system that a path lies on. Many files of one folder have it in common, as long as none of them is a
+    /// mount of its own: then it is asked for once.
+    fn space(
+        &mut self,
+        path: &str,
+        attributes: &Attributes,
+        above: &Folder,
+        on_mount_of_folder: bool,
+    ) -> Result<Space, Missing> {
+        if attributes.kind == FileKind::File
+            && on_mount_of_folder
+            && let Some(Ok(space)) = self.walk.space_of_folder(above)
+        {
+            return Ok(space);
+        }
+        // Of a symlink it is the space of what it leads to.
+        let seen = (attributes.kind != FileKind::Link).then_some(attributes);
+        self.door.space(path, seen)
+    }
+
     fn there(
         &self,
-        wanted: &WantedPath,
+        wanted: &WantedPath<'_>,
         attributes: &Attributes,
         above: &[(String, Attributes)],
         link: Option<&str>,
+        space: &Result<Space, Missing>,
     ) -> Found {
-        let path = wanted.path.as_str();
+        let path = wanted.path;
         let owner = self.accounts.user_name(attributes.uid);
         let group = self.accounts.group_name(attributes.gid);
-        // Of a symlink it is the space of what it leads to.
-        let seen = (attributes.kind != FileKind::Link).then_some(attributes);
-        let space = self.door.space(path, seen);
         let free_bytes = space.clone().map(|space| space.free_bytes);
         // A symlink's own owner and mode say nothing about what it leads to.
         let compared = if attributes.kind == FileKind::Link {
             vec![compare_link(link)]
         } else {
-            self.compare(wanted, attributes, link, &space)
+            self.compare(wanted, attributes, link, space)
         };
         let why = judge(compared);
         let matches = why.as_ref().map(String::is_empty).map_err(Clone::clone);
         let writable = self.executor.as_ref().map_err(Clone::clone);
-        let writable = writable.and_then(|user| access::writable(self.door, path, attributes, above, link, user));
+        let writable =
+            writable.and_then(|user| access::writable(self.door, path, attributes, above, link, space, user));
         let record = Fact::record([
             ("path", path.into()),
             ("exists", true.into()),
@@ -295,7 +315,7 @@ impl Look<'_> {
     /// Everything that the gate expects of a path that is no symlink itself.
     fn compare(
         &self,
-        wanted: &WantedPath,
+        wanted: &WantedPath<'_>,
         attributes: &Attributes,
         link: Option<&str>,
         space: &Result<Space, Missing>,
@@ -303,13 +323,13 @@ impl Look<'_> {
         let owner = self.accounts.user_name(attributes.uid);
         let group = self.accounts.group_name(attributes.gid);
         let mut compared = vec![compare_link(link), compare_kind(attributes.kind, wanted.kind.kind())];
-        if let Some(expected) = &wanted.owner {
+        if let Some(expected) = wanted.owner {
             compared.push(compare_id("owner", &owner, attributes.uid, expected, self.accounts.uid(expected)));
         }
-        if let Some(expected) = &wanted.group {
+        if let Some(expected) = wanted.group {
             compared.push(compare_id("group", &group, attributes.gid, expected, self.accounts.gid(expected)));
         }
-        if let Some(expected) = wanted.mode.as_deref().and_then(super::parse_mode) {
+        if let Some(expected) = wanted.mode.and_then(super::parse_mode) {
             compared.push(compare_mode(attributes.mode, expected));
         }
         if let Some(min_free) = self.min_free {
@@ -325,7 +345,7 @@ impl Look<'_> {
 
 /// The record of a path that is not there or could not be seen.
 fn not_there(
-    wanted: &WantedPath,
+    wanted: &WantedPath<'_>,
     [exists, matches]: [Result<bool, Missing>; 2],
     missing: &Missing,
     link_in_path: Fact,
@@ -333,7 +353,7 @@ fn not_there(
 ) -> Found {
     let detail = || Fact::from(missing.clone());
     let record = Fact::record([
-        ("path", wanted.path.as_str().into()),
+        ("path", wanted.path.into()),
         ("exists", exists.clone().into()),
         ("kind", detail()),
         ("owner", detail()),
@@ -345,7 +365,7 @@ fn not_there(
         ("matches", matches.clone().into()),
         ("why", why),
     ]);
-    Found { path: wanted.path.clone(), exists, matches, free_bytes: Err(missing.clone()), record }
+    Found { path: wanted.path.to_owned(), exists, matches, free_bytes: Err(missing.clone()), record }
 }
 
 /// What differs in one respect: `None` for nothing.

@@ -3,15 +3,20 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::super::{Attributes, Door, FileKind};
+use super::super::held::HeldFolder;
+use super::super::{Attributes, Door, FileKind, Space};
 use crate::evidence::{Missing, MissingState};
 
 /// The components seen so far; all paths of one probe share one view of them.
 pub(super) struct Walk<'a> {
     door: &'a Door,
+    /// Folders and links seen so far, and what could not be seen; of other paths nothing follows for a second one.
     seen: HashMap<String, Result<Attributes, Missing>>,
     /// What the way into each folder came to.
     folders: HashMap<String, Rc<Folder>>,
+    held: HeldFolder<'a>,
+    /// The space of the folder that was asked for last.
+    space: Option<(String, Result<Space, Missing>)>,
 }
 
 /// What is known of a path.
@@ -24,6 +29,8 @@ pub(super) enum Way {
         above: Rc<Folder>,
         /// The first component that is a symlink, itself included.
         link: Option<String>,
+        /// Whether it is known to lie on the mount on which its folder lies.
+        on_mount_of_folder: bool,
     },
     /// It is known not to be there.
     Absent {
@@ -58,16 +65,39 @@ enum Stop {
 impl<'a> Walk<'a> {
     /// A walk through what `door` looks at.
     pub fn new(door: &'a Door) -> Self {
-        Self { door, seen: HashMap::new(), folders: HashMap::new() }
+        Self { door, seen: HashMap::new(), folders: HashMap::new(), held: HeldFolder::new(door), space: None }
     }
 
-    fn look(&mut self, path: &str) -> Result<Attributes, Missing> {
+    /// The attributes of a path, a last link not followed, and whether it is known to lie on the mount of its folder.
+    fn look(&mut self, path: &str) -> Result<(Attributes, bool), Missing> {
         if let Some(seen) = self.seen.get(path) {
-            return seen.clone();
+            return seen.clone().map(|seen| (seen, false));
         }
-        let looked = self.door.attributes(path);
-        self.seen.insert(path.to_owned(), looked.clone());
+        let looked = match self.door.attributes_in(&mut self.held, path) {
+            Some(looked) => Ok(looked),
+            None => self.door.attributes(path).map(|seen| (seen, false)),
+        };
+        if !matches!(&looked, Ok((seen, _)) if seen.kind == FileKind::File) {
+            self.seen.insert(path.to_owned(), looked.clone().map(|(seen, _)| seen));
+        }
         looked
+    }
+
+    /// The file system that a regular file lies on, asked of its folder, which lies on the same mount.
+    ///
+    /// # Errors
+    /// As [`Door::space`].
+    pub fn space_of_folder(&mut self, above: &Folder) -> Option<Result<Space, Missing>> {
+        let (folder, seen) = above.attributes.last()?;
+        if let Some((known, space)) = &self.space
+            && known == folder
+        {
+            return Some(space.clone());
+        }
+        let seen = (seen.kind == FileKind::Directory).then_some(seen);
+        let space = self.door.space(folder, seen);
+        self.space = Some((folder.clone(), space.clone()));
+        Some(space)
     }
 
     /// The way into the last of `components`; none of them is the way into nothing.
@@ -89,7 +119,7 @@ impl<'a> Walk<'a> {
         let mut folder = Folder { attributes: above.attributes.clone(), link: above.link.clone(), stop: None };
         match looked {
             Err(missing) => folder.stop = Some(Stop::Missing(missing)),
-            Ok(attributes) => {
+            Ok((attributes, _)) => {
                 folder.link = folder.link.or_else(|| link_itself(component, &attributes));
                 if !matches!(attributes.kind, FileKind::Directory | FileKind::Link) {
                     folder.stop = Some(Stop::NotDirectory(component.to_owned(), attributes.kind));
@@ -116,9 +146,9 @@ impl<'a> Walk<'a> {
         let above = self.way_into(before);
         let missing = match &above.stop {
             None => match self.look(last) {
-                Ok(attributes) => {
+                Ok((attributes, on_mount_of_folder)) => {
                     let link = above.link.clone().or_else(|| link_itself(last, &attributes));
-                    return Way::There { attributes, above, link };
+                    return Way::There { attributes, above, link, on_mount_of_folder };
                 }
                 Err(missing) => missing,
             },

@@ -1,0 +1,145 @@
+//! Looking at many entries of one folder: the folder is held open, so that the way to it is gone once and not for each
+//! of them.
+//!
+//! It is held as a place only (`O_PATH`), and its entries are looked at and never opened. What cannot be seen in this way
+//! is looked at by its own path, which then says why.
+
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, OFlags, Statx, StatxFlags};
+
+use super::watch::{Depth, Mark};
+use super::{Attributes, Door, FileKind};
+
+/// The folder that was asked for last.
+pub(super) struct HeldFolder<'a> {
+    door: &'a Door,
+    logical: String,
+    folder: Option<Folder>,
+}
+
+/// A folder that is held open.
+struct Folder {
+    fd: OwnedFd,
+    stat: Statx,
+}
+
+/// An entry of the folder that is held, a link not followed.
+pub(super) struct Entry {
+    stat: Statx,
+    /// Whether it is known to lie on the mount on which its folder lies.
+    pub on_mount_of_folder: bool,
+}
+
+impl<'a> HeldFolder<'a> {
+    /// None is held yet.
+    pub fn new(door: &'a Door) -> Self {
+        Self { door, logical: String::new(), folder: None }
+    }
+
+    /// What lies at a logical path, a last link not followed; `None` where that is not seen from its folder. Nothing is
+    /// noted.
+    pub fn entry(&mut self, logical: &str) -> Option<Entry> {
+        let (folder, name) = parted(logical)?;
+        if self.logical != folder {
+            folder.clone_into(&mut self.logical);
+            self.folder = self.door.hold_folder(folder);
+        }
+        let folder = self.folder.as_ref()?;
+        let stat = look(&folder.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let mount = |stat: &Statx| (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id);
+        let on_mount_of_folder =
+            mount(&stat).is_some() && mount(&stat) == mount(&folder.stat) && device(&stat) == device(&folder.stat);
+        Some(Entry { stat, on_mount_of_folder })
+    }
+}
+
+impl Entry {
+    /// Whether it is a symbolic link.
+    pub fn is_link(&self) -> bool {
+        self.attributes().kind == FileKind::Link
+    }
+
+    /// Its attributes.
+    pub fn attributes(&self) -> Attributes {
+        let stat = &self.stat;
+        Attributes {
+            kind: FileKind::of_mode(stat.stx_mode.into()),
+            mode: u32::from(stat.stx_mode) & 0o7777,
+            uid: stat.stx_uid,
+            gid: stat.stx_gid,
+            size: stat.stx_size,
+            modified: stat.stx_mtime.tv_sec,
+            identity: (device(stat), stat.stx_ino),
+        }
+    }
+
+    /// What is compared of it when it is looked at again.
+    pub fn mark(&self) -> Mark {
+        let stat = &self.stat;
+        let size = i64::try_from(stat.stx_size).unwrap_or(i64::MAX);
+        let (written, set) = (stat.stx_mtime, stat.stx_ctime);
+        Mark::There {
+            itself: (device(stat), stat.stx_ino, stat.stx_mode.into(), stat.stx_uid, stat.stx_gid),
+            content: (size, written.tv_sec, written.tv_nsec.into(), set.tv_sec, set.tv_nsec.into()),
+        }
+    }
+}
+
+impl Door {
+    /// The attributes of a path as [`Door::attributes`] gives them, seen from its folder.
+    ///
+    /// # Errors
+    /// `None` where it is not seen from there.
+    pub(super) fn attributes_in(&self, held: &mut HeldFolder<'_>, logical: &str) -> Option<(Attributes, bool)> {
+        let _access = self.begin(&format!("look at {logical}"));
+        let entry = held.entry(logical)?;
+        self.watch().marked(logical, false, entry.mark(), Depth::Itself);
+        self.note_attributes(logical);
+        Some((entry.attributes(), entry.on_mount_of_folder))
+    }
+
+    fn hold_folder(&self, logical: &str) -> Option<Folder> {
+        let fd = self.open(logical, OFlags::PATH | OFlags::DIRECTORY).ok()?;
+        let stat = look(&fd, "", AtFlags::EMPTY_PATH)?;
+        Some(Folder { fd, stat })
+    }
+}
+
+/// What a folder says of an entry, without waking an automounter, as stat(2) does.
+fn look(folder: &OwnedFd, name: &str, flags: AtFlags) -> Option<Statx> {
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
+    let stat = rustix::fs::statx(folder, name, flags | AtFlags::NO_AUTOMOUNT, wanted).ok()?;
+    let basic = StatxFlags::BASIC_STATS.bits();
+    (stat.stx_mask & basic == basic).then_some(stat)
+}
+
+/// The device number, as stat(2) gives it.
+fn device(stat: &Statx) -> u64 {
+    rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor)
+}
+
+/// An absolute or relative path as its folder and the name in it.
+fn parted(logical: &str) -> Option<(&str, &str)> {
+    let (folder, name) = logical.rsplit_once('/')?;
+    let folder = if folder.is_empty() { "/" } else { folder };
+    (!matches!(name, "" | "." | "..")).then_some((folder, name))
+}
+
+/// Does the same to parts of `all`, which follow each other, on as many threads as there are processors, but on one for
+/// each `alone` of them; the answers are in the order of the parts.
+pub(super) fn divided<'a, T: Sync, A: Send>(all: &'a [T], alone: usize, work: impl Fn(&'a [T]) -> A + Sync) -> Vec<A> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let parts = threads.min(all.len() / alone + 1);
+    let mut chunks = all.chunks(all.len().div_ceil(parts).max(1));
+    let Some(first) = chunks.next() else { return Vec::new() };
+    std::thread::scope(|scope| {
+        let work = &work;
+        let others: Vec<_> = chunks.map(|chunk| scope.spawn(move || work(chunk))).collect();
+        let mut answers = vec![work(first)];
+        for other in others {
+            answers.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        answers
+    })
+}
