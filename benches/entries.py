@@ -7,7 +7,9 @@ scenes.py, a new peer one in peers.py.
 
 import dataclasses
 import shutil
+import sys
 
+import code_tree
 import peers
 import scenes
 from measure import Command
@@ -68,6 +70,16 @@ def at_most_times(limit, peer):
         return f"{ratio:.2f}×", ratio <= limit
 
     return Target(f"at most {limit}× {peer}", measured)
+
+
+def times_faster(times, index, peer):
+    """How many times as long the peer at `index` takes."""
+
+    def measured(ours, others):
+        ratio = others[index].each / ours.each
+        return f"{ratio:.1f}×", ratio >= times
+
+    return Target(f"at least {times}× faster than {peer}", measured)
 
 
 def fresh(folder):
@@ -214,4 +226,34 @@ def expressions(bench):
     ]
 
 
-ENTRIES = [start_up, laboratory, host, files, gates, expressions]
+def code_path(bench):
+    """The live code path of twelve phases in a large tree, beside what else reads or searches it."""
+    tree, config = code_tree.make(bench.folder("code"))
+    code_tree.check(bench.program, tree, config)
+    pattern, scanners = "$X is Mode.LIVE", peers.scanners()
+    semgrep = [scanners / "semgrep", "scan", "--metrics=off", "--disable-version-check", "--no-git-ignore", "--jobs=2"]
+    others = [
+        ("`rg Mode.LIVE`", Command(["rg", "--count", "--fixed-strings", "Mode.LIVE", tree], shows="phase01.py")),
+        ("Python's `ast`, every file", Command([sys.executable, peers.ROOT / "benches" / "parse.py", tree], shows="6 ")),
+        ("semgrep, `$X is Mode.LIVE`", Command([*semgrep, "--lang", "python", "-e", pattern, tree], shows="phase01.py")),
+        ("ast-grep, the same", Command([scanners / "ast-grep", "run", "--lang", "python", "-p", pattern, tree], shows="phase01.py")),
+    ]
+    return [
+        Entry(
+            f"the live code path of 12 phases among {code_tree.FILES:,} files",
+            Command([bench.program, "code-path", tree, "--config", config], 1, "phase12"),
+            others,
+            runs=3,
+            targets=[
+                at_most_times(5, "`rg`"),
+                times_faster(10, 1, "Python's `ast`"),
+                times_faster(20, 2, "semgrep"),
+                times_faster(20, 3, "ast-grep"),
+                at_most_mb(300),
+            ],
+            limits="LIMITS",
+        )
+    ]
+
+
+ENTRIES = [start_up, laboratory, host, files, gates, expressions, code_path]

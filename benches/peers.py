@@ -11,6 +11,7 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resol
 # Everything that is built or installed here goes into one folder, which `cargo clean` removes.
 BENCH = TARGET / "bench"
 TESTINFRA = "pytest-testinfra==10.2.2"
+SCANNERS = ["semgrep==1.185.0", "ast-grep-cli==0.51.1"]
 
 
 def compiled(name):
@@ -32,13 +33,24 @@ def regorus():
 
 def testinfra():
     """A Python environment with pytest-testinfra."""
-    python = BENCH / "testinfra" / "bin" / "python"
-    mark = BENCH / "testinfra" / "installed"
-    if not mark.exists() or mark.read_text() != TESTINFRA:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", python.parent.parent], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", TESTINFRA], check=True)
-        mark.write_text(TESTINFRA)
-    return python
+    return installed("testinfra", [TESTINFRA]) / "python"
+
+
+def scanners():
+    """The folder of programs that search code by its structure."""
+    return installed("scanners", SCANNERS)
+
+
+def installed(name, packages):
+    """The programs of a Python environment with these packages, made once."""
+    programs = BENCH / name / "bin"
+    mark = BENCH / name / "installed"
+    wanted = "\n".join(packages)
+    if not mark.exists() or mark.read_text() != wanted:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", programs.parent], check=True)
+        subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", *packages], check=True)
+        mark.write_text(wanted)
+    return programs
 
 
 def testinfra_files(scene, count):

@@ -253,7 +253,11 @@ fn undecided(tree: &Tree, (name, _, finding): &Judged<'_>, door: &Door) -> Missi
         None => "the analysis met something that it does not model".to_owned(),
     };
     let next = "write it so that the analysis can follow it: see docs/code-path.md";
-    door.missing(MissingState::Unreadable, format!("decide what phase {name} does in a live run"), said, next)
+    let tried = format!("decide what phase {name} does in a live run");
+    if finding.out_of_time {
+        return door.missing(MissingState::TimedOut, tried, said, "raise the time limit");
+    }
+    door.missing(MissingState::Unreadable, tried, said, next)
 }
 
 fn phase_fact(tree: &Tree, judged: &Judged<'_>, door: &Door) -> Fact {
@@ -276,10 +280,16 @@ fn phase_fact(tree: &Tree, judged: &Judged<'_>, door: &Door) -> Fact {
         .blocked_by
         .iter()
         .map(|(reason, spot)| Fact::record([("reason", reason.clone().into()), ("place", place(*spot).into())]));
+    // What was not looked at to the end is not absent.
+    let found = match (finding.entry, finding.absent) {
+        (Some(_), _) => true.into(),
+        (None, true) => false.into(),
+        (None, false) => undecided(tree, judged, door).into(),
+    };
     Fact::record([
         ("name", (*name).into()),
         ("entry", phase.entry.clone().into()),
-        ("found", finding.entry.is_some().into()),
+        ("found", found),
         ("place", place(finding.entry).into()),
         ("live_branch", finding.live_branch.into()),
         ("live_write", answer(finding.live_write.word(), finding.live_write == LiveWrite::Unknown)),

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::config::{CodePathConfig, PhaseConfig, SwitchKind};
-use super::interp::{Interp, Met, Switch};
+use super::interp::{GivenUp, Interp, Met, Switch};
 use super::model::{Name, Stmt, StmtKind, Target};
-use super::run::{Run, find_entry, follow, mode_value};
+use super::run::{Failure, FailureKind, Run, find_entry, follow, mode_value};
 use super::state::{Done, Home};
 use super::tree::Tree;
 use super::value::{ModuleId, Spot, Value};
@@ -63,6 +63,10 @@ impl Verdict {
 pub struct PhaseFinding {
     /// Where its entry is.
     pub entry: Option<Spot>,
+    /// Whether the tree certainly has no such entry.
+    pub absent: bool,
+    /// Whether some of it was not followed because the time was over.
+    pub out_of_time: bool,
     /// Whether a test has another outcome in a live run than in a dry one.
     pub live_branch: bool,
     /// How often a live run writes.
@@ -88,6 +92,8 @@ impl PhaseFinding {
     fn nothing() -> Self {
         Self {
             entry: None,
+            absent: false,
+            out_of_time: false,
             live_branch: false,
             live_write: LiveWrite::Unknown,
             simulator_reachable: Verdict::Unknown,
@@ -98,6 +104,13 @@ impl PhaseFinding {
             blocked_by: Vec::new(),
             entered: BTreeSet::new(),
         }
+    }
+
+    /// A run could not be begun, or not be followed to its end.
+    fn fail(&mut self, failure: Failure) {
+        self.absent |= failure.kind == FailureKind::Absent;
+        self.out_of_time |= failure.kind == FailureKind::Time;
+        self.blocked_by.push((failure.reason, failure.spot));
     }
 
     /// Nothing is known, for this reason.
@@ -132,7 +145,7 @@ pub fn find_switches(interp: &mut Interp<'_>, config: &CodePathConfig) -> Vec<Sw
             let at = spot.map(|_| Switch { at: (module, name.clone()), is_function, on: true });
             interp.load(module);
             let value = match interp.base.global(Home::Module(module), &name) {
-                Some(Value::Bool(value)) if !is_function => Some(*value),
+                Some(Value::Bool(value)) if !is_function && !interp.is_cut(module) => Some(*value),
                 _ => None,
             };
             SwitchFinding { at, value, spot }
@@ -186,7 +199,7 @@ pub fn judge(
     let entry = match find_entry(interp, phase) {
         Ok(entry) => entry,
         Err(failure) => {
-            finding.blocked_by.push(failure);
+            finding.fail(failure);
             return finding;
         }
     };
@@ -195,7 +208,7 @@ pub fn judge(
     let [live, dry] = match modes {
         [Ok(live), Ok(dry)] => [live, dry],
         [Err(failure), _] | [_, Err(failure)] => {
-            finding.blocked_by.push(failure);
+            finding.fail(failure);
             return finding;
         }
     };
@@ -214,23 +227,24 @@ pub fn judge(
     ) {
         (Ok(live_run), Ok(dry_run)) => (live_run, dry_run),
         (Err(failure), _) | (_, Err(failure)) => {
-            finding.blocked_by.push(failure);
+            finding.fail(failure);
             return finding;
         }
     };
     finding.live_write = live_write(&live_run);
     finding.simulator_reachable = simulator_reachable(&live_run);
     let mut blocked: BTreeSet<(Spot, String)> = live_run.log.blocked.clone();
-    let mut reasons: Vec<String> = live_run.exhausted.iter().cloned().collect();
+    let mut given_up: Vec<GivenUp> = live_run.exhausted.iter().cloned().collect();
+    let mut reasons: Vec<String> = Vec::new();
     let mut verdicts = Vec::new();
     for index in 0..known.len() {
         match follow(interp, config, phase, &entry, &live, on(Some(index))) {
             Ok(run) => {
                 verdicts.push(guarded(&run));
                 blocked.extend(run.log.blocked.iter().cloned());
-                reasons.extend(run.exhausted.iter().cloned());
+                given_up.extend(run.exhausted.iter().cloned());
             }
-            Err(failure) => finding.blocked_by.push(failure),
+            Err(failure) => finding.fail(failure),
         }
     }
     for (switch, found) in config.kill_switch.iter().zip(switches) {
@@ -255,6 +269,9 @@ pub fn judge(
     finding.writes = live_run.log.writes.into_iter().collect();
     finding.simulators = live_run.log.simulators.into_iter().collect();
     finding.entered = live_run.log.entered;
+    // A run that was given up knows the least: its reason comes first.
+    given_up.dedup_by(|one, other| one.reason == other.reason);
+    given_up.into_iter().for_each(|why| finding.fail(why.into()));
     finding.blocked_by.extend(reasons.into_iter().map(|reason| (reason, None)));
     finding.blocked_by.extend(blocked.into_iter().map(|(spot, reason)| (reason, Some(spot))));
     finding

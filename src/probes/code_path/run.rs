@@ -4,9 +4,10 @@
 use std::rc::Rc;
 
 use super::config::{CodePathConfig, Drive, Literal, ModeKind, PhaseConfig};
-use super::interp::{Evaled, Interp, Log, Switch};
+use super::interp::{Evaled, GivenUp, Interp, Log, Switch};
 use super::model::{Function, Name, ParameterKind, Stmt, StmtKind};
 use super::phase::split;
+use super::tree::Resolution;
 use super::state::{Home, State};
 use super::value::{Arguments, Cell, ClassId, Closure, ClosureKind, ModuleId, Spot, Suspended, Value};
 
@@ -17,11 +18,47 @@ pub struct Run {
     /// What was met on them.
     pub log: Log,
     /// Why they were not followed to their end, if they were not.
-    pub exhausted: Option<String>,
+    pub exhausted: Option<GivenUp>,
 }
 
-/// Why a run could not be begun, and where.
-pub type Failure = (String, Option<Spot>);
+/// Why a run could not be begun.
+#[derive(Debug)]
+pub struct Failure {
+    /// In words.
+    pub reason: String,
+    /// Where.
+    pub spot: Option<Spot>,
+    /// What kind of a failure it is.
+    pub kind: FailureKind,
+}
+
+/// What kind of a failure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The tree certainly has no such entry.
+    Absent,
+    /// It cannot be seen, or not be followed.
+    Unseen,
+    /// The time was over.
+    Time,
+}
+
+impl Failure {
+    fn new(kind: FailureKind, reason: impl Into<String>, spot: Option<Spot>) -> Self {
+        Self { reason: reason.into(), spot, kind }
+    }
+
+    fn unseen(reason: impl Into<String>, spot: Option<Spot>) -> Self {
+        Self::new(FailureKind::Unseen, reason, spot)
+    }
+}
+
+impl From<GivenUp> for Failure {
+    fn from(why: GivenUp) -> Self {
+        let kind = if why.in_time { FailureKind::Time } else { FailureKind::Unseen };
+        Self::new(kind, why.reason, why.spot)
+    }
+}
 
 /// An entry as found.
 pub struct Entry {
@@ -38,34 +75,46 @@ pub struct Entry {
 /// # Errors
 /// Why it cannot be followed.
 pub fn find_entry(interp: &mut Interp<'_>, phase: &PhaseConfig) -> Result<Entry, Failure> {
-    let missing = |what: String| (what, None);
     let (module_name, qualified) = phase.entry.split_once(':').unwrap_or((&phase.entry, ""));
-    let Some(module) = interp.tree.module(module_name) else {
-        return Err(missing(format!("the entry's module {module_name} is not in the tree")));
+    let module = match interp.tree.resolve(module_name, None) {
+        Resolution::Module(module) => module,
+        Resolution::Gone(reason) if !interp.tree.is_missing(module_name) => {
+            return Err(Failure::unseen(format!("the entry's module: {reason}"), None));
+        }
+        Resolution::Gone(_) | Resolution::Folder | Resolution::Outside => {
+            let reason = format!("the entry's module {module_name} is not in the tree");
+            return Err(Failure::new(FailureKind::Absent, reason, None));
+        }
     };
+    let start = Some(Spot { module, at: 0 });
     if let Err(failure) = interp.tree.file(module).parsed() {
-        let spot = Spot { module, at: failure.at };
-        return Err((format!("the entry's module is not understood: {}", failure.reason), Some(spot)));
+        let spot = Some(Spot { module, at: failure.at });
+        return Err(Failure::unseen(format!("the entry's module is not understood: {}", failure.reason), spot));
     }
     interp.begin();
     interp.load_all(module);
-    if let Some(reason) = interp.exhausted.take() {
-        return Err((format!("the imports of {module_name} were not followed to their end: {reason}"), None));
+    if let Some(why) = interp.exhausted.take() {
+        let reason = format!("the imports of {module_name} were not followed to their end: {}", why.reason);
+        return Err(Failure { reason, ..why.into() });
     }
     let mut parts = qualified.split('.');
     let first: Name = parts.next().unwrap_or("").into();
-    let not_there = || (format!("{} has no {qualified}", module_name), Some(Spot { module, at: 0 }));
-    let mut value = interp.base.global(Home::Module(module), &first).cloned().ok_or_else(not_there)?;
+    let not_there = |whole: bool| {
+        let kind = if whole { FailureKind::Absent } else { FailureKind::Unseen };
+        Failure::new(kind, format!("{module_name} has no {qualified}"), start)
+    };
+    let whole = interp.binds_whole(module);
+    let mut value = interp.base.global(Home::Module(module), &first).cloned().ok_or_else(|| not_there(whole))?;
     let mut class = None;
     for part in parts {
         let Value::Class(id) = value else {
-            return Err((format!("{qualified} does not lead through a class"), Some(Spot { module, at: 0 })));
+            return Err(Failure::unseen(format!("{qualified} does not lead through a class"), start));
         };
         class = Some(id);
-        value = member(interp, id, part).ok_or_else(not_there)?;
+        value = member(interp, id, part).ok_or_else(|| not_there(interp.class(id).veiled.is_none()))?;
     }
-    let not_followed = || (format!("{qualified} is no function that can be followed"), Some(Spot { module, at: 0 }));
-    let closure = first_closure(interp, &value).ok_or_else(not_followed)?;
+    let not_followed = || Failure::unseen(format!("{qualified} is no function that can be followed"), start);
+    let closure = first_closure(&value).ok_or_else(not_followed)?;
     let last: &str = qualified.rsplit('.').next().unwrap_or(qualified);
     let (written, home) = written(interp, module, class, last).unwrap_or((closure.function.clone(), closure.module));
     let spot = Spot { module: home, at: written.at };
@@ -77,11 +126,10 @@ fn member(interp: &Interp<'_>, class: ClassId, name: &str) -> Option<Value> {
 }
 
 /// The function that an entry is, or that it wraps at once.
-fn first_closure(interp: &Interp<'_>, value: &Value) -> Option<Rc<Closure>> {
-    let _ = interp;
+fn first_closure(value: &Value) -> Option<Rc<Closure>> {
     match value {
         Value::Function(closure) => Some(closure.clone()),
-        Value::Bound(pair) => first_closure(interp, &pair.1),
+        Value::Bound(pair) => first_closure(&pair.1),
         _ => None,
     }
 }
@@ -117,13 +165,17 @@ pub fn mode_value(interp: &mut Interp<'_>, config: &CodePathConfig, literal: &Li
         (ModeKind::String, Literal::Text(text)) => Ok(Value::Text(text.as_str().into())),
         (ModeKind::Bool, Literal::Bool(value)) => Ok(Value::Bool(*value)),
         (ModeKind::Enum, Literal::Text(member_name)) => {
-            let missing = |what: &str| (format!("the mode {}.{member_name}: {what}", config.mode.name), None);
+            let missing =
+                |what: &str| Failure::unseen(format!("the mode {}.{member_name}: {what}", config.mode.name), None);
             let parts: Vec<&str> = config.mode.name.split('.').collect();
             let found = (1..parts.len())
                 .rev()
                 .find_map(|n| interp.tree.module(&parts[..n].join(".")).map(|module| (module, parts[n..].to_vec())));
             let (module, rest) = found.ok_or_else(|| missing("its module is not in the tree"))?;
             interp.load(module);
+            if let Some(why) = interp.exhausted.take() {
+                return Err(why.into());
+            }
             let first: Name = rest[0].into();
             let mut value = interp.base.global(Home::Module(module), &first).cloned();
             for part in &rest[1..] {
@@ -140,7 +192,7 @@ pub fn mode_value(interp: &mut Interp<'_>, config: &CodePathConfig, literal: &Li
                 .ok_or_else(|| missing("the enumeration has no such member"))
         }
         (ModeKind::String | ModeKind::Enum, Literal::Bool(_)) | (ModeKind::Bool, Literal::Text(_)) => {
-            Err(("the mode's value does not fit its kind".to_owned(), None))
+            Err(Failure::unseen("the mode's value does not fit its kind", None))
         }
     }
 }
@@ -156,6 +208,8 @@ pub fn follow(
 ) -> Result<Run, Failure> {
     interp.begin();
     interp.switches = switches;
+    let homes: Vec<ModuleId> = interp.switches.iter().map(|switch| switch.at.0).collect();
+    homes.into_iter().for_each(|home| interp.load(home));
     let variable = match config.mode.kind {
         ModeKind::String | ModeKind::Bool => split(interp.tree, &config.mode.name),
         ModeKind::Enum => None,
@@ -165,7 +219,7 @@ pub fn follow(
     }
     interp.mode_variable = variable.map(|(module, name)| ((module, name.as_str().into()), mode.clone()));
     if phase.carrier.is_empty() && interp.mode_variable.is_none() {
-        return Err(("no carrier says where the mode enters".to_owned(), Some(entry.spot)));
+        return Err(Failure::unseen("no carrier says where the mode enters", Some(entry.spot)));
     }
     let mut state = interp.base.clone().without_effect();
     interp.taint_by_imports(&mut state, entry.spot.module);
@@ -186,8 +240,12 @@ pub fn follow(
             }
         }
     }
+    if let (false, Some(why)) = (carried, interp.exhausted.take()) {
+        return Err(why.into());
+    }
     if !carried {
-        return Err((format!("the entry has no {} that could carry the mode", phase.carrier), Some(entry.spot)));
+        let reason = format!("the entry has no {} that could carry the mode", phase.carrier);
+        return Err(Failure::unseen(reason, Some(entry.spot)));
     }
     let log = std::mem::take(&mut interp.log);
     Ok(Run { outcomes, log, exhausted: interp.exhausted.take() })

@@ -486,6 +486,13 @@ impl Tree {
         if known_top { Resolution::Gone(format!("module {name} is not in the tree")) } else { Resolution::Outside }
     }
 
+    /// Whether a module cannot be in the tree under another form either: in no file that may be it.
+    pub fn is_missing(&self, name: &str) -> bool {
+        let inside = name.strip_prefix(&format!("{}.", self.name)).map(str::to_owned);
+        let candidates = [Some(name.to_owned()), Some(format!("src.{name}")), inside];
+        candidates.into_iter().flatten().all(|each| !self.is_blind(&each) && !self.modules.contains_key(&each))
+    }
+
     /// Whether code beside the importing module changes where modules are looked for, and another file could then
     /// be the module too.
     fn is_shadowed(&self, name: &str, id: ModuleId, from: ModuleId) -> bool {

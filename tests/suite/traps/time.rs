@@ -86,8 +86,7 @@ fn an_evaluation_cut_short_by_the_deadline() {
     assert_eq!(seen.gaps["GAP-1"].0, "UNKNOWN", "{:#?}", seen.gaps);
     assert!(seen.gaps["GAP-1"].1.contains("timed out"), "{:?}", seen.gaps["GAP-1"]);
     // The others do not wait for a tool; on a machine that is busy enough the deadline comes before some of them too.
-    // What the analysis of the code says when its time is over is not this test's matter.
-    let aside = ["GAP-1", "GAP-7", "GAP-9"];
+    let aside = ["GAP-1", "GAP-7"];
     let others = || seen.gaps.iter().filter(|(gap, _)| !aside.contains(&gap.as_str()));
     assert!(others().any(|(_, (state, _))| state == "CLOSED"), "{:#?}", seen.gaps);
     let told = |(state, reason): &(String, String)| {

@@ -76,7 +76,8 @@ impl Interp<'_> {
                 all.inner_classes.iter().find(|inner| inner.arguments.iter().any(|base| is_named(&base.value)))
             {
                 // One that was followed is known by its own.
-                if !self.classes().iter().any(|known| known.module == module && known.definition.at == inner.at) {
+                let whole = |known: &super::ClassInfo| known.veiled.is_none() && known.module == module;
+                if !self.classes().iter().any(|known| whole(known) && known.definition.at == inner.at) {
                     return Some((
                         format!("class {} inside a function inherits from {name}", inner.name),
                         at(inner.at),

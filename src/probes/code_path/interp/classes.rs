@@ -230,12 +230,16 @@ impl Interp<'_> {
             _ => false,
         });
         let hooked = self.find_member_in(&self.class(id).line[1..], "__init_subclass__").is_some();
+        let is_cut = self.exhausted.is_some();
         let info = &mut self.classes[id.0];
         if hooked {
             info.veiled = Some(format!("a base of {} changes its subclasses", info.name));
         }
         info.members = members;
         info.enumeration = enumeration.filter(|members| !members.is_empty());
+        if is_cut {
+            info.veiled = Some(format!("the body of {} was not followed to its end", info.name));
+        }
         if unclear {
             // Two members with equal contents are one member.
             info.veiled = Some(format!("the contents of the members of {} are not known", info.name));

@@ -88,6 +88,11 @@ impl Interp<'_> {
     /// Runs a module once.
     pub fn load(&mut self, module: ModuleId) {
         if self.modules.contains_key(&module) {
+            self.refuse_cut(module);
+            return;
+        }
+        // What is found after the run was given up is not kept: a later run loads the module whole.
+        if self.exhausted.is_some() {
             return;
         }
         let start = Spot { module, at: 0 };
@@ -106,6 +111,9 @@ impl Interp<'_> {
         self.modules.insert(module, Loading::Begun);
         let facts = Rc::new(self.module_facts(module, &parsed));
         self.run_module(module, &parsed, &facts);
+        if let Some(why) = &self.exhausted {
+            self.cut.insert(module, why.clone());
+        }
         self.modules.insert(module, Loading::Done(facts));
     }
 
@@ -382,6 +390,16 @@ impl Interp<'_> {
             };
             facts.map(|reason| self.lost(&reason, Spot { module, at: 0 }))
         })
+    }
+
+    /// Whether all names are known that a module binds: its import was followed to its end, and no name came in a way
+    /// that is not seen.
+    pub fn binds_whole(&self, module: ModuleId) -> bool {
+        let is_open = match self.modules.get(&module) {
+            Some(Loading::Done(facts)) => facts.open.borrow().is_some(),
+            Some(Loading::Begun | Loading::Failed(..)) | None => true,
+        };
+        !is_open && !self.is_cut(module) && self.base.global(Home::Module(module), &OPEN.into()).is_none()
     }
 
     /// The value of a module's variable as it was bound; one that functions assign may be anything by now.

@@ -26,6 +26,7 @@ mod generators;
 mod guess;
 mod imports;
 mod invoke;
+mod limits;
 mod loops;
 mod matching;
 mod names;
@@ -41,6 +42,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 pub use classes::ClassInfo;
+pub use limits::GivenUp;
 
 use super::model::{Expr, Function, Name};
 use super::occurrences::Occurrences;
@@ -86,8 +88,6 @@ type Question = (Vec<Name>, Name, Option<usize>, bool, Option<ModuleId>);
 
 /// Calls inside calls.
 const DEPTH: usize = 150;
-/// Expressions and statements inside each other, calls included: the analysis's own stack.
-const NESTING: usize = 12_000;
 
 /// A kill switch as found in the tree.
 #[derive(Clone, Debug)]
@@ -172,7 +172,7 @@ pub struct Interp<'t> {
     /// The state after all imports.
     pub base: State,
     /// Why the analysis gave up, if it did.
-    pub exhausted: Option<String>,
+    pub exhausted: Option<GivenUp>,
     /// The kill switches.
     pub switches: Vec<Switch>,
     /// A variable of a module that holds the mode, with its value.
@@ -193,6 +193,9 @@ pub struct Interp<'t> {
     attribute_ids: BTreeMap<(Address, Name), Address>,
     instance_ids: BTreeMap<(Address, Spot, ClassId, usize), Address>,
     frames: Vec<Frame>,
+    cut: BTreeMap<ModuleId, GivenUp>,
+    is_stale: bool,
+    now_at: Option<Spot>,
     importing: usize,
     quiet: usize,
     catching: usize,
@@ -228,6 +231,9 @@ impl<'t> Interp<'t> {
             attribute_ids: BTreeMap::new(),
             instance_ids: BTreeMap::new(),
             frames: Vec::new(),
+            cut: BTreeMap::new(),
+            is_stale: false,
+            now_at: None,
             importing: 0,
             quiet: 0,
             catching: 0,
@@ -243,6 +249,8 @@ impl<'t> Interp<'t> {
     pub fn begin(&mut self) {
         self.log = Log::default();
         self.exhausted = None;
+        self.forget_stale();
+        self.now_at = None;
         self.steps = 0;
         self.frames.clear();
         (self.importing, self.quiet, self.catching, self.filling) = (0, 0, 0, 0);
@@ -254,21 +262,6 @@ impl<'t> Interp<'t> {
     fn address(&mut self) -> Address {
         self.next += 1;
         self.next
-    }
-
-    /// Counts a step; false when the analysis must stop.
-    fn step(&mut self) -> bool {
-        self.steps += 1;
-        if self.exhausted.is_none() {
-            if self.steps > self.limit {
-                self.exhausted = Some(format!("more than {} steps", self.limit));
-            } else if self.nesting > NESTING {
-                self.exhausted = Some(format!("more than {NESTING} constructs inside each other"));
-            } else if self.steps % 64 == 1 && Instant::now() >= self.end {
-                self.exhausted = Some("the time is over".to_owned());
-            }
-        }
-        self.exhausted.is_none()
     }
 
     fn frame(&self) -> &Frame {

@@ -86,12 +86,12 @@ impl Interp<'_> {
                 None => merged.push((state, what)),
             }
         }
-        if merged.len() > KINDS && self.exhausted.is_none() {
-            self.exhausted = Some(format!("more than {KINDS} kinds of paths at one point"));
+        if merged.len() > KINDS {
+            self.give_up(format!("more than {KINDS} kinds of paths at one point"), false);
         }
         let full = merged.iter().any(|(state, _)| state.size() > CELLS);
-        if full && self.exhausted.is_none() {
-            self.exhausted = Some(format!("more than {CELLS} objects on one path"));
+        if full {
+            self.give_up(format!("more than {CELLS} objects on one path"), false);
         }
         merged
     }

@@ -31,6 +31,9 @@ impl Interp<'_> {
 
     /// Runs one statement.
     pub(super) fn statement(&mut self, state: State, stmt: &Stmt) -> Outcomes {
+        if self.exhausted.is_none() {
+            self.now_at = Some(self.spot(stmt.at));
+        }
         if !self.step() {
             return Vec::new();
         }

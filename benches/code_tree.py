@@ -1,24 +1,15 @@
-#!/usr/bin/env python3
-"""Measures `cutgate code-path` on 10,000 files made from Python's standard library with 12 planted phases, beside ripgrep,
-Python's own `ast`, and semgrep and ast-grep where they are installed. Needs the released program: cargo build --release.
+"""A tree of 10,000 Python files with twelve phases planted in it: five write in a live run, seven do not.
 
-Each tool runs in turn, three times after a run that warms caches. The median of wall time, processor time and the highest
-memory are printed; what counts are the ratios. Five of the phases write and seven do not: the answers are checked first.
+The other files are Python's own standard library, as often as it takes.
 """
 
 import json
-import os
 import pathlib
 import shutil
-import statistics
 import subprocess
 import sys
 import sysconfig
-import tempfile
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROGRAM = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "cutgate"
 FILES = 10_000
 
 MODULES = {
@@ -71,19 +62,12 @@ PHASES = [
     ("if ctx.mode is Mode.LIVE:\n    ctx.adapter.write(ctx.rows)\n    return 1\nreturn ctx.simulator.simulate_it(ctx.rows)", False),
     ("return ctx.simulator.simulate_it(ctx.rows)", False),
 ]
-AST = """import ast, pathlib, sys
-for path in pathlib.Path(sys.argv[1]).rglob('*.py'):
-    try:
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Attribute) and node.attr == 'LIVE':
-                pass
-    except (SyntaxError, ValueError, RecursionError):
-        pass
-"""
 
 
-def make(tree):
-    """Writes the tree; returns the description of its phases."""
+def make(folder):
+    """Writes `tree` and `code-path.toml` into a folder."""
+    tree = folder / "tree"
+    tree.mkdir(parents=True)
     library = pathlib.Path(sysconfig.get_paths()["stdlib"])
     files = [path for path in library.rglob("*.py") if "site-packages" not in path.parts]
     for number in range(FILES):
@@ -104,53 +88,16 @@ def make(tree):
         (planted / f"phase{number:02}.py").write_text(text)
         entry = f"planted.phase{number:02}:Phase.run"
         lines.append(f'[phases.phase{number:02}]\nentry = "{entry}"\ncarrier = "ctx.mode"\n')
-    return "\n".join(lines)
+    (folder / "code-path.toml").write_text("\n".join(lines))
+    return tree, folder / "code-path.toml"
 
 
-def once(command):
-    """Wall time, processor time and memory of one run."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, _, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
-def main():
-    with tempfile.TemporaryDirectory(prefix="cutgate-bench-") as scratch:
-        tree = pathlib.Path(scratch) / "tree"
-        tree.mkdir()
-        config = pathlib.Path(scratch) / "code-path.toml"
-        config.write_text(make(tree))
-        ours = [PROGRAM, "code-path", tree, "--config", config]
-        said = subprocess.run([*ours, "--format", "json"], capture_output=True, text=True).stdout
-        phases = {phase["name"]: phase for phase in json.loads(said)["phases"]}
-        for number, (_, closed) in enumerate(PHASES, 1):
-            phase = phases[f"phase{number:02}"]
-            answers = [phase[key] for key in ("live_write", "simulator_reachable", "guarded")]
-            if (answers == ["always", "false", "true"]) != closed:
-                sys.exit(f"benches/code-path: phase {number} is {answers}")
-        tools = [
-            ("cutgate code-path", ours),
-            ("ripgrep", ["rg", "--count", "Mode.LIVE", tree]),
-            ("Python's ast", [sys.executable, "-c", AST, tree]),
-            ("semgrep", ["semgrep", "scan", "--metrics=off", "--lang", "python", "-e", "$X is Mode.LIVE", tree]),
-            ("ast-grep", ["ast-grep", "run", "--lang", "python", "-p", "$X is Mode.LIVE", tree]),
-        ]
-        first = None
-        for name, command in tools:
-            if name != "cutgate code-path" and shutil.which(str(command[0])) is None:
-                print(f"{name}: not installed")
-                continue
-            once(command)
-            runs = [once(command) for _ in range(3)]
-            wall, processor, memory = (statistics.median(each) for each in zip(*runs))
-            first = first or (wall, processor)
-            print(
-                f"{name}: wall {wall:.2f} s (ours takes {first[0] / wall:.2f}), "
-                f"processor {processor:.2f} s (ours takes {first[1] / processor:.2f}), memory {memory:.0f} MB"
-            )
-
-
-if __name__ == "__main__":
-    main()
+def check(program, tree, config):
+    """Ends the benchmark where an answer is wrong: speed without the proof is worth nothing."""
+    said = subprocess.run([program, "code-path", tree, "--config", config, "--format", "json"], capture_output=True, text=True).stdout
+    phases = {phase["name"]: phase for phase in json.loads(said)["phases"]}
+    for number, (_, closed) in enumerate(PHASES, 1):
+        phase = phases[f"phase{number:02}"]
+        answers = [phase[key] for key in ("live_write", "simulator_reachable", "guarded")]
+        if (answers == ["always", "false", "true"]) != closed:
+            sys.exit(f"scripts/bench: planted phase {number} is {answers}")
