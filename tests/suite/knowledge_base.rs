@@ -1,5 +1,6 @@
 //! The knowledge-base probe: front matter, the walk, the look-alikes, and the judging code with a verifier.
 
+mod edges;
 mod front_matter;
 mod judging;
 mod look_alikes;

@@ -177,11 +177,8 @@ fn day_in(stem: &str) -> Option<String> {
 fn body_statements(body: &str) -> BTreeMap<String, String> {
     let mut statements = BTreeMap::new();
     for line in body.lines() {
-        let line = line.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '<');
+        let line = line.trim_start_matches(|c: char| !c.is_alphanumeric());
         let Some((key, value)) = line.split_once([':', '=', '|']) else { continue };
-        if key.len() > 40 {
-            continue;
-        }
         let key = plain_key(key.trim_matches(|c: char| !c.is_alphanumeric()));
         if BODY_KEYS.contains(&key.as_str()) {
             let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '`' | '|' | '"' | '\''));

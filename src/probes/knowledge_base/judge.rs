@@ -241,7 +241,8 @@ fn reasons(
         id => format!("placeholder {key} {id}"),
     }));
     let macro_id = macro_of(document);
-    if !macro_id.is_empty() && !is_placeholder(&macro_id) && macro_id != rules.macro_id {
+    // None at all is a placeholder too.
+    if !is_placeholder(&macro_id) && macro_id != rules.macro_id {
         reasons.push(format!("is for macro {macro_id}, not {}", rules.macro_id));
     }
     let mut reasons: Vec<Reason> = reasons.into_iter().map(Reason::invalid).collect();

@@ -158,7 +158,7 @@ pub(super) fn placeholders(document: &Document) -> Vec<(&'static str, String)> {
     if !document.has("run_id") && !document.has("gate") {
         let said = ["run_id", "gate"].into_iter().map(|key| (key, document.said(key)));
         // A sentence after the colon, or a plain "none", fills nothing in.
-        let short = |value: &str| !value.is_empty() && value.len() <= 60 && value.split_whitespace().count() <= 3;
+        let short = |value: &str| value.len() <= 60 && value.split_whitespace().count() <= 3;
         let said = said.filter(|(_, id)| short(id) && is_placeholder(id) && !says_none(id));
         found
             .extend(said.filter(|(_, id)| id.chars().any(char::is_alphanumeric)).map(|(key, id)| (key, id.to_owned())));
