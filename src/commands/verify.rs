@@ -123,7 +123,8 @@ impl Reading<'_> {
 }
 
 fn certificates(path: &PathBuf) -> Result<Vec<Cert>, CommandError> {
-    let failed = |said: String| CommandError::Usage(format!("cannot read certificates from {}: {said}", path.display()));
+    let failed =
+        |said: String| CommandError::Usage(format!("cannot read certificates from {}: {said}", path.display()));
     let bytes = fs::read(path).map_err(|error| failed(error.to_string()))?;
     let certs = from_bytes(&bytes).map_err(|error| failed(error.to_string()))?;
     if certs.is_empty() { Err(failed("there is none in it".to_owned())) } else { Ok(certs) }
@@ -157,7 +158,10 @@ fn one(proved: &Replayed, keys: &Keys, at: Instant, clock: &str) -> String {
     }
     let chained = by.is_some() && proved.chained && proved.number > 1;
     if chained {
-        line("the signed result names the line of the ledger before it: what lies before was not changed since".to_owned());
+        line(
+            "the signed result names the line of the ledger before it: what lies before was not changed since"
+                .to_owned(),
+        );
     }
     match (&proved.authorship, keys) {
         (Authorship::Proved(by), Keys::Pinned { package, .. }) => {
@@ -166,7 +170,9 @@ fn one(proved: &Replayed, keys: &Keys, at: Instant, clock: &str) -> String {
                 line("its keyring lacks the certificate, so that the copy in the audit was used".to_owned());
             }
         }
-        (Authorship::Proved(_), Keys::Given(_) | Keys::None) => line("that key is one of those given with --key".to_owned()),
+        (Authorship::Proved(_), Keys::Given(_) | Keys::None) => {
+            line("that key is one of those given with --key".to_owned())
+        }
         (Authorship::Unsigned | Authorship::Claimed(_), _) => {}
     }
     text.push_str("not proved: ");
@@ -180,14 +186,18 @@ fn one(proved: &Replayed, keys: &Keys, at: Instant, clock: &str) -> String {
             "when it was signed (the date is the signer's claim), and that the host was as the evidence says\n",
         ),
     }
-    let _ = writeln!(text, "             that no newer audit was taken away behind {:04} (ledger head {})", proved.newest, proved.head);
-    for (folders, why) in [
-        (&proved.void, "void in the ledger: an audit was cut off, or its line was taken away"),
-        (&proved.gone, "in the ledger, and not beside it"),
-        (&proved.without_line, "in no line of the ledger: an audit was cut off, or a line is gone"),
+    let _ = writeln!(
+        text,
+        "             that no newer audit was taken away behind {:04} (ledger head {})",
+        proved.newest, proved.head
+    );
+    for (folders, kind, why) in [
+        (&proved.void, "no report", "void in the ledger: an audit was cut off, or its line was taken away"),
+        (&proved.gone, "missing", "in the ledger, and not beside it"),
+        (&proved.without_line, "no report", "in no line of the ledger: an audit was cut off, or a line is gone"),
     ] {
         for folder in folders {
-            let _ = writeln!(text, "no report: {}, {why}", terminal(folder));
+            let _ = writeln!(text, "{kind}: {}, {why}", terminal(folder));
         }
     }
     text

@@ -96,7 +96,9 @@ pub(super) fn authorship(
             return Err(mismatch("package.lock.json", format!("it names the signer {signer}, and the ledger none")));
         }
         return match keys {
-            Keys::Given(_) => Err(mismatch(&line.folder, "it is not signed, and a signature by a given key was asked for")),
+            Keys::Given(_) => {
+                Err(mismatch(&line.folder, "it is not signed, and a signature by a given key was asked for"))
+            }
             Keys::None | Keys::Pinned { .. } => Ok(Authorship::Unsigned),
         };
     }
@@ -108,7 +110,8 @@ pub(super) fn authorship(
     for (name, bytes) in files.iter().filter(|(name, _)| !is_signature(name)) {
         let signature = format!("{name}{SIGNATURE}");
         let missing = || mismatch(&signature, "it is missing, and the ledger says that every file is signed");
-        let verdict = verify_detached(files.get(&signature).ok_or_else(missing)?, bytes, &known.certs, &known.trusted, at);
+        let verdict =
+            verify_detached(files.get(&signature).ok_or_else(missing)?, bytes, &known.certs, &known.trusted, at);
         let counted: Vec<&Fingerprint> = verdict.counted.iter().map(|counted| &counted.signer).collect();
         if !verdict.refused.is_empty() || !known.trusted.iter().all(|signer| counted.contains(&signer)) {
             return Err(mismatch(&signature, refusal(&verdict.refused, name)));
