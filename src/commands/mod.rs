@@ -13,6 +13,7 @@ mod interrupt;
 mod output;
 mod request;
 mod session;
+mod signing;
 mod verify;
 
 use std::ffi::OsString;
@@ -53,6 +54,9 @@ pub enum CommandError {
     /// The reports cannot be published.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// What was to be signed could not be.
+    #[error("{0}; nothing was published")]
+    Signing(#[from] crate::signing::SigningError),
     /// A published audit does not verify.
     #[error(transparent)]
     Replay(#[from] crate::report::ReplayError),
@@ -70,7 +74,7 @@ pub enum CommandError {
 impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Problems(_) | Self::Usage(_) | Self::Render(_) | Self::Lab(_) => 2,
+            Self::Problems(_) | Self::Usage(_) | Self::Render(_) | Self::Lab(_) | Self::Signing(_) => 2,
             Self::Publish(PublishError::Ledger { .. }) => 6,
             Self::Publish(PublishError::Io { .. } | PublishError::Secret { .. }) => 2,
             Self::Replay(crate::report::ReplayError::Io { .. }) => 2,
@@ -99,7 +103,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Gates(args) => gates::run(&cli.package, &args),
         Command::Init(args) => init::run(&args),
         Command::Request => request::run(&cli.package),
-        Command::Verify(args) => verify::run(&args),
+        Command::Verify(args) => verify::run(&cli.package, &args),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -110,6 +114,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 | CommandError::Render(_)
                 | CommandError::Publish(_)
                 | CommandError::Lab(_)
+                | CommandError::Signing(_)
                 | CommandError::Replay(_)
                 | CommandError::Refused(_)
                 | CommandError::Internal(_) => {

@@ -14,11 +14,17 @@ mod publish;
 mod render;
 mod replay;
 mod set;
+mod signed;
+mod void;
 
 pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
 pub use facts::{Facts, plain};
 pub use lock::PackageLock;
-pub use publish::{Claim, LEDGER, LedgerLine, PublishError, newest, read_ledger, sync_dir, without_line, write_synced};
+pub use publish::{
+    Claim, Entry, LEDGER, LedgerLine, PublishError, newest, parse_ledger, read_ledger, sync_dir, without_line,
+    write_synced,
+};
 pub use render::{RenderError, Renderer, Templates};
-pub use replay::{ReplayError, Replayed, replay};
+pub use replay::{Published, ReplayError, Replayed, replay, verify};
 pub use set::report_set;
+pub use signed::{Authorship, Keys, SIGNATURE, Signatures, with_signatures};

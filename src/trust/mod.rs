@@ -1,5 +1,5 @@
-//! OpenPGP: certificates from everything GnuPG and its relatives keep them in, and detached signatures
-//! judged against pinned fingerprints.
+//! OpenPGP: certificates from everything GnuPG and its relatives keep them in, detached signatures judged against
+//! pinned fingerprints, and detached signatures made with a secret key that somebody else read.
 //!
 //! Works on bytes that others read: it opens nothing, starts no program, and asks no clock. Two rules stand
 //! behind all of it. A keyring of which one part cannot be understood is an error, never a shorter list; and
@@ -9,6 +9,7 @@ mod armor;
 mod certs;
 mod fingerprint;
 mod keybox;
+mod sign;
 mod standing;
 mod verify;
 
@@ -17,6 +18,7 @@ pub use certs::{
 };
 pub use fingerprint::Fingerprint;
 pub use keybox::{Keybox, KeyboxError, read as read_keybox, serves_openpgp};
+pub use sign::{Passphrase, SecretKey, SignError, armored, can_sign, would_verify};
 pub use standing::{Ability, KeyStanding, Revocation, Standing, Usable};
 pub use verify::{CLOCK_SKEW, Counted, Refusal, Refused, Verdict, verify_detached};
 

@@ -349,7 +349,7 @@ fn what_a_bare_machine_lacks_is_named() {
     let install = "apt-get install -y --no-install-recommends";
     let build = "gcc make pkg-config libc6-dev libssl-dev libclang-dev ca-certificates";
     let demo = "gnupg python3";
-    let test = "postgresql sqlite3 openssl python3-jsonschema strace util-linux mount coreutils findutils";
+    let test = "postgresql sqlite3 openssl python3-jsonschema gpgv sqv sq strace util-linux mount coreutils findutils";
     assert_eq!(asked(&["build"], &bin), (Some(0), format!("{install} {build}\n")));
     assert_eq!(asked(&["demo"], &bin), (Some(0), format!("{install} {demo}\n")));
     assert_eq!(asked(&["fuzz"], &bin), (Some(0), format!("{install} g++\n")));
