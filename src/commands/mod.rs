@@ -77,7 +77,10 @@ impl CommandError {
             Self::Problems(_) | Self::Usage(_) | Self::Render(_) | Self::Lab(_) | Self::Signing(_) => 2,
             Self::Publish(PublishError::Ledger { .. }) => 6,
             Self::Publish(PublishError::Io { .. } | PublishError::Secret { .. }) => 2,
-            Self::Replay(crate::report::ReplayError::Io { .. }) => 2,
+            Self::Replay(
+                crate::report::ReplayError::Io { .. }
+                | crate::report::ReplayError::Ledger(PublishError::Io { .. } | PublishError::Secret { .. }),
+            ) => 2,
             Self::Replay(_) => 6,
             Self::Refused(_) => 7,
             Self::Internal(_) => 70,

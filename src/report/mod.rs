@@ -25,6 +25,6 @@ pub use publish::{
     write_synced,
 };
 pub use render::{RenderError, Renderer, Templates};
-pub use replay::{Published, ReplayError, Replayed, replay, verify};
+pub use replay::{Published, ReplayError, Replayed, is_published, replay, verify};
 pub use set::report_set;
 pub use signed::{Authorship, Keys, SIGNATURE, Signatures, with_signatures};

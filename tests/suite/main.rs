@@ -31,6 +31,7 @@ mod records;
 mod reference;
 mod regressions;
 mod sarif;
+mod signed_reports;
 mod signing;
 mod sql;
 #[allow(dead_code, reason = "each family of states uses a part of it")]

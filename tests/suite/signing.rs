@@ -1,6 +1,6 @@
 //! Signatures that are made here, by a key of the real gpg and by key files that it exported; and what others say of them.
 
-mod peers;
+pub mod peers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
