@@ -30,6 +30,8 @@ pub enum Command {
     CodePath(CodePathArgs),
     /// Build a complete laboratory with real keys, database, knowledge base and code.
     Demo(DemoArgs),
+    /// Compare two published audits: gates that changed, and the facts behind each change.
+    Diff(DiffArgs),
     /// Show a gate's checks with actual values, where each was read, and what would close it.
     Explain(ExplainArgs),
     /// Write a new package to fill in.
@@ -125,6 +127,24 @@ pub struct DemoArgs {
     /// The situation to build.
     #[arg(long, value_name = "NAME", default_value = "o8-blocked")]
     pub scenario: String,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  cutgate diff 1 2\n  cutgate diff reports/0001-20260521T100000Z reports/0002-20260522T100000Z --format markdown=changes.md\n  cutgate diff /srv/old/reports/0007-20260521T100000Z 8 --out /srv/audits\nExit codes: 0 compared, whatever changed · 2 usage, or an audit cannot be read · 6 an audit does not verify"
+)]
+pub struct DiffArgs {
+    /// The folder of the older audit, or its number.
+    pub old: PathBuf,
+    /// The folder of the newer audit, or its number.
+    pub new: PathBuf,
+    /// A format for standard output, or NAME=FILE for a file: text, json, markdown. May be repeated.
+    #[arg(long, value_name = "NAME[=FILE]")]
+    pub format: Vec<String>,
+    /// Where numbers are looked up; default: reports/ beside the package file.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// `explain`.

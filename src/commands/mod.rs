@@ -6,6 +6,7 @@ mod audit;
 mod cli;
 mod code_path;
 mod demo;
+mod diff;
 mod explain;
 mod gates;
 mod init;
@@ -56,6 +57,9 @@ pub enum CommandError {
     /// A published audit does not verify.
     #[error(transparent)]
     Replay(#[from] crate::report::ReplayError),
+    /// One of two audits that are to be compared does not verify.
+    #[error("{0}: {1}; nothing was compared")]
+    Compared(String, crate::report::ReplayError),
     /// A run may not be requested, for these reasons; nothing was started or written.
     #[error("refused; nothing was started\n{}", .0.iter().map(|reason| format!("- {reason}")).collect::<Vec<_>>().join("\n"))]
     Refused(Vec<String>),
@@ -73,8 +77,9 @@ impl CommandError {
             Self::Problems(_) | Self::Usage(_) | Self::Render(_) | Self::Lab(_) => 2,
             Self::Publish(PublishError::Ledger { .. }) => 6,
             Self::Publish(PublishError::Io { .. } | PublishError::Secret { .. }) => 2,
-            Self::Replay(crate::report::ReplayError::Io { .. }) => 2,
-            Self::Replay(_) => 6,
+            Self::Replay(crate::report::ReplayError::Io { .. })
+            | Self::Compared(_, crate::report::ReplayError::Io { .. }) => 2,
+            Self::Replay(_) | Self::Compared(..) => 6,
             Self::Refused(_) => 7,
             Self::Internal(_) => 70,
         }
@@ -95,6 +100,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(args) => audit::run(&cli.package, &args),
         Command::CodePath(args) => code_path::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Diff(args) => diff::run(&cli.package, &args),
         Command::Explain(args) => explain::run(&cli.package, &args),
         Command::Gates(args) => gates::run(&cli.package, &args),
         Command::Init(args) => init::run(&args),
@@ -111,6 +117,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 | CommandError::Publish(_)
                 | CommandError::Lab(_)
                 | CommandError::Replay(_)
+                | CommandError::Compared(..)
                 | CommandError::Refused(_)
                 | CommandError::Internal(_) => {
                     let lines: Vec<_> = error.to_string().lines().map(crate::report::escape::terminal).collect();

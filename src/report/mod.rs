@@ -3,6 +3,7 @@
 //! Nothing here reads the host or judges; every format shows the same dossier, and none can change the
 //! result or the exit code. To add a format: one file in `format/` and one line in its registry.
 
+pub mod compare;
 mod disturbed;
 mod dossier;
 pub mod escape;
@@ -20,5 +21,5 @@ pub use facts::{Facts, plain};
 pub use lock::PackageLock;
 pub use publish::{Claim, LEDGER, LedgerLine, PublishError, newest, read_ledger, sync_dir, without_line, write_synced};
 pub use render::{RenderError, Renderer, Templates};
-pub use replay::{ReplayError, Replayed, replay};
+pub use replay::{Proved, ReplayError, Replayed, prove, replay};
 pub use set::report_set;

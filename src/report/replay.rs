@@ -10,7 +10,7 @@ use super::publish::{LEDGER, read_ledger, without_line};
 use super::{Dossier, PackageLock, PublishError, RenderError, Templates, report_set};
 use crate::classify::RunOutcome;
 use crate::evidence::{Digest256, EVIDENCE_FORMAT, Evidence, Recorded};
-use crate::gates;
+use crate::gates::{self, Loaded};
 use crate::package::Sources;
 
 /// What a replay proved.
@@ -30,6 +30,22 @@ pub struct Replayed {
     pub ledger_lines: usize,
     /// Folders beside it that have a number and no line in the ledger, so that they are no reports.
     pub without_line: Vec<String>,
+}
+
+/// A published audit that replays, with everything that it was judged from. What is here was read once: it is what
+/// the ledger names and what was judged again.
+#[derive(Debug)]
+pub struct Proved {
+    /// What the replay proved.
+    pub replayed: Replayed,
+    /// The recorded rules.
+    pub loaded: Loaded,
+    /// The recorded evidence.
+    pub recorded: Recorded,
+    /// What is said about it.
+    pub dossier: Dossier,
+    /// The rules as they were recorded, with the version that judged.
+    pub lock: PackageLock,
 }
 
 /// The first thing that does not match.
@@ -74,6 +90,14 @@ fn mismatch(file: &str, reason: impl Into<String>) -> ReplayError {
 /// # Errors
 /// The first thing that does not match, or that cannot be read.
 pub fn replay(folder: &Path) -> Result<Replayed, ReplayError> {
+    Ok(prove(folder)?.replayed)
+}
+
+/// As [`replay`], with what was read.
+///
+/// # Errors
+/// As [`replay`].
+pub fn prove(folder: &Path) -> Result<Proved, ReplayError> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();
         move |error| ReplayError::Io { path, error }
@@ -95,7 +119,7 @@ pub fn replay(folder: &Path) -> Result<Replayed, ReplayError> {
     if let Some(file) = published.keys().find(|file| !line.files.contains_key(*file)) {
         return Err(mismatch(file, "it was not published: the ledger does not name it"));
     }
-    let (lock, files) = again(&published, &line.number, name)?;
+    let Again { loaded, lock, recorded, dossier, files } = again(&published, &line.number, name)?;
     for (file, bytes) in &files {
         if published.get(file) != Some(bytes) {
             return Err(mismatch(file, "the recorded evidence and rules do not give these bytes"));
@@ -104,16 +128,16 @@ pub fn replay(folder: &Path) -> Result<Replayed, ReplayError> {
     if let Some(file) = published.keys().find(|file| !files.contains_key(*file)) {
         return Err(mismatch(file, "the recorded evidence and rules do not give this file"));
     }
-    let evidence: Evidence = parsed(&published, "evidence.json")?;
-    Ok(Replayed {
+    let replayed = Replayed {
         number: line.number,
         files: files.into_keys().collect(),
         made_by: format!("{} {}", lock.tool, lock.version),
         result: format!("{} — {}", line.letter, line.label),
-        utc: super::dossier::utc(evidence.now),
+        utc: super::dossier::utc(recorded.evidence.now),
         ledger_lines: ledger.len(),
         without_line: without_line(root, &ledger)?,
-    })
+    };
+    Ok(Proved { replayed, loaded, recorded, dossier, lock })
 }
 
 /// Every file of the folder; anything that is not a regular file is an error.
@@ -134,12 +158,17 @@ fn parsed<T: serde::de::DeserializeOwned>(published: &BTreeMap<String, Vec<u8>>,
     serde_json::from_slice(bytes).map_err(|error| mismatch(file, error.to_string()))
 }
 
+/// Everything that comes of what was recorded.
+struct Again {
+    loaded: Loaded,
+    lock: PackageLock,
+    recorded: Recorded,
+    dossier: Dossier,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
 /// Judges and renders everything again from what was recorded.
-fn again(
-    published: &BTreeMap<String, Vec<u8>>,
-    number: &u64,
-    name: &str,
-) -> Result<(PackageLock, BTreeMap<String, Vec<u8>>), ReplayError> {
+fn again(published: &BTreeMap<String, Vec<u8>>, number: &u64, name: &str) -> Result<Again, ReplayError> {
     let lock: PackageLock = parsed(published, "package.lock.json")?;
     let evidence: Evidence = parsed(published, "evidence.json")?;
     if evidence.format != EVIDENCE_FORMAT {
@@ -163,5 +192,5 @@ fn again(
     let dossier = Dossier::assemble(&loaded, &recorded, RunOutcome::NotStarted);
     let dossier = dossier.published(&format!("{number:04}"), name, &recorded.evidence);
     let files = report_set(&loaded, &templates, &recorded, &dossier)?;
-    Ok((lock, files))
+    Ok(Again { loaded, lock, recorded, dossier, files })
 }
