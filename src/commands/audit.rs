@@ -20,6 +20,7 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     if !args.only.is_empty() {
         return only(&loaded, args, &outputs, &interrupts);
     }
+    let attesting = args.attest.attesting()?;
     let templates = templates(&loaded)?;
     let gates: Vec<&Gate> = loaded.gates.iter().collect();
     let root = args.out.clone().unwrap_or_else(|| loaded.place.package_dir.join("reports"));
@@ -35,7 +36,14 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let shown = root.join(claim.folder()).display().to_string();
     // What is recorded names the folder as it lies beside the ledger; what is printed names it as it can be opened.
     let recorded = dossier.published(&claim.number(), claim.folder(), &evidence.evidence);
-    let files = report_set(&loaded, &templates, &evidence, &recorded)?;
+    let mut files = report_set(&loaded, &templates, &evidence, &recorded)?;
+    let claim = match attesting {
+        Some(attesting) => {
+            files.extend(attesting.seal(&loaded, &templates, &recorded, &files, &secrets));
+            claim.with_checkpoint(attesting.into_key())
+        }
+        None => claim,
+    };
     let ruling = &recorded.result.ruling;
     let lost = claim.lost().to_vec();
     interrupts.undisturbed(|published| {
@@ -104,8 +112,8 @@ fn only(
     outputs: &[output::Output],
     interrupts: &Interrupts,
 ) -> Result<u8, CommandError> {
-    if args.out.is_some() {
-        let message = "--only judges some gates and publishes nothing: leave --out away";
+    if args.out.is_some() || args.attest.attest_key.is_some() {
+        let message = "--only judges some gates and publishes nothing: leave --out and --attest-key away";
         return Err(CommandError::Usage(message.to_owned()));
     }
     output::check_some(outputs)?;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::attest::{AttestArgs, AttestedArgs};
+
 /// Audits whether a host is ready for an irreversible production run, and writes the reports that prove it.
 #[derive(Debug, Parser)]
 #[command(
@@ -73,6 +75,9 @@ pub struct AuditArgs {
     /// Where the numbered reports go; default: reports/ beside the package file.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Who attests what is published.
+    #[command(flatten)]
+    pub attest: AttestArgs,
 }
 
 /// `code-path`.
@@ -183,6 +188,9 @@ pub enum GatesAction {
 pub struct VerifyArgs {
     /// The folder of one published audit, such as reports/0001-20260521T100000Z.
     pub dir: PathBuf,
+    /// Whose attestations count.
+    #[command(flatten)]
+    pub attested: AttestedArgs,
 }
 
 /// `init`.

@@ -2,6 +2,7 @@
 //!
 //! A command returns its exit code or an error that ends it; both are mapped to codes here and nowhere else.
 
+mod attest;
 mod audit;
 mod cli;
 mod code_path;
@@ -76,7 +77,7 @@ impl CommandError {
         match self {
             Self::Problems(_) | Self::Usage(_) | Self::Render(_) | Self::Lab(_) => 2,
             Self::Publish(PublishError::Ledger { .. }) => 6,
-            Self::Publish(PublishError::Io { .. } | PublishError::Secret { .. }) => 2,
+            Self::Publish(PublishError::Io { .. } | PublishError::Secret { .. } | PublishError::Checkpoint(_)) => 2,
             Self::Replay(crate::report::ReplayError::Io { .. })
             | Self::Compared(_, crate::report::ReplayError::Io { .. }) => 2,
             Self::Replay(_) | Self::Compared(..) => 6,

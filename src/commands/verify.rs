@@ -3,15 +3,18 @@
 use super::cli::VerifyArgs;
 use super::{CommandError, output};
 use crate::report::escape::terminal;
-use crate::report::replay;
+use crate::report::prove;
 
 pub fn run(args: &VerifyArgs) -> Result<u8, CommandError> {
-    let proved = replay(&args.dir)?;
+    let whole = prove(&args.dir)?;
+    let attested = args.attested.verified(&whole)?;
+    let proved = whole.replayed;
+    let unproved = if args.attested.attest_pub.is_empty() { "who made it (it is not signed), and " } else { "" };
     let text = format!(
         "audit {:04}: {}\nmade by {} at {} by the clock of the machine that was read\n\n\
          proved: {} files are what the ledger names; the ledger chains over {} lines; the recorded rules judge the\n\
          recorded evidence to the same result, and every file was rendered again byte for byte\n\
-         not proved: who made it (it is not signed), and that the host was as the evidence says\n",
+         not proved: {unproved}that the host was as the evidence says\n",
         proved.number,
         proved.result,
         proved.made_by,
@@ -25,7 +28,7 @@ pub fn run(args: &VerifyArgs) -> Result<u8, CommandError> {
             terminal(folder)
         )
     };
-    let text = text + &proved.without_line.iter().map(lost).collect::<String>();
+    let text = text + &attested + &proved.without_line.iter().map(lost).collect::<String>();
     output::to_stdout(&text)?;
     Ok(0)
 }

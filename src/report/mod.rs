@@ -3,9 +3,11 @@
 //! Nothing here reads the host or judges; every format shows the same dossier, and none can change the
 //! result or the exit code. To add a format: one file in `format/` and one line in its registry.
 
+mod checkpoint;
 pub mod compare;
 mod disturbed;
 mod dossier;
+mod envelopes;
 pub mod escape;
 pub mod excerpt;
 mod facts;
@@ -15,11 +17,15 @@ mod publish;
 mod render;
 mod replay;
 mod set;
+mod statement;
 
+pub use checkpoint::{CHECKPOINT, CheckpointError, Held, holds};
 pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
+pub use envelopes::{Attested, Attestor, Vouched, check, envelope_files, seal};
 pub use facts::{Facts, plain};
 pub use lock::PackageLock;
 pub use publish::{Claim, LEDGER, LedgerLine, PublishError, newest, read_ledger, sync_dir, without_line, write_synced};
 pub use render::{RenderError, Renderer, Templates};
 pub use replay::{Proved, ReplayError, Replayed, prove, replay};
 pub use set::report_set;
+pub use statement::{PAYLOAD_TYPE, READINESS, RuleDigests, TEST_RESULT};

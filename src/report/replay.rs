@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::publish::{LEDGER, read_ledger, without_line};
-use super::{Dossier, PackageLock, PublishError, RenderError, Templates, report_set};
+use super::{Attested, Dossier, PackageLock, PublishError, RenderError, RuleDigests, Templates, envelopes, report_set};
 use crate::classify::RunOutcome;
 use crate::evidence::{Digest256, EVIDENCE_FORMAT, Evidence, Recorded};
 use crate::gates::{self, Loaded};
@@ -46,6 +46,23 @@ pub struct Proved {
     pub dossier: Dossier,
     /// The rules as they were recorded, with the version that judged.
     pub lock: PackageLock,
+    /// The digests of the reports and the data beside them, by name.
+    pub digests: BTreeMap<String, Digest256>,
+    /// The envelopes that were published with them, unopened.
+    pub envelopes: BTreeMap<String, Vec<u8>>,
+    /// The folder with the ledger.
+    pub reports: PathBuf,
+    /// Which line of the ledger speaks of it, from 1.
+    pub line: usize,
+}
+
+impl Proved {
+    /// What envelopes of this audit attest.
+    pub fn attested(&self) -> Attested<'_> {
+        let templates = self.lock.templates.iter().map(|(name, locked)| (name.clone(), locked.text.clone()));
+        let rules = RuleDigests::of(&self.loaded.files, &Templates(templates.collect()));
+        Attested { dossier: &self.dossier, rules, files: self.digests.clone() }
+    }
 }
 
 /// The first thing that does not match.
@@ -106,7 +123,7 @@ pub fn prove(folder: &Path) -> Result<Proved, ReplayError> {
     let (Some(root), Some(name)) = (folder.parent(), folder.file_name().and_then(|name| name.to_str())) else {
         return Err(unreadable(&folder)(io::Error::from(io::ErrorKind::NotFound)));
     };
-    let published = published(&folder).map_err(unreadable(&folder))?;
+    let mut published = published(&folder).map_err(unreadable(&folder))?;
     let ledger = read_ledger(root)?;
     let line = ledger.iter().map(|(line, _)| line).find(|line| line.folder == name);
     let line = line.ok_or_else(|| ReplayError::NotInLedger(name.to_owned()))?;
@@ -119,6 +136,8 @@ pub fn prove(folder: &Path) -> Result<Proved, ReplayError> {
     if let Some(file) = published.keys().find(|file| !line.files.contains_key(*file)) {
         return Err(mismatch(file, "it was not published: the ledger does not name it"));
     }
+    // What they say is compared with what comes of this (`envelopes::check`).
+    let envelopes = envelopes::take(&mut published);
     let Again { loaded, lock, recorded, dossier, files } = again(&published, &line.number, name)?;
     for (file, bytes) in &files {
         if published.get(file) != Some(bytes) {
@@ -128,16 +147,22 @@ pub fn prove(folder: &Path) -> Result<Proved, ReplayError> {
     if let Some(file) = published.keys().find(|file| !files.contains_key(*file)) {
         return Err(mismatch(file, "the recorded evidence and rules do not give this file"));
     }
+    let digests = files.iter().map(|(name, bytes)| (name.clone(), Digest256::of(bytes))).collect();
+    let result = format!("{} — {}", line.letter, line.label);
+    let (reports, number) = (root.to_owned(), line.number);
+    let line = ledger.iter().take_while(|(line, _)| line.number < number).count() + 1;
     let replayed = Replayed {
-        number: line.number,
+        number,
         files: files.into_keys().collect(),
         made_by: format!("{} {}", lock.tool, lock.version),
-        result: format!("{} — {}", line.letter, line.label),
+        result,
         utc: super::dossier::utc(recorded.evidence.now),
         ledger_lines: ledger.len(),
         without_line: without_line(root, &ledger)?,
     };
-    Ok(Proved { replayed, loaded, recorded, dossier, lock })
+    let proved = Proved { replayed, loaded, recorded, dossier, lock, digests, envelopes, reports, line };
+    envelopes::check(&proved.attested(), &proved.envelopes, &[])?;
+    Ok(proved)
 }
 
 /// Every file of the folder; anything that is not a regular file is an error.

@@ -239,7 +239,7 @@ fn what_does_not_verify_is_not_compared() {
         refused(args, 2, &[expected]);
     }
     refused(&["kb", "1"], 2, &["kb: ", "is not a regular file", "nothing was compared"]);
-    refused(&["records", "1"], 6, &["records: ", "the ledger has no line for this folder"]);
+    refused(&["records/drills", "1"], 6, &["records/drills: ", "the ledger has no line for this folder"]);
     for file in ["evidence.json", "package.lock.json", "result.json", "09-final.md"] {
         let path = lab.path(&format!("reports/{second}/{file}"));
         let good = fs::read(&path).unwrap();
