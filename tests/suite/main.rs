@@ -8,6 +8,7 @@
 )]
 
 mod approvals;
+mod attestations;
 mod audit;
 mod changed_nothing;
 mod code_path;
