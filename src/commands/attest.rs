@@ -10,7 +10,8 @@ use clap::Args;
 
 use super::CommandError;
 use crate::evidence::Digest256;
-use crate::gates::Loaded;
+use crate::gates::{self, Loaded};
+use crate::package::Trust;
 use crate::probes::Secrets;
 use crate::report::escape::terminal;
 use crate::report::{
@@ -34,11 +35,12 @@ pub struct AttestArgs {
 /// Whose attestations count.
 #[derive(Debug, Args)]
 pub struct AttestedArgs {
-    /// An Ed25519 public key (PEM): the audit must be attested by one of them. May be repeated.
+    /// An Ed25519 public key (PEM): the audit must be attested by one of them. May be repeated. Without it the keys
+    /// count that the package file pins as `attestor`.
     #[arg(long, value_name = "FILE")]
     pub attest_pub: Vec<PathBuf>,
     /// A checkpoint that was kept elsewhere: the ledger must still hold what it was signed over. May be repeated.
-    #[arg(long, value_name = "FILE", requires = "attest_pub")]
+    #[arg(long, value_name = "FILE")]
     pub checkpoint: Vec<PathBuf>,
 }
 
@@ -73,11 +75,23 @@ impl AttestArgs {
     /// The key, where one is named. Says so where others than its owner can read it.
     ///
     /// # Errors
-    /// A file that cannot be read or is no such key.
-    pub fn attesting(&self) -> Result<Option<Attesting>, CommandError> {
-        let Some(path) = &self.attest_key else { return Ok(None) };
+    /// A file that cannot be read or is no such key; one that is not among those that the package pins, and none where
+    /// it pins some.
+    pub fn attesting(&self, trust: &Trust) -> Result<Option<Attesting>, CommandError> {
+        let Some(path) = &self.attest_key else {
+            if trust.attestor.is_empty() {
+                return Ok(None);
+            }
+            let message =
+                "the package pins who attests its audits (`attestor` in [trust]): name the key with --attest-key";
+            return Err(CommandError::Usage(message.to_owned()));
+        };
         let bytes = small(path)?;
         let key = SigningKey::from_pem(&bytes).map_err(|error| no_key(path, &error))?;
+        if !trust.attestor.is_empty() && !trust.attestor.contains(&key.public()) {
+            let message = format!("{}: the package pins other keys as `attestor` in [trust]", path.display());
+            return Err(CommandError::Usage(message));
+        }
         let shown = terminal(&path.display().to_string());
         if fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o077 != 0) {
             anstream::eprintln!("warning: others than its owner can use {shown}; type: chmod 600 {shown}");
@@ -109,22 +123,37 @@ impl Attesting {
 }
 
 impl AttestedArgs {
+    /// The keys that count: those that are given, else those that the package file pins, where there is one.
+    ///
+    /// # Errors
+    /// A file that is no key, or a package that is not in order.
+    pub fn keys(&self, package: &Path) -> Result<Vec<VerifyingKey>, CommandError> {
+        if self.attest_pub.is_empty() && package.exists() {
+            return Ok(gates::load(package).map_err(CommandError::Problems)?.package.trust.attestor);
+        }
+        let key = |path: &PathBuf| VerifyingKey::from_pem(&small(path)?).map_err(|error| no_key(path, &error));
+        self.attest_pub.iter().map(key).collect()
+    }
+
     /// Checks the attestations of an audit and the checkpoints of its ledger, and says in words what that proved.
     ///
     /// # Errors
-    /// The first thing that does not match; a file that is no key.
-    pub fn verified(&self, proved: &Proved) -> Result<String, CommandError> {
-        let key = |path: &PathBuf| VerifyingKey::from_pem(&small(path)?).map_err(|error| no_key(path, &error));
-        let keys = self.attest_pub.iter().map(key).collect::<Result<Vec<_>, _>>()?;
-        let attestor = check(&proved.attested(), &proved.envelopes, &keys)?;
+    /// The first thing that does not match; a kept checkpoint where no key counts.
+    pub fn verified(&self, proved: &Proved, keys: &[VerifyingKey]) -> Result<String, CommandError> {
+        if !self.checkpoint.is_empty() && keys.is_empty() {
+            let message = "a kept checkpoint proves nothing without the key that signed it: give --attest-pub FILE";
+            return Err(CommandError::Usage(message.to_owned()));
+        }
+        let attestor = check(&proved.attested(), &proved.envelopes, keys)?;
         let mut text = String::new();
         match &attestor {
             None => {}
             Some(Attestor { key, vouched: Vouched::Given }) => {
                 let _ = writeln!(
                     text,
-                    "attested: both envelopes are signed by the key {} that was given, and say what the replay gives",
-                    key.keyid()
+                    "attested: both envelopes are signed by the key {} that {}, and say what the replay gives",
+                    key.keyid(),
+                    if self.attest_pub.is_empty() { "the package pins" } else { "was given" }
                 );
             }
             Some(Attestor { key, vouched: Vouched::Nobody }) => {
@@ -138,10 +167,10 @@ impl AttestedArgs {
         }
         let ledger = proved.reports.join(LEDGER);
         let ledger = fs::read(&ledger).map_err(|error| ReplayError::Io { path: ledger, error })?;
-        text += &own(proved, &ledger, &keys, attestor.as_ref())?;
+        text += &own(proved, &ledger, keys, attestor.as_ref())?;
         for path in &self.checkpoint {
             let shown = path.display().to_string();
-            let held = holds(&small(path)?, &ledger, &keys)
+            let held = holds(&small(path)?, &ledger, keys)
                 .map_err(|error| ReplayError::File { file: shown.clone(), reason: error.to_string() })?;
             let _ = writeln!(text, "{}: {}", terminal(&shown), words(&held, proved));
         }

@@ -20,7 +20,7 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     if !args.only.is_empty() {
         return only(&loaded, args, &outputs, &interrupts);
     }
-    let attesting = args.attest.attesting()?;
+    let attesting = args.attest.attesting(&loaded.package.trust)?;
     let templates = templates(&loaded)?;
     let gates: Vec<&Gate> = loaded.gates.iter().collect();
     let root = args.out.clone().unwrap_or_else(|| loaded.place.package_dir.join("reports"));

@@ -106,7 +106,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Gates(args) => gates::run(&cli.package, &args),
         Command::Init(args) => init::run(&args),
         Command::Request => request::run(&cli.package),
-        Command::Verify(args) => verify::run(&args),
+        Command::Verify(args) => verify::run(&cli.package, &args),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -1,15 +1,18 @@
 //! `verify`: a published audit against the ledger, its own evidence and its own rules.
 
+use std::path::Path;
+
 use super::cli::VerifyArgs;
 use super::{CommandError, output};
 use crate::report::escape::terminal;
 use crate::report::prove;
 
-pub fn run(args: &VerifyArgs) -> Result<u8, CommandError> {
+pub fn run(package: &Path, args: &VerifyArgs) -> Result<u8, CommandError> {
+    let keys = args.attested.keys(package)?;
     let whole = prove(&args.dir)?;
-    let attested = args.attested.verified(&whole)?;
+    let attested = args.attested.verified(&whole, &keys)?;
     let proved = whole.replayed;
-    let unproved = if args.attested.attest_pub.is_empty() { "who made it (it is not signed), and " } else { "" };
+    let unproved = if keys.is_empty() { "who made it (it is not signed), and " } else { "" };
     let text = format!(
         "audit {:04}: {}\nmade by {} at {} by the clock of the machine that was read\n\n\
          proved: {} files are what the ledger names; the ledger chains over {} lines; the recorded rules judge the\n\

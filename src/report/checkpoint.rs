@@ -45,7 +45,7 @@ pub enum CheckpointError {
     #[error("it is no checkpoint of a ledger: {0}")]
     Form(&'static str),
     /// None of the keys signed it.
-    #[error("none of the given keys signed it")]
+    #[error("none of the keys that count here signed it")]
     Unsigned,
     /// It is of another ledger.
     #[error("it is of another ledger, or the first line of this one was rewritten: it names {0:?}")]

@@ -34,7 +34,7 @@ pub struct Attested<'a> {
 /// Who vouches for the key that sealed the envelopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vouched {
-    /// Whoever asked to verify gave the key.
+    /// Whoever asked to verify gave the key, or pinned it in a package of theirs.
     Given,
     /// Nobody: the envelope names its own key, and is consistent in itself.
     Nobody,
@@ -81,10 +81,8 @@ pub fn check(
         return Ok(None);
     }
     let opened = envelope_files().map(|file| {
-        let bytes = envelopes.get(file).ok_or_else(|| {
-            let why = if keys.is_empty() { "the other envelope is there" } else { "a key was given" };
-            mismatch(file, format!("the audit is not attested by it, and {why}"))
-        })?;
+        let missing = if envelopes.is_empty() { "the audit is not attested" } else { "it is missing" };
+        let bytes = envelopes.get(file).ok_or_else(|| mismatch(file, missing.to_owned()))?;
         Ok((file, dsse::open(bytes).map_err(|error| mismatch(file, error.to_string()))?))
     });
     let opened: BTreeMap<&str, Envelope> = opened.collect::<Result<_, ReplayError>>()?;
@@ -94,7 +92,7 @@ pub fn check(
         [] => Attestor { key: named(readiness).map_err(|reason| mismatch(first, reason))?, vouched: Vouched::Nobody },
         keys => {
             let key = keys.iter().find(|key| key.keyid() == readiness.keyid).ok_or_else(|| {
-                let reason = format!("it names the key {:?}, which is none of those that were given", readiness.keyid);
+                let reason = format!("it names the key {:?}, which is none of those that count here", readiness.keyid);
                 mismatch(first, reason)
             })?;
             Attestor { key: *key, vouched: Vouched::Given }

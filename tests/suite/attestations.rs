@@ -238,7 +238,7 @@ fn forged_envelopes_are_refused() {
     let reports = lab.path("reports");
     let path = |file: &str| lab.path(&format!("{second}/{file}"));
     let given: [&str; 3] = [&second, "--attest-pub", "a.pub"];
-    refused(&lab, &[&second, "--attest-pub", "b.pub"], "which is none of those that were given");
+    refused(&lab, &[&second, "--attest-pub", "b.pub"], "which is none of those that count here");
     let keep = tempfile::tempdir().unwrap();
     let kept = keep.path().join("reports");
     let copy = |from: &Path, to: &Path| {
@@ -295,8 +295,8 @@ fn forged_envelopes_are_refused() {
         fs::remove_file(path(file)).unwrap();
         refused(&lab, &given, file);
         relink(&reports);
-        refused(&lab, &given, "the audit is not attested by it, and a key was given");
-        refused(&lab, &[&second], "the audit is not attested by it, and the other envelope is there");
+        refused(&lab, &given, &format!("{file}: it is missing"));
+        refused(&lab, &[&second], &format!("{file}: it is missing"));
         copy(&kept, &reports);
     }
     // Sealed anew over what is true, by another key: consistent, and not by the key that was given.
@@ -305,7 +305,7 @@ fn forged_envelopes_are_refused() {
         fs::write(path(&file), bytes).unwrap();
     }
     relink(&reports);
-    refused(&lab, &given, "which is none of those that were given");
+    refused(&lab, &given, "which is none of those that count here");
     // That other key's id under the name of the right one.
     let mut named = form("readiness.intoto.json");
     named["signatures"][0]["keyid"] = public(&lab.path(""), "a").keyid().into();
@@ -316,7 +316,7 @@ fn forged_envelopes_are_refused() {
     // Both taken away: an audit that was never attested, which is not enough where a key was given.
     envelope_files().for_each(|file| fs::remove_file(path(file)).unwrap());
     relink(&reports);
-    refused(&lab, &given, "the audit is not attested by it, and a key was given");
+    refused(&lab, &given, "the audit is not attested");
     copy(&kept, &reports);
     accepted(&lab, &given, &["that was given"]);
     // The same without the program: every bit of both envelopes.
@@ -356,7 +356,7 @@ fn a_kept_checkpoint_shows_a_rewritten_ledger() {
     let (_, plain) = lab.audit();
     good(&folders[2], "kept3", "checkpoint: the ledger holds the 3 lines");
     accepted(&lab, &[plain.to_str().unwrap()], &["checkpoint: the ledger holds the 3 lines", "this audit came later"]);
-    refused(&lab, &[plain.to_str().unwrap(), "--attest-pub", "a.pub"], "the audit is not attested by it");
+    refused(&lab, &[plain.to_str().unwrap(), "--attest-pub", "a.pub"], "the audit is not attested");
 
     // The last two audits taken away, with the checkpoint of that time put back: all that lies there fits.
     let ledger = fs::read_to_string(lab.path("reports/ledger.jsonl")).unwrap();
@@ -392,7 +392,7 @@ fn a_kept_checkpoint_shows_a_rewritten_ledger() {
     attest(&other, "a.key");
     fs::copy(other.path("reports/checkpoint"), lab.path("other")).unwrap();
     fs::copy(other.path("a.pub"), lab.path("other.pub")).unwrap();
-    bad(&folders[0], "other", "other: none of the given keys signed it");
+    bad(&folders[0], "other", "other: none of the keys that count here signed it");
     refused(
         &lab,
         &[&folders[0], "--attest-pub", "a.pub", "--attest-pub", "other.pub", "--checkpoint", "other"],
@@ -481,6 +481,50 @@ fn keys_are_checked_first_and_stay_where_they_are() {
     assert!(Command::new("chmod").args(["644"]).arg(lab.path("a.key")).status().unwrap().success());
     let output = lab.cutgate(&["audit", "--attest-key", "a.key"]);
     assert!(text(&output.stderr).contains("chmod 600 a.key"), "{}", text(&output.stderr));
+}
+
+/// Who is pinned in the package must attest every audit of it, and nobody else can.
+#[test]
+fn a_package_may_pin_who_attests() {
+    let lab = lab();
+    let unattested = lab.audit().1;
+    let pin = |keys: &str| {
+        let package = fs::read_to_string(lab.path("cutgate.toml")).unwrap();
+        let lines = package.lines().filter(|line| !line.starts_with("attestor = "));
+        let pinned = lines.map(|line| match line {
+            "[trust]" => format!("[trust]\nattestor = [{keys}]\n"),
+            line => format!("{line}\n"),
+        });
+        fs::write(lab.path("cutgate.toml"), pinned.collect::<String>()).unwrap();
+    };
+    let quoted = |name: &str| format!("\"{}\"", public(&lab.path(""), name).hex());
+    for (keys, expected) in [
+        ("\"0123abc\"".to_owned(), "is not 64 lower-case hex digits of an Ed25519 public key"),
+        (quoted("a").to_uppercase(), "is not 64 lower-case hex digits of an Ed25519 public key"),
+        (format!("{0}, {0}", quoted("a")), "this key is pinned twice"),
+    ] {
+        pin(&keys);
+        let output = lab.cutgate(&["gates", "check"]);
+        assert_eq!(output.status.code(), Some(2), "{keys}");
+        assert!(text(&output.stderr).contains(expected), "{keys}: {}", text(&output.stderr));
+    }
+    pin(&quoted("a"));
+    for (args, expected) in [
+        (&["audit"][..], "name the key with --attest-key"),
+        (&["audit", "--attest-key", "b.key"], "b.key: the package pins other keys"),
+    ] {
+        let output = lab.cutgate(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text_of(&output));
+        assert!(text(&output.stderr).contains(expected), "{args:?}: {}", text(&output.stderr));
+    }
+    let folder = attest(&lab, "a.key");
+    accepted(&lab, &[&folder], &["that the package pins, and say what the replay gives"]);
+    refused(&lab, &[unattested.to_str().unwrap()], "the audit is not attested");
+    fs::copy(lab.path("reports/checkpoint"), lab.path("kept")).unwrap();
+    accepted(&lab, &[&folder, "--checkpoint", "kept"], &["kept: the ledger holds the 2 lines"]);
+    pin(&quoted("b"));
+    refused(&lab, &[&folder], "which is none of those that count here");
+    accepted(&lab, &[&folder, "--attest-pub", "a.pub"], &["that was given"]);
 }
 
 /// Many at once: the checkpoint is over every line in the end, whoever wrote it.
