@@ -7,8 +7,11 @@ use super::{CommandError, output};
 use crate::report::compare::{Comparison, compare, markdown, text};
 use crate::report::{Proved, prove, read_ledger};
 
+/// Shows a comparison.
+type Form = fn(&Comparison) -> String;
+
 /// The forms of a comparison, by name.
-const FORMS: &[(&str, fn(&Comparison) -> String)] = &[("json", json), ("markdown", markdown), ("text", text)];
+const FORMS: &[(&str, Form)] = &[("json", json), ("markdown", markdown), ("text", text)];
 
 pub fn run(package: &Path, args: &DiffArgs) -> Result<u8, CommandError> {
     let destinations = output::destinations(&args.format, FORMS.iter().map(|(name, _)| *name))?;

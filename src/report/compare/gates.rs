@@ -165,8 +165,10 @@ fn change(id: &str, old: Option<Judged<'_>>, new: Option<Judged<'_>>) -> GateCha
             order.push(&check.id);
         }
     });
+    // Many checks rest on the same facts, and each of these is compared once.
+    let mut known = BTreeMap::new();
     let compared: Vec<_> = match (&old, &new) {
-        (Some(old), Some(new)) => order.iter().map(|id| compare(id, old, new)).collect(),
+        (Some(old), Some(new)) => order.iter().map(|id| compare(id, old, new, &mut known)).collect(),
         (_, _) => Vec::new(),
     };
     let mut facts: Vec<FactChange> = compared.iter().flat_map(|(_, facts)| facts.clone()).collect();
@@ -196,11 +198,19 @@ fn change(id: &str, old: Option<Judged<'_>>, new: Option<Judged<'_>>) -> GateCha
 }
 
 /// One check's part, and the changed facts that it rests on.
-fn compare(id: &str, old: &Judged<'_>, new: &Judged<'_>) -> (Option<CheckChange>, Vec<FactChange>) {
+fn compare(
+    id: &str,
+    old: &Judged<'_>,
+    new: &Judged<'_>,
+    known: &mut BTreeMap<String, Vec<FactChange>>,
+) -> (Option<CheckChange>, Vec<FactChange>) {
     let (before, after) = (old.check(id), new.check(id));
     let paths: BTreeSet<String> = before.iter().chain(&after).flat_map(|(check, _)| rests_on(check)).collect();
-    let mut facts: Vec<FactChange> =
-        paths.iter().flat_map(|path| fact_changes(path, old.fact(path), new.fact(path))).collect();
+    let mut facts = Vec::new();
+    for path in paths {
+        let changes = || fact_changes(&path, old.fact(&path), new.fact(&path));
+        facts.extend(known.entry(path.clone()).or_insert_with(changes).iter().cloned());
+    }
     facts.sort_by(|a, b| a.fact.cmp(&b.fact));
     facts.dedup();
     let outcome = Pair { old: before.map(|(_, found)| found.outcome), new: after.map(|(_, found)| found.outcome) };
