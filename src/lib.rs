@@ -1,7 +1,7 @@
 //! cutgate: may this host make an irreversible production run, and can that answer be proved?
 //!
 //! Data flows one way, and a room imports rooms to its left only:
-//! `evidence → trust → probes → package → gates → classify → report → execute → commands`.
+//! `evidence → trust → probes → signing → package → gates → classify → report → execute → commands`.
 //! `lab` stands beside them: it builds the demonstration, and `commands` alone calls it. A test compares both
 //! with the sources; docs/architecture.md says what each room holds and must not do.
 //!
@@ -18,4 +18,5 @@ pub mod lab;
 pub mod package;
 pub mod probes;
 pub mod report;
+pub mod signing;
 pub mod trust;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use cutgate::probes::Secrets;
-use cutgate::report::{Claim, replay};
+use cutgate::report::{Claim, Keys, replay};
 
 use super::{files, folder, now, write};
 
@@ -15,12 +15,13 @@ pub fn run(data: &[u8]) {
     let files: BTreeMap<String, Vec<u8>> = named.map(|(name, bytes)| (name, bytes.to_vec())).collect();
     let dir = folder();
     let claim = Claim::take(dir.path(), now()).expect("a number");
-    let published = claim.publish(&files, "C", "BLOCKED_WITH_EXACT_O8_GAP", &Secrets::default()).expect("published");
-    let Ok(proved) = replay(&published) else { return };
+    let published =
+        claim.publish(&files, "C", "BLOCKED_WITH_EXACT_O8_GAP", &[], &Secrets::default()).expect("published");
+    let Ok(proved) = replay(&published, &Keys::None, now()) else { return };
     assert_eq!(proved.files, files.keys().cloned().collect::<Vec<_>>());
     for (name, bytes) in &files {
         write(published.join(name), &[bytes.as_slice(), b" "].concat());
-        assert!(replay(&published).is_err(), "{name} was changed");
+        assert!(replay(&published, &Keys::None, now()).is_err(), "{name} was changed");
         write(published.join(name), bytes);
     }
 }

@@ -15,8 +15,8 @@ use crate::package::{PACKAGE_FILE, Trust};
 use crate::probes::Secrets;
 use crate::report::escape::terminal;
 use crate::report::{
-    Attested, Attestor, CHECKPOINT, Dossier, Held, LEDGER, Proved, ReplayError, RuleDigests, Templates, Vouched, check,
-    holds, seal,
+    Attested, Attestor, CHECKPOINT, Dossier, Held, Proved, ReplayError, RuleDigests, Templates, Vouched, check, holds,
+    seal,
 };
 use crate::trust::ed25519::{KeyError, SigningKey, VerifyingKey};
 
@@ -165,12 +165,11 @@ impl AttestedArgs {
                 );
             }
         }
-        let ledger = proved.reports.join(LEDGER);
-        let ledger = fs::read(&ledger).map_err(|error| ReplayError::Io { path: ledger, error })?;
-        text += &own(proved, &ledger, keys, attestor.as_ref())?;
+        let ledger = &proved.ledger;
+        text += &own(proved, ledger, keys, attestor.as_ref())?;
         for path in &self.checkpoint {
             let shown = path.display().to_string();
-            let held = holds(&small(path)?, &ledger, keys)
+            let held = holds(&small(path)?, ledger, keys)
                 .map_err(|error| ReplayError::File { file: shown.clone(), reason: error.to_string() })?;
             let _ = writeln!(text, "{}: {}", terminal(&shown), words(&held, proved));
         }

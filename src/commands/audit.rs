@@ -5,13 +5,15 @@ use std::path::Path;
 
 use super::cli::{AuditArgs, Required};
 use super::interrupt::Interrupts;
+use super::signing::Chosen;
 use super::{CommandError, output, session};
 use crate::classify::{Letter, RunOutcome};
 use crate::evidence::{Evidence, Recorded};
 use crate::gates::{GapState, Gate, Loaded, evaluate};
 use crate::report::escape::terminal;
 use crate::report::format::Judged;
-use crate::report::{Claim, Dossier, Templates, exit_code, gate_views, newest, report_set, utc};
+use crate::report::{Claim, Dossier, Templates, exit_code, gate_views, newest, report_set, utc, with_signatures};
+use crate::trust::armored;
 
 pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let interrupts = Interrupts::heard();
@@ -21,6 +23,7 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
         return only(&loaded, args, &outputs, &interrupts);
     }
     let attesting = args.attest.attesting(&loaded.package.trust)?;
+    let chosen = args.signing.signer(&loaded.package.trust.auditor, "auditor", &interrupts)?;
     let templates = templates(&loaded)?;
     let gates: Vec<&Gate> = loaded.gates.iter().collect();
     let root = args.out.clone().unwrap_or_else(|| loaded.place.package_dir.join("reports"));
@@ -36,6 +39,9 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let shown = root.join(claim.folder()).display().to_string();
     // What is recorded names the folder as it lies beside the ledger; what is printed names it as it can be opened.
     let recorded = dossier.published(&claim.number(), claim.folder(), &evidence.evidence);
+    let signer = chosen.as_ref().map(Chosen::signer);
+    let certificates = signer.map(|signer| (signer.fingerprint().clone(), armored(signer.cert())));
+    let recorded = recorded.chained(Some(claim.previous().clone()), certificates.into_iter().collect());
     let mut files = report_set(&loaded, &templates, &evidence, &recorded)?;
     let claim = match attesting {
         Some(attesting) => {
@@ -44,17 +50,27 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
         }
         None => claim,
     };
+    if let Some(chosen) = &chosen {
+        chosen.keep_secret(&secrets);
+        files = with_signatures(files, |bytes| chosen.sign(bytes, &interrupts))?;
+    }
     let ruling = &recorded.result.ruling;
-    let lost = claim.lost().to_vec();
+    let (voided, lost) = (claim.voided().to_vec(), claim.lost().to_vec());
     interrupts.undisturbed(|published| {
-        claim.publish(&files, ruling.letter.word(), &ruling.label, &secrets)?;
+        claim.publish(&files, ruling.letter.word(), &ruling.label, &recorded.audit.signers, &secrets)?;
         *published = Some(format!("{shown} was published whole before that; see it with cutgate verify"));
         Ok::<_, CommandError>(())
     })?;
+    for folder in voided {
+        anstream::eprintln!(
+            "warning: {} is void: an audit was cut off while it published, or its line was taken away; the ledger \
+             records that from now on, and its number is not used again",
+            terminal(&root.join(folder).display().to_string())
+        );
+    }
     for folder in lost {
         anstream::eprintln!(
-            "warning: {} is in no line of the ledger and is not a report: an audit was cut off while it published; \
-             its number is not used again",
+            "warning: {} is in no line of the ledger and is not a report; its number is not used again",
             terminal(&root.join(folder).display().to_string())
         );
     }
@@ -112,8 +128,10 @@ fn only(
     outputs: &[output::Output],
     interrupts: &Interrupts,
 ) -> Result<u8, CommandError> {
-    if args.out.is_some() || args.attest.attest_key.is_some() {
-        let message = "--only judges some gates and publishes nothing: leave --out and --attest-key away";
+    let signs = args.signing.sign.is_some() || args.signing.sign_key.is_some() || args.attest.attest_key.is_some();
+    if args.out.is_some() || signs {
+        let message = "--only judges some gates and publishes nothing: leave --out, --sign, --sign-key and \
+                       --attest-key away";
         return Err(CommandError::Usage(message.to_owned()));
     }
     output::check_some(outputs)?;

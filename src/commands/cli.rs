@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::attest::{AttestArgs, AttestedArgs};
+use super::signing::SignArgs;
+use crate::evidence::Instant;
 
 /// Audits whether a host is ready for an irreversible production run, and writes the reports that prove it.
 #[derive(Debug, Parser)]
@@ -60,7 +62,7 @@ pub enum Required {
 /// `audit`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cutgate audit\n  cutgate audit --format json=result.json\n  cutgate audit --only live-code-path --only GAP-1\n  cutgate audit --require A --out /srv/audits"
+    after_help = "Examples:\n  cutgate audit\n  cutgate audit --format json=result.json\n  cutgate audit --only live-code-path --only GAP-1\n  cutgate audit --require A --out /srv/audits\n  cutgate audit --sign 0123456789ABCDEF0123456789ABCDEF01234567\n  cutgate audit --sign-key ci.key --passphrase-fd 3 3< passphrase"
 )]
 pub struct AuditArgs {
     /// Judge only these gates (id, gap or alias). Gives no result letter and publishes no reports.
@@ -78,6 +80,9 @@ pub struct AuditArgs {
     /// Who attests what is published.
     #[command(flatten)]
     pub attest: AttestArgs,
+    /// Who signs what is published.
+    #[command(flatten)]
+    pub signing: SignArgs,
 }
 
 /// `code-path`.
@@ -185,12 +190,21 @@ pub enum GatesAction {
 
 /// `verify`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  cutgate verify reports/0001-20260521T100000Z\n  cutgate verify reports/0001-20260521T100000Z/09-final.md --key auditor.asc\n  cutgate verify reports --key auditor.asc\nWithout --key the keys count that the package file pins as auditor; without a package file those that come with the\naudit, which proves that it is consistent and not who made it.\nExit codes: 0 everything matches · 2 nothing could be read · 6 something does not match"
+)]
 pub struct VerifyArgs {
-    /// The folder of one published audit, such as reports/0001-20260521T100000Z.
+    /// The folder of one published audit, a file in it, or the folder with the ledger: then all of them.
     pub dir: PathBuf,
     /// Whose attestations count.
     #[command(flatten)]
     pub attested: AttestedArgs,
+    /// A file with OpenPGP certificates, armored or not: the audit must be signed by one of them. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub key: Vec<PathBuf>,
+    /// Judge the keys at this instant (RFC 3339) instead of now: for audits whose key has expired since.
+    #[arg(long, value_name = "UTC")]
+    pub at: Option<Instant>,
 }
 
 /// `init`.

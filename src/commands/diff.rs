@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::cli::DiffArgs;
-use super::{CommandError, output};
+use super::{CommandError, output, session};
 use crate::report::compare::{Comparison, compare, markdown, text};
-use crate::report::{Proved, prove, read_ledger};
+use crate::report::{Keys, Proved, Published, prove, read_ledger};
 
 /// Shows a comparison.
 type Form = fn(&Comparison) -> String;
@@ -36,7 +36,9 @@ fn json(comparison: &Comparison) -> String {
 /// An audit that verifies: a folder, or a number in the folder of reports.
 fn proved(named: &Path, reports: &Path) -> Result<Proved, CommandError> {
     let folder = folder(named, reports)?;
-    prove(&folder).map_err(|error| CommandError::Compared(folder.display().to_string(), error))
+    Published::read(&folder)
+        .and_then(|published| prove(&published, &Keys::None, session::now()))
+        .map_err(|error| CommandError::Compared(folder.display().to_string(), error))
 }
 
 /// The folder that is meant. What is called like a number and lies here is that folder.

@@ -15,6 +15,7 @@ mod interrupt;
 mod output;
 mod request;
 mod session;
+mod signing;
 mod verify;
 
 use std::ffi::OsString;
@@ -55,6 +56,9 @@ pub enum CommandError {
     /// The reports cannot be published.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// What was to be signed could not be.
+    #[error("{0}; nothing was published")]
+    Signing(#[from] crate::signing::SigningError),
     /// A published audit does not verify.
     #[error(transparent)]
     Replay(#[from] crate::report::ReplayError),
@@ -75,7 +79,7 @@ pub enum CommandError {
 impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Problems(_) | Self::Usage(_) | Self::Render(_) | Self::Lab(_) => 2,
+            Self::Problems(_) | Self::Usage(_) | Self::Render(_) | Self::Lab(_) | Self::Signing(_) => 2,
             Self::Publish(PublishError::Ledger { .. }) => 6,
             Self::Publish(PublishError::Io { .. } | PublishError::Secret { .. } | PublishError::Checkpoint(_)) => 2,
             Self::Replay(crate::report::ReplayError::Io { .. })
@@ -117,6 +121,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 | CommandError::Render(_)
                 | CommandError::Publish(_)
                 | CommandError::Lab(_)
+                | CommandError::Signing(_)
                 | CommandError::Replay(_)
                 | CommandError::Compared(..)
                 | CommandError::Refused(_)

@@ -1,6 +1,7 @@
 //! The dossier: everything that is said about one audit, frozen. Every report and every format is a view of
 //! it, and it is what `result.json` holds.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -12,6 +13,7 @@ use crate::evidence::{Digest256, Evidence, Recorded};
 use crate::gates::{AttestationRow, Finding, GapState, Gate, Loaded, attest, evaluate};
 use crate::package::{GapClass, PACKAGE_FILE, Package};
 use crate::probes::Place;
+use crate::trust::Fingerprint;
 
 /// The format of `result.json`.
 pub const RESULT_FORMAT: &str = "cutgate-result/1";
@@ -54,20 +56,24 @@ pub struct Dossier {
     /// Where the paths lie that findings name; of this machine, so that it is not written down.
     #[serde(skip)]
     pub place: Place,
+    /// The certificates of those who sign, armored, by fingerprint; they stand in the package lock.
+    #[serde(skip)]
+    pub certificates: BTreeMap<Fingerprint, String>,
 }
 
 /// The program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Tool {
     /// `cutgate`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its version.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
 }
 
 impl Tool {
     /// This program.
-    pub const THIS: Self = Self { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+    pub const THIS: Self =
+        Self { name: Cow::Borrowed(env!("CARGO_PKG_NAME")), version: Cow::Borrowed(env!("CARGO_PKG_VERSION")) };
 }
 
 /// When, by whom, and under which number.
@@ -79,6 +85,12 @@ pub struct Audit {
     pub utc: String,
     /// The user that read.
     pub by: String,
+    /// The digest of the ledger's line before this audit's; an audit of before version 0.2 has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest256>,
+    /// The fingerprints of those who sign; empty where nobody does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signers: Vec<Fingerprint>,
 }
 
 /// The result.
@@ -238,13 +250,20 @@ impl Dossier {
             format: RESULT_FORMAT,
             tool: Tool::THIS,
             package: package_view(package),
-            audit: Audit { number: String::new(), utc: utc(evidence.now), by: evidence.by.clone() },
+            audit: Audit {
+                number: String::new(),
+                utc: utc(evidence.now),
+                by: evidence.by.clone(),
+                previous: None,
+                signers: Vec::new(),
+            },
             counts: counts.collect(),
             stages: stage_views(loaded, evidence, run),
             reports: report_views(package),
             blocked_criteria: criteria(package, &gaps),
             gates: gate_views(loaded, findings),
             place: loaded.place.clone(),
+            certificates: BTreeMap::new(),
             approval: approval_view(&approval, against),
             sources: Vec::new(),
             evidence_sha256: recorded.sha256.clone(),
@@ -260,6 +279,19 @@ impl Dossier {
     pub fn published(self, number: &str, reports_dir: &str, evidence: &Evidence) -> Self {
         let audit = Audit { number: number.to_owned(), ..self.audit };
         Self { audit, reports_dir: reports_dir.to_owned(), sources: sources(evidence), ..self }
+    }
+
+    /// The same dossier with its place in the chain, and with the certificates of those who will sign it.
+    #[must_use]
+    pub fn chained(self, previous: Option<Digest256>, certificates: BTreeMap<Fingerprint, String>) -> Self {
+        let audit = Audit { previous, signers: certificates.keys().cloned().collect(), ..self.audit };
+        Self { audit, certificates, ..self }
+    }
+
+    /// The same dossier as another version of the program made it.
+    #[must_use]
+    pub fn made_by(self, tool: Tool) -> Self {
+        Self { tool, ..self }
     }
 
     /// Whether any gate is unknown, or whether the invariants held.

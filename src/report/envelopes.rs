@@ -60,9 +60,10 @@ pub fn seal(attested: &Attested<'_>, key: &SigningKey) -> BTreeMap<String, Vec<u
     sealed.into()
 }
 
-/// Takes the envelopes out of the files of a published folder.
-pub fn take(published: &mut BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
-    envelope_files().filter_map(|file| published.remove_entry(file)).collect()
+/// The envelopes among the files of a published folder.
+pub fn among(published: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+    let found = envelope_files().filter_map(|file| published.get_key_value(file));
+    found.map(|(file, bytes)| (file.clone(), bytes.clone())).collect()
 }
 
 /// Checks the envelopes of an audit that replayed: each holds exactly what the replay gives and is signed. `keys` are

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Templates;
+use super::{Dossier, Templates};
 use crate::evidence::Digest256;
+use crate::trust::Fingerprint;
 
 /// The format of `package.lock.json`.
 const LOCK_FORMAT: &str = "cutgate-lock/1";
@@ -25,6 +26,10 @@ pub struct PackageLock {
     pub files: BTreeMap<String, Locked>,
     /// The templates, by name.
     pub templates: BTreeMap<String, Locked>,
+    /// The certificates of those who signed, armored, by fingerprint. They say who claims to have signed; whether that
+    /// is who it should be, only a certificate from elsewhere can say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signers: BTreeMap<Fingerprint, String>,
 }
 
 /// A file's content and its digest.
@@ -44,15 +49,16 @@ impl Locked {
 }
 
 impl PackageLock {
-    /// The lock of these files and templates.
-    pub fn of(files: &BTreeMap<String, Vec<u8>>, templates: &Templates) -> Self {
+    /// The lock of these files and templates, as the dossier's program makes it.
+    pub fn of(files: &BTreeMap<String, Vec<u8>>, templates: &Templates, dossier: &Dossier) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
             format: LOCK_FORMAT.to_owned(),
-            tool: super::Tool::THIS.name.to_owned(),
-            version: super::Tool::THIS.version.to_owned(),
+            tool: dossier.tool.name.to_string(),
+            version: dossier.tool.version.to_string(),
             files: files.iter().map(|(name, bytes)| (name.clone(), Locked::of(&text(bytes)))).collect(),
             templates: templates.0.iter().map(|(name, text)| (name.clone(), Locked::of(text))).collect(),
+            signers: dossier.certificates.clone(),
         }
     }
 }

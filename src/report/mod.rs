@@ -17,15 +17,21 @@ mod publish;
 mod render;
 mod replay;
 mod set;
+mod signed;
 mod statement;
+mod void;
 
 pub use checkpoint::{CHECKPOINT, CheckpointError, Held, holds};
 pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
 pub use envelopes::{Attested, Attestor, Vouched, check, envelope_files, seal};
 pub use facts::{Facts, plain};
 pub use lock::PackageLock;
-pub use publish::{Claim, LEDGER, LedgerLine, PublishError, newest, read_ledger, sync_dir, without_line, write_synced};
+pub use publish::{
+    Claim, Entry, LEDGER, LedgerLine, PublishError, newest, parse_ledger, read_ledger, sync_dir, without_line,
+    write_synced,
+};
 pub use render::{RenderError, Renderer, Templates};
-pub use replay::{Proved, ReplayError, Replayed, prove, replay};
+pub use replay::{Proved, Published, ReplayError, Replayed, is_published, prove, replay, verify};
 pub use set::report_set;
+pub use signed::{Authorship, Keys, SIGNATURE, Signatures, with_signatures};
 pub use statement::{PAYLOAD_TYPE, READINESS, RuleDigests, TEST_RESULT};

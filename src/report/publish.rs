@@ -15,44 +15,74 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint;
+use super::{checkpoint, void};
 use crate::evidence::{Digest256, Instant, canonical_json};
 use crate::probes::Secrets;
+use crate::trust::Fingerprint;
 use crate::trust::ed25519::SigningKey;
 
 /// The ledger's file name, beside the numbered folders.
 pub const LEDGER: &str = "ledger.jsonl";
 
 /// Before the random part of a draft's name.
-const DRAFT: &str = ".draft-";
+pub(super) const DRAFT: &str = ".draft-";
 
 /// The next ledger, until it takes the place of the last one.
 const NEXT_LEDGER: &str = ".ledger.next";
 
 /// The format of a ledger line.
-const LINE_FORMAT: &str = "cutgate-ledger/1";
+const LINE_FORMAT: &str = "cutgate-ledger/2";
+
+/// The format before there were signatures and void numbers; its lines stay as they are.
+const FIRST_FORMAT: &str = "cutgate-ledger/1";
 
 /// The digest that the first line names as its predecessor's.
 const NO_LINE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What a line of the ledger is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entry {
+    /// An audit that was published.
+    #[default]
+    Audit,
+    /// A number that was claimed and under which nothing was published.
+    Void,
+}
+
+impl Entry {
+    fn is_audit(&self) -> bool {
+        *self == Self::Audit
+    }
+}
 
 /// One line of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerLine {
-    /// [`LINE_FORMAT`].
+    /// [`LINE_FORMAT`], or [`FIRST_FORMAT`] where it is older.
     pub format: String,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Entry::is_audit")]
+    pub entry: Entry,
     /// The number of the publication, from 1.
     pub number: u64,
     /// The SHA-256 of the line before, newline included.
     pub previous: Digest256,
     /// The folder.
     pub folder: String,
-    /// The result's letter.
+    /// The result's letter; not in a void line.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub letter: String,
-    /// The result's label.
+    /// The result's label; not in a void line.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub label: String,
-    /// The digest of every published file by name.
+    /// The digest of every published file by name, signatures included; not in a void line.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, Digest256>,
+    /// The fingerprints of those who signed every file; absent where nobody did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signers: Vec<Fingerprint>,
 }
 
 /// Why nothing was published.
@@ -98,6 +128,7 @@ pub struct Claim {
     number: u64,
     folder: String,
     previous: Digest256,
+    voided: Vec<String>,
     lost: Vec<String>,
     /// Who signs the checkpoint over the ledger, where one is written.
     checkpoint: Option<SigningKey>,
@@ -105,7 +136,7 @@ pub struct Claim {
     _lock: File,
 }
 
-fn failed<'a>(tried: &'static str, path: &'a Path) -> impl Fn(io::Error) -> PublishError + 'a {
+pub(super) fn failed<'a>(tried: &'static str, path: &'a Path) -> impl Fn(io::Error) -> PublishError + 'a {
     move |error| PublishError::Io { tried, path: path.to_owned(), error }
 }
 
@@ -121,22 +152,36 @@ impl Claim {
         let lock = lock.map_err(failed("open", &lock_path))?;
         lock.lock().map_err(failed("lock", &lock_path))?;
         let lines = read_ledger(root)?;
+        let _ = fs::remove_file(root.join(NEXT_LEDGER));
+        let voided = void::record(root, &lines)?;
+        let lines = if voided.is_empty() { lines } else { read_ledger(root)? };
         let lost = without_line(root, &lines)?;
         sweep(root);
         let (last, previous) = match lines.last() {
             Some((line, digest)) => (line.number, digest.clone()),
-            None => (0, Digest256::try_from(NO_LINE.to_owned()).expect("invariant: 64 hex digits")),
+            None => (0, no_line()),
         };
         // A folder that a crash left without its line keeps its number for ever.
         let number = last.max(highest_folder(root)?) + 1;
         let folder = format!("{number:04}-{}", now.format("%Y%m%dT%H%M%SZ"));
-        Ok(Self { root: root.to_owned(), number, folder, previous, lost, checkpoint: None, _lock: lock })
+        Ok(Self { root: root.to_owned(), number, folder, previous, voided, lost, checkpoint: None, _lock: lock })
     }
 
     /// The same claim, with a checkpoint over the ledger that `key` signs.
     #[must_use]
     pub fn with_checkpoint(self, key: SigningKey) -> Self {
         Self { checkpoint: Some(key), ..self }
+    }
+
+    /// Numbers that somebody claimed and did not publish, by the name of their folders: the ledger says so since this
+    /// claim was taken.
+    pub fn voided(&self) -> &[String] {
+        &self.voided
+    }
+
+    /// The digest of the ledger's last line, which the next one follows.
+    pub fn previous(&self) -> &Digest256 {
+        &self.previous
     }
 
     /// Folders that have a number and no line in the ledger, by name.
@@ -154,8 +199,8 @@ impl Claim {
         &self.folder
     }
 
-    /// Searches the files for secrets, writes them into the folder, and adds the ledger's line. Returns the
-    /// folder's path.
+    /// Searches the files for secrets, writes them into the folder, and adds the ledger's line. `signers` are those of
+    /// whom each file has a signature beside it. Returns the folder's path.
     ///
     /// # Errors
     /// When a secret occurs, or something cannot be written: then the folder does not exist.
@@ -164,6 +209,7 @@ impl Claim {
         files: &BTreeMap<String, Vec<u8>>,
         letter: &str,
         label: &str,
+        signers: &[Fingerprint],
         secrets: &Secrets,
     ) -> Result<PathBuf, PublishError> {
         if let Some((file, _)) = files.iter().find(|(_, bytes)| secrets.occur_in(bytes)) {
@@ -171,14 +217,18 @@ impl Claim {
         }
         let line = LedgerLine {
             format: LINE_FORMAT.to_owned(),
+            entry: Entry::Audit,
             number: self.number,
             previous: self.previous.clone(),
             folder: self.folder.clone(),
             letter: letter.to_owned(),
             label: label.to_owned(),
             files: files.iter().map(|(name, bytes)| (name.clone(), Digest256::of(bytes))).collect(),
+            signers: signers.to_vec(),
         };
-        let draft = tempfile::Builder::new().prefix(DRAFT).tempdir_in(&self.root);
+        // The number is claimed by the draft's name: what is left of it after a crash makes the number void.
+        let claim = format!("{DRAFT}{}-", self.folder);
+        let draft = tempfile::Builder::new().prefix(&claim).tempdir_in(&self.root);
         let draft = draft.map_err(failed("create a folder in", &self.root))?;
         write_synced(draft.path(), files)?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -225,7 +275,7 @@ pub fn write_synced(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<
 
 /// Puts a ledger with one line more in the place of the last one. Appending would do, but for a process that is killed
 /// in the middle of it: what it leaves is a line that is none, and a ledger that nobody can add to.
-fn add_line(root: &Path, line: &[u8]) -> io::Result<()> {
+pub(super) fn add_line(root: &Path, line: &[u8]) -> io::Result<()> {
     let (ledger, next) = (root.join(LEDGER), root.join(NEXT_LEDGER));
     let (mut bytes, permissions) = match File::open(&ledger) {
         Ok(mut file) => {
@@ -249,7 +299,6 @@ fn add_line(root: &Path, line: &[u8]) -> io::Result<()> {
 /// Removes what an audit that was killed left behind. Only called under the lock, so that nobody is at work on it.
 fn sweep(root: &Path) {
     // What cannot be removed harms nothing: its name is no report's.
-    let _ = fs::remove_file(root.join(NEXT_LEDGER));
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(DRAFT.as_bytes()) {
             let _ = fs::remove_dir_all(entry.path());
@@ -265,12 +314,17 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// What the first line names as the digest of the line before.
+pub(super) fn no_line() -> Digest256 {
+    Digest256::try_from(NO_LINE.to_owned()).expect("invariant: 64 hex digits")
+}
+
 fn highest_folder(root: &Path) -> Result<u64, PublishError> {
     Ok(numbered(root)?.into_iter().map(|(number, _)| number).max().unwrap_or(0))
 }
 
 /// Everything beside the ledger whose name begins with a number and a dash.
-fn numbered(root: &Path) -> Result<Vec<(u64, String)>, PublishError> {
+pub(super) fn numbered(root: &Path) -> Result<Vec<(u64, String)>, PublishError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root).map_err(failed("list", root))? {
         let name = entry.map_err(failed("list", root))?.file_name().to_string_lossy().into_owned();
@@ -288,7 +342,12 @@ fn numbered(root: &Path) -> Result<Vec<(u64, String)>, PublishError> {
 /// When the folder cannot be listed.
 pub fn without_line(root: &Path, lines: &[(LedgerLine, Digest256)]) -> Result<Vec<String>, PublishError> {
     let known = |name: &String| lines.iter().any(|(line, _)| line.folder == *name);
-    Ok(numbered(root)?.into_iter().map(|(_, name)| name).filter(|name| !known(name)).collect())
+    Ok(numbered_names(root)?.into_iter().filter(|name| !known(name)).collect())
+}
+
+/// The names beside the ledger that begin with a number.
+pub(super) fn numbered_names(root: &Path) -> Result<Vec<String>, PublishError> {
+    Ok(numbered(root)?.into_iter().map(|(_, name)| name).collect())
 }
 
 /// The instant of the newest audit that the ledger names, by the clocks of those who made them.
@@ -300,31 +359,71 @@ pub fn newest(root: &Path) -> Result<Option<Instant>, PublishError> {
 }
 
 impl LedgerLine {
+    /// A line that says that nothing was published under a number.
+    pub(super) fn void(number: u64, folder: &str, previous: Digest256) -> Self {
+        Self {
+            format: LINE_FORMAT.to_owned(),
+            entry: Entry::Void,
+            number,
+            previous,
+            folder: folder.to_owned(),
+            letter: String::new(),
+            label: String::new(),
+            files: BTreeMap::new(),
+            signers: Vec::new(),
+        }
+    }
+
+    /// Whether it says what a line of its kind and format says, and no more.
+    fn whole(&self) -> bool {
+        let said = [!self.letter.is_empty(), !self.label.is_empty(), !self.files.is_empty()];
+        let first = self.format == FIRST_FORMAT;
+        match self.entry {
+            Entry::Audit => said.iter().all(|said| *said) && !(first && !self.signers.is_empty()),
+            Entry::Void => !said.iter().any(|said| *said) && self.signers.is_empty() && !first,
+        }
+    }
+
     /// The instant in the folder's name; none in a name that is not of our making.
-    fn instant(&self) -> Option<Instant> {
+    pub(super) fn instant(&self) -> Option<Instant> {
         let (number, instant) = self.folder.split_once('-')?;
         let instant = chrono::NaiveDateTime::parse_from_str(instant, "%Y%m%dT%H%M%SZ").ok()?;
         (number == format!("{:04}", self.number)).then(|| instant.and_utc())
     }
 }
 
-/// The ledger's lines, each with its digest; checks that they chain.
+/// The ledger's lines, each with its digest; checks that they chain. There are none where there is no ledger.
 ///
 /// # Errors
 /// When it cannot be read, or a line is not what the chain says.
 pub fn read_ledger(root: &Path) -> Result<Vec<(LedgerLine, Digest256)>, PublishError> {
     let path = root.join(LEDGER);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed("read", &path)(error)),
-    };
+    match fs::read(&path) {
+        Ok(bytes) => parse_ledger(&bytes, &path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(failed("read", &path)(error)),
+    }
+}
+
+/// As [`read_ledger`], from the bytes of the ledger at `path`.
+///
+/// # Errors
+/// When a line is not what the chain says.
+pub fn parse_ledger(bytes: &[u8], path: &Path) -> Result<Vec<(LedgerLine, Digest256)>, PublishError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| PublishError::Ledger {
+        ledger: path.to_owned(),
+        line: bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count(),
+        reason: "it is not text".to_owned(),
+    })?;
     let mut lines: Vec<(LedgerLine, Digest256)> = Vec::new();
     for (index, raw) in text.split_inclusive('\n').enumerate() {
-        let broken = |reason: String| PublishError::Ledger { ledger: path.clone(), line: index + 1, reason };
+        let broken = |reason: String| PublishError::Ledger { ledger: path.to_owned(), line: index + 1, reason };
         let line: LedgerLine = serde_json::from_str(raw).map_err(|error| broken(error.to_string()))?;
-        if line.format != LINE_FORMAT {
+        if ![LINE_FORMAT, FIRST_FORMAT].contains(&line.format.as_str()) {
             return Err(broken(format!("the format is {:?}, not {LINE_FORMAT:?}", line.format)));
+        }
+        if !line.whole() {
+            return Err(broken("it does not say what a line of its kind says".to_owned()));
         }
         let expected = lines.last().map_or(NO_LINE, |(_, digest)| digest.as_str());
         if line.instant().is_none() {
@@ -345,77 +444,4 @@ pub fn read_ledger(root: &Path) -> Result<Vec<(LedgerLine, Digest256)>, PublishE
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn files() -> BTreeMap<String, Vec<u8>> {
-        BTreeMap::from([("08-x.md".to_owned(), b"# Report\n".to_vec())])
-    }
-
-    fn publish(root: &Path, secrets: &Secrets) -> Result<PathBuf, PublishError> {
-        let claim = Claim::take(root, "2026-05-21T10:00:00Z".parse().unwrap())?;
-        claim.publish(&files(), "C", "BLOCKED_WITH_EXACT_O8_GAP", secrets)
-    }
-
-    #[test]
-    fn numbers_run_on_and_lines_chain() {
-        let dir = tempfile::tempdir().unwrap();
-        let names: Vec<_> = (0..3).map(|_| publish(dir.path(), &Secrets::default()).unwrap()).collect();
-        let names: Vec<_> = names.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-        assert_eq!(names, ["0001-20260521T100000Z", "0002-20260521T100000Z", "0003-20260521T100000Z"]);
-        assert_eq!(read_ledger(dir.path()).unwrap().len(), 3);
-    }
-
-    #[test]
-    fn a_number_of_a_folder_without_a_line_is_not_reused() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("0007-20260521T100000Z")).unwrap();
-        assert!(publish(dir.path(), &Secrets::default()).unwrap().ends_with("0008-20260521T100000Z"));
-    }
-
-    #[test]
-    fn a_broken_ledger_stops_publication() {
-        let dir = tempfile::tempdir().unwrap();
-        for _ in 0..3 {
-            publish(dir.path(), &Secrets::default()).unwrap();
-        }
-        let path = dir.path().join(LEDGER);
-        let good = fs::read_to_string(&path).unwrap();
-        let lines: Vec<_> = good.lines().collect();
-        let broken = [
-            format!("{}\n{}\n", lines[0], lines[2]),
-            format!("{}\n{}\n", lines[1], lines[2]),
-            good.replacen("\"C\"", "\"B\"", 1),
-            format!("{}\n{}\n{}\n", lines[1], lines[0], lines[2]),
-            good.replacen("{\"files\"", "{ \"files\"", 1),
-            format!("{good}{}\n", lines[2]),
-            format!("{good}{{\n"),
-        ];
-        for text in broken {
-            fs::write(&path, &text).unwrap();
-            assert!(matches!(publish(dir.path(), &Secrets::default()), Err(PublishError::Ledger { .. })), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_secret_stops_publication() {
-        let dir = tempfile::tempdir().unwrap();
-        let secrets = Secrets::default();
-        secrets.keep("Report");
-        assert!(matches!(publish(dir.path(), &secrets), Err(PublishError::Secret { .. })));
-        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left, [".lock"]);
-    }
-
-    #[test]
-    fn forty_at_once_get_forty_numbers() {
-        let dir = tempfile::tempdir().unwrap();
-        std::thread::scope(|scope| {
-            for _ in 0..40 {
-                scope.spawn(|| publish(dir.path(), &Secrets::default()).unwrap());
-            }
-        });
-        let numbers: Vec<_> = read_ledger(dir.path()).unwrap().iter().map(|(line, _)| line.number).collect();
-        assert_eq!(numbers, (1..=40).collect::<Vec<_>>());
-    }
-}
+mod tests;

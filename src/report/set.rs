@@ -26,6 +26,6 @@ pub fn report_set(
     }
     files.insert("evidence.json".to_owned(), recorded.bytes.clone());
     files.insert("result.json".to_owned(), canonical_json(dossier));
-    files.insert("package.lock.json".to_owned(), canonical_json(&PackageLock::of(&loaded.files, templates)));
+    files.insert("package.lock.json".to_owned(), canonical_json(&PackageLock::of(&loaded.files, templates, dossier)));
     Ok(files)
 }

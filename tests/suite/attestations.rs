@@ -10,7 +10,9 @@ use cutgate::classify::{Invariants, Letter, RunOutcome};
 use cutgate::evidence::{Digest256, canonical_json};
 use cutgate::gates::GapState;
 use cutgate::package::GapClass;
-use cutgate::report::{Claim, Dossier, LEDGER, LedgerLine, check, envelope_files, holds, prove, seal};
+use cutgate::report::{
+    Claim, Dossier, Keys, LEDGER, LedgerLine, Proved, Published, check, envelope_files, holds, prove, seal,
+};
 use cutgate::trust::dsse;
 use cutgate::trust::ed25519::{SigningKey, VerifyingKey};
 use serde_json::Value as Json;
@@ -36,6 +38,11 @@ fn signing(folder: &Path, name: &str) -> SigningKey {
 
 fn public(folder: &Path, name: &str) -> VerifyingKey {
     VerifyingKey::from_pem(&fs::read(folder.join(format!("{name}.pub"))).unwrap()).unwrap()
+}
+
+/// An audit that replays.
+fn proved(folder: &Path) -> Proved {
+    prove(&Published::read(folder).unwrap(), &Keys::None, chrono::Utc::now()).unwrap()
 }
 
 /// A laboratory with the keys `a` and `b`.
@@ -173,7 +180,7 @@ fn others_verify_and_read_what_is_attested() {
 fn only_what_is_ready_passes_as_a_test() {
     let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports");
     let folder = fs::read_dir(&reference).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
-    let proved = prove(&folder.unwrap()).unwrap();
+    let proved = proved(&folder.unwrap());
     let dir = tempfile::tempdir().unwrap();
     make_key(dir.path(), "a");
     let key = signing(dir.path(), "a");
@@ -300,7 +307,7 @@ fn forged_envelopes_are_refused() {
         copy(&kept, &reports);
     }
     // Sealed anew over what is true, by another key: consistent, and not by the key that was given.
-    let proved = prove(&lab.path(&second)).unwrap();
+    let proved = proved(&lab.path(&second));
     for (file, bytes) in seal(&proved.attested(), &signing(&lab.path(""), "b")) {
         fs::write(path(&file), bytes).unwrap();
     }
@@ -539,7 +546,9 @@ fn twenty_at_once_leave_one_checkpoint_over_all() {
             scope.spawn(|| {
                 let claim = Claim::take(&reports, "2026-05-21T10:00:00Z".parse().unwrap()).unwrap();
                 let claim = claim.with_checkpoint(signing(dir.path(), "a"));
-                claim.publish(&files, "C", "BLOCKED_WITH_EXACT_O8_GAP", &cutgate::probes::Secrets::default()).unwrap();
+                claim
+                    .publish(&files, "C", "BLOCKED_WITH_EXACT_O8_GAP", &[], &cutgate::probes::Secrets::default())
+                    .unwrap();
             });
         }
     });
@@ -550,7 +559,7 @@ fn twenty_at_once_leave_one_checkpoint_over_all() {
     fs::write(reports.join(".checkpoint.next"), "half").unwrap();
     let claim = Claim::take(&reports, "2026-05-21T10:00:00Z".parse().unwrap()).unwrap();
     let claim = claim.with_checkpoint(signing(dir.path(), "a"));
-    claim.publish(&files, "C", "BLOCKED_WITH_EXACT_O8_GAP", &cutgate::probes::Secrets::default()).unwrap();
+    claim.publish(&files, "C", "BLOCKED_WITH_EXACT_O8_GAP", &[], &cutgate::probes::Secrets::default()).unwrap();
     let held = holds(&read("checkpoint"), &read("ledger.jsonl"), &[public(dir.path(), "a")]).unwrap();
     assert_eq!(held.lines, 21);
 }

@@ -33,6 +33,8 @@ mod records;
 mod reference;
 mod regressions;
 mod sarif;
+mod signed_reports;
+mod signing;
 mod sql;
 #[allow(dead_code, reason = "each family of states uses a part of it")]
 mod states;

@@ -349,8 +349,8 @@ fn what_a_bare_machine_lacks_is_named() {
     let install = "apt-get install -y --no-install-recommends";
     let build = "gcc make pkg-config libc6-dev libssl-dev libclang-dev ca-certificates";
     let demo = "gnupg python3";
-    let test = "postgresql sqlite3 python3-jsonschema strace util-linux mount coreutils findutils openssl \
-                python3-venv";
+    let test = "postgresql sqlite3 python3-jsonschema gpgv sqv sq strace util-linux mount coreutils findutils \
+                openssl python3-venv";
     let python = format!("{}{}/target/python", nowhere.path().display(), root().display());
     let pypi = format!(
         "python3 -m venv --clear {python} && {python}/bin/python -m pip install --quiet securesystemslib[crypto]==1.6.0 \

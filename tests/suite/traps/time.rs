@@ -11,7 +11,7 @@ use cutgate::report::Claim;
 fn earlier_audit(trap: &Trap, at: chrono::DateTime<chrono::Utc>) {
     let claim = Claim::take(&trap.path("reports"), at).unwrap();
     let files = BTreeMap::from([("08-x.md".to_owned(), b"# Report\n".to_vec())]);
-    claim.publish(&files, "C", "BLOCKED_WITH_EXACT_O8_GAP", &Secrets::default()).unwrap();
+    claim.publish(&files, "C", "BLOCKED_WITH_EXACT_O8_GAP", &[], &Secrets::default()).unwrap();
 }
 
 /// The ledger knows an audit that is later than now: ages are no ages, and nothing that rests on one can be said.
