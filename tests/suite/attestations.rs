@@ -385,7 +385,7 @@ fn a_kept_checkpoint_shows_a_rewritten_ledger() {
     refused(&lab, &[&folders[0]], "the ledger was rewritten: the root over its first 3 lines");
     fs::remove_file(lab.path("reports/checkpoint")).unwrap();
     refused(&lab, &[&folders[0]], "checkpoint: it is missing, and every attested audit leaves one");
-    bad(&folders[2], "kept3", "checkpoint: it is missing");
+    bad(&folders[0], "kept3", "checkpoint: it is missing");
     // With a checkpoint that the forger signs it is all the same.
     let rewritten = fs::read(lab.path("reports/ledger.jsonl")).unwrap();
     assert!(holds(&fs::read(lab.path("kept1")).unwrap(), &rewritten, &[public(&lab.path(""), "a")]).is_ok());

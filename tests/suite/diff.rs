@@ -238,7 +238,7 @@ fn what_does_not_verify_is_not_compared() {
     ] {
         refused(args, 2, &[expected]);
     }
-    refused(&["kb", "1"], 2, &["kb: ", "is not a regular file", "nothing was compared"]);
+    refused(&["kb", "1"], 6, &["kb: ", "it is not a regular file", "nothing was compared"]);
     refused(&["records/drills", "1"], 6, &["records/drills: ", "the ledger has no line for this folder"]);
     for file in ["evidence.json", "package.lock.json", "result.json", "09-final.md"] {
         let path = lab.path(&format!("reports/{second}/{file}"));
