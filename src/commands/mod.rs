@@ -25,7 +25,7 @@ use anstream::eprintln;
 use clap::Parser;
 
 use crate::package::diagnostic::Problems;
-use crate::report::{PublishError, RenderError};
+use crate::report::{PublishError, RenderError, ReplayError};
 use cli::{Cli, Command};
 
 /// Every exit code with its meaning: the contract, the same for every command and format.
@@ -61,10 +61,10 @@ pub enum CommandError {
     Signing(#[from] crate::signing::SigningError),
     /// A published audit does not verify.
     #[error(transparent)]
-    Replay(#[from] crate::report::ReplayError),
+    Replay(#[from] ReplayError),
     /// One of two audits that are to be compared does not verify.
     #[error("{0}: {1}; nothing was compared")]
-    Compared(String, crate::report::ReplayError),
+    Compared(String, ReplayError),
     /// A run may not be requested, for these reasons; nothing was started or written.
     #[error("refused; nothing was started\n{}", .0.iter().map(|reason| format!("- {reason}")).collect::<Vec<_>>().join("\n"))]
     Refused(Vec<String>),
@@ -82,9 +82,18 @@ impl CommandError {
             Self::Problems(_) | Self::Usage(_) | Self::Render(_) | Self::Lab(_) | Self::Signing(_) => 2,
             Self::Publish(PublishError::Ledger { .. }) => 6,
             Self::Publish(PublishError::Io { .. } | PublishError::Secret { .. } | PublishError::Checkpoint(_)) => 2,
-            Self::Replay(crate::report::ReplayError::Io { .. })
-            | Self::Compared(_, crate::report::ReplayError::Io { .. }) => 2,
-            Self::Replay(_) | Self::Compared(..) => 6,
+            Self::Replay(error) | Self::Compared(_, error) => match error {
+                ReplayError::Io { .. }
+                | ReplayError::Ledger(
+                    PublishError::Io { .. } | PublishError::Secret { .. } | PublishError::Checkpoint(_),
+                ) => 2,
+                ReplayError::Ledger(PublishError::Ledger { .. })
+                | ReplayError::NotInLedger(_)
+                | ReplayError::Void(_)
+                | ReplayError::File { .. }
+                | ReplayError::Rules(_)
+                | ReplayError::Render(_) => 6,
+            },
             Self::Refused(_) => 7,
             Self::Internal(_) => 70,
         }

@@ -168,7 +168,7 @@ impl Published {
         Ok(Self { folder: name.to_owned(), files, ledger, ledger_path, beside })
     }
 
-    /// The signers that the ledger names, unless it cannot be read.
+    /// Whether the ledger names signers of it; not where the ledger cannot be read.
     pub fn is_signed(&self) -> bool {
         let lines = parse_ledger(&self.ledger, &self.ledger_path).unwrap_or_default();
         lines.iter().any(|(line, _)| line.folder == self.folder && !line.signers.is_empty())

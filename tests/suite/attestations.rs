@@ -534,6 +534,34 @@ fn a_package_may_pin_who_attests() {
     accepted(&lab, &[&folder, "--attest-pub", "a.pub"], &["that was given"]);
 }
 
+/// Signed and attested: each is accepted by those who know it, and neither hides the other.
+#[test]
+fn an_audit_may_be_signed_and_attested() {
+    let lab = lab();
+    let auditor = fs::read_to_string(lab.path("cutgate.toml")).unwrap();
+    let auditor = auditor.lines().find_map(|line| line.strip_prefix("auditor = [\"")?.strip_suffix("\"]")).unwrap();
+    let export = format!(
+        "umask 077 && gpg --homedir keys/home --batch --armor --export-secret-keys {auditor} > ci.key && \
+         gpg --homedir keys/home --batch --armor --export {auditor} > auditor.asc && \
+         gpgconf --homedir keys/home --kill all"
+    );
+    let made = Command::new("sh").args(["-c", &export]).current_dir(lab.path("")).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let output = lab.cutgate(&["audit", "--format", "json", "--attest-key", "a.key", "--sign-key", "ci.key"]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), String::new()));
+    let result: Json = serde_json::from_slice(&output.stdout).unwrap();
+    let folder = result["reports_dir"].as_str().unwrap();
+    for file in envelope_files() {
+        assert!(lab.path(&format!("{folder}/{file}.asc")).exists(), "{file} is signed like everything else");
+    }
+    others(&lab.path(folder), &lab.path("a.pub")).unwrap();
+    for dir in [folder, "reports"] {
+        let args = [dir, "--key", "auditor.asc", "--attest-pub", "a.pub"];
+        accepted(&lab, &args, &["attested: both envelopes are signed by the key", "is signed by", "the 1 lines"]);
+        refused(&lab, &[dir, "--key", "auditor.asc", "--attest-pub", "b.pub"], "none of those that count here");
+    }
+}
+
 /// Many at once: the checkpoint is over every line in the end, whoever wrote it.
 #[test]
 fn twenty_at_once_leave_one_checkpoint_over_all() {
