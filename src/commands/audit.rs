@@ -22,6 +22,7 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     if !args.only.is_empty() {
         return only(&loaded, args, &outputs, &interrupts);
     }
+    let attesting = args.attest.attesting(&loaded.package.trust)?;
     let chosen = args.signing.signer(&loaded.package.trust.auditor, "auditor", &interrupts)?;
     let templates = templates(&loaded)?;
     let gates: Vec<&Gate> = loaded.gates.iter().collect();
@@ -42,6 +43,13 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let certificates = signer.map(|signer| (signer.fingerprint().clone(), armored(signer.cert())));
     let recorded = recorded.chained(Some(claim.previous().clone()), certificates.into_iter().collect());
     let mut files = report_set(&loaded, &templates, &evidence, &recorded)?;
+    let claim = match attesting {
+        Some(attesting) => {
+            files.extend(attesting.seal(&loaded, &templates, &recorded, &files, &secrets));
+            claim.with_checkpoint(attesting.into_key())
+        }
+        None => claim,
+    };
     if let Some(chosen) = &chosen {
         chosen.keep_secret(&secrets);
         files = with_signatures(files, |bytes| chosen.sign(bytes, &interrupts))?;
@@ -120,9 +128,10 @@ fn only(
     outputs: &[output::Output],
     interrupts: &Interrupts,
 ) -> Result<u8, CommandError> {
-    let signs = args.signing.sign.is_some() || args.signing.sign_key.is_some();
+    let signs = args.signing.sign.is_some() || args.signing.sign_key.is_some() || args.attest.attest_key.is_some();
     if args.out.is_some() || signs {
-        let message = "--only judges some gates and publishes nothing: leave --out, --sign and --sign-key away";
+        let message = "--only judges some gates and publishes nothing: leave --out, --sign, --sign-key and \
+                       --attest-key away";
         return Err(CommandError::Usage(message.to_owned()));
     }
     output::check_some(outputs)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::attest::{AttestArgs, AttestedArgs};
 use super::signing::SignArgs;
 use crate::evidence::Instant;
 
@@ -33,6 +34,8 @@ pub enum Command {
     CodePath(CodePathArgs),
     /// Build a complete laboratory with real keys, database, knowledge base and code.
     Demo(DemoArgs),
+    /// Compare two published audits: gates that changed, and the facts behind each change.
+    Diff(DiffArgs),
     /// Show a gate's checks with actual values, where each was read, and what would close it.
     Explain(ExplainArgs),
     /// Write a new package to fill in.
@@ -74,6 +77,9 @@ pub struct AuditArgs {
     /// Where the numbered reports go; default: reports/ beside the package file.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Who attests what is published.
+    #[command(flatten)]
+    pub attest: AttestArgs,
     /// Who signs what is published.
     #[command(flatten)]
     pub signing: SignArgs,
@@ -133,6 +139,24 @@ pub struct DemoArgs {
     pub scenario: String,
 }
 
+/// `diff`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  cutgate diff 1 2\n  cutgate diff reports/0001-20260521T100000Z reports/0002-20260522T100000Z --format markdown=changes.md\n  cutgate diff /srv/old/reports/0007-20260521T100000Z 8 --out /srv/audits\nExit codes: 0 compared, whatever changed · 2 usage, or an audit cannot be read · 6 an audit does not verify"
+)]
+pub struct DiffArgs {
+    /// The folder of the older audit, or its number.
+    pub old: PathBuf,
+    /// The folder of the newer audit, or its number.
+    pub new: PathBuf,
+    /// A format for standard output, or NAME=FILE for a file: text, json, markdown. May be repeated.
+    #[arg(long, value_name = "NAME[=FILE]")]
+    pub format: Vec<String>,
+    /// Where numbers are looked up; default: reports/ beside the package file.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -172,6 +196,9 @@ pub enum GatesAction {
 pub struct VerifyArgs {
     /// The folder of one published audit, a file in it, or the folder with the ledger: then all of them.
     pub dir: PathBuf,
+    /// Whose attestations count.
+    #[command(flatten)]
+    pub attested: AttestedArgs,
     /// A file with OpenPGP certificates, armored or not: the audit must be signed by one of them. May be repeated.
     #[arg(long, value_name = "FILE")]
     pub key: Vec<PathBuf>,

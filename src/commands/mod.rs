@@ -2,10 +2,12 @@
 //!
 //! A command returns its exit code or an error that ends it; both are mapped to codes here and nowhere else.
 
+mod attest;
 mod audit;
 mod cli;
 mod code_path;
 mod demo;
+mod diff;
 mod explain;
 mod gates;
 mod init;
@@ -23,7 +25,7 @@ use anstream::eprintln;
 use clap::Parser;
 
 use crate::package::diagnostic::Problems;
-use crate::report::{PublishError, RenderError};
+use crate::report::{PublishError, RenderError, ReplayError};
 use cli::{Cli, Command};
 
 /// Every exit code with its meaning: the contract, the same for every command and format.
@@ -59,7 +61,10 @@ pub enum CommandError {
     Signing(#[from] crate::signing::SigningError),
     /// A published audit does not verify.
     #[error(transparent)]
-    Replay(#[from] crate::report::ReplayError),
+    Replay(#[from] ReplayError),
+    /// One of two audits that are to be compared does not verify.
+    #[error("{0}: {1}; nothing was compared")]
+    Compared(String, ReplayError),
     /// A run may not be requested, for these reasons; nothing was started or written.
     #[error("refused; nothing was started\n{}", .0.iter().map(|reason| format!("- {reason}")).collect::<Vec<_>>().join("\n"))]
     Refused(Vec<String>),
@@ -76,12 +81,19 @@ impl CommandError {
         match self {
             Self::Problems(_) | Self::Usage(_) | Self::Render(_) | Self::Lab(_) | Self::Signing(_) => 2,
             Self::Publish(PublishError::Ledger { .. }) => 6,
-            Self::Publish(PublishError::Io { .. } | PublishError::Secret { .. }) => 2,
-            Self::Replay(
-                crate::report::ReplayError::Io { .. }
-                | crate::report::ReplayError::Ledger(PublishError::Io { .. } | PublishError::Secret { .. }),
-            ) => 2,
-            Self::Replay(_) => 6,
+            Self::Publish(PublishError::Io { .. } | PublishError::Secret { .. } | PublishError::Checkpoint(_)) => 2,
+            Self::Replay(error) | Self::Compared(_, error) => match error {
+                ReplayError::Io { .. }
+                | ReplayError::Ledger(
+                    PublishError::Io { .. } | PublishError::Secret { .. } | PublishError::Checkpoint(_),
+                ) => 2,
+                ReplayError::Ledger(PublishError::Ledger { .. })
+                | ReplayError::NotInLedger(_)
+                | ReplayError::Void(_)
+                | ReplayError::File { .. }
+                | ReplayError::Rules(_)
+                | ReplayError::Render(_) => 6,
+            },
             Self::Refused(_) => 7,
             Self::Internal(_) => 70,
         }
@@ -102,6 +114,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(args) => audit::run(&cli.package, &args),
         Command::CodePath(args) => code_path::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Diff(args) => diff::run(&cli.package, &args),
         Command::Explain(args) => explain::run(&cli.package, &args),
         Command::Gates(args) => gates::run(&cli.package, &args),
         Command::Init(args) => init::run(&args),
@@ -119,6 +132,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
                 | CommandError::Lab(_)
                 | CommandError::Signing(_)
                 | CommandError::Replay(_)
+                | CommandError::Compared(..)
                 | CommandError::Refused(_)
                 | CommandError::Internal(_) => {
                     let lines: Vec<_> = error.to_string().lines().map(crate::report::escape::terminal).collect();

@@ -16,14 +16,48 @@ pub struct Output {
     file: Option<PathBuf>,
 }
 
+/// A format's name, and where a text of it goes: to a file, or to standard output where none is named.
+pub struct Destination {
+    /// The format's name, one of those that are known.
+    pub name: &'static str,
+    file: Option<PathBuf>,
+}
+
+impl Destination {
+    /// Writes a text there.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn put(&self, text: &str) -> Result<(), CommandError> {
+        match &self.file {
+            Some(path) => to_file(path, text.as_bytes()),
+            None => to_stdout(text),
+        }
+    }
+}
+
 /// Reads `--format` values. Where none goes to standard output, `text` does.
 ///
 /// # Errors
 /// An unknown name, an empty file name, or two formats for standard output.
 pub fn outputs(given: &[String]) -> Result<Vec<Output>, CommandError> {
-    let mut outputs = given.iter().map(|text| output(text)).collect::<Result<Vec<_>, _>>()?;
-    match outputs.iter().filter(|output| output.file.is_none()).count() {
-        0 => outputs.insert(0, Output { format: named("text")?, file: None }),
+    let destinations = destinations(given, FORMATS.iter().map(|format| format.name))?;
+    let output = |to: Destination| Ok(Output { format: named(to.name)?, file: to.file });
+    destinations.into_iter().map(output).collect()
+}
+
+/// As [`outputs`], for a command with formats of its own; `text` must be one of them.
+///
+/// # Errors
+/// As [`outputs`].
+pub fn destinations(
+    given: &[String],
+    known: impl Iterator<Item = &'static str> + Clone,
+) -> Result<Vec<Destination>, CommandError> {
+    let read = |text: &String| destination(text, known.clone());
+    let mut destinations = given.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    match destinations.iter().filter(|destination| destination.file.is_none()).count() {
+        0 => destinations.insert(0, Destination { name: "text", file: None }),
         1 => {}
         _ => {
             return Err(CommandError::Usage(
@@ -31,7 +65,7 @@ pub fn outputs(given: &[String]) -> Result<Vec<Output>, CommandError> {
             ));
         }
     }
-    Ok(outputs)
+    Ok(destinations)
 }
 
 impl Output {
@@ -60,13 +94,20 @@ impl Output {
     }
 }
 
-fn output(text: &str) -> Result<Output, CommandError> {
+fn destination(text: &str, known: impl Iterator<Item = &'static str> + Clone) -> Result<Destination, CommandError> {
     let (name, file) = match text.split_once('=') {
         Some((_, "")) => return Err(CommandError::Usage(format!("--format {text}: name a file after `=`"))),
         Some((name, file)) => (name, Some(PathBuf::from(file))),
         None => (text, None),
     };
-    Ok(Output { format: named(name)?, file })
+    match known.clone().find(|known| *known == name) {
+        Some(name) => Ok(Destination { name, file }),
+        None => Err(unknown(name, known)),
+    }
+}
+
+fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> CommandError {
+    CommandError::Usage(format!("there is no format `{name}`; {}", crate::package::diagnostic::suggestion(name, known)))
 }
 
 /// The format of a name.
@@ -74,13 +115,7 @@ fn output(text: &str) -> Result<Output, CommandError> {
 /// # Errors
 /// An unknown name, with the nearest one.
 pub fn named(name: &str) -> Result<&'static Format, CommandError> {
-    format::find(name).ok_or_else(|| {
-        let known = FORMATS.iter().map(|format| format.name);
-        CommandError::Usage(format!(
-            "there is no format `{name}`; {}",
-            crate::package::diagnostic::suggestion(name, known)
-        ))
-    })
+    format::find(name).ok_or_else(|| unknown(name, FORMATS.iter().map(|format| format.name)))
 }
 
 /// Writes every format of a dossier, unless a secret value occurs in one.

@@ -11,8 +11,9 @@ use crate::evidence::Instant;
 use crate::gates;
 use crate::report::escape::terminal;
 use crate::report::{
-    Authorship, Entry, Keys, LEDGER, Published, ReplayError, Replayed, Signatures, read_ledger, utc, verify,
+    Authorship, Entry, Keys, LEDGER, Published, ReplayError, Replayed, Signatures, prove, read_ledger, utc,
 };
+use crate::trust::ed25519::VerifyingKey;
 use crate::trust::{Cert, Fingerprint, from_bytes};
 
 /// The package file that is looked at where none is named.
@@ -24,15 +25,16 @@ pub fn run(package: &Path, args: &VerifyArgs) -> Result<u8, CommandError> {
         Some(_) => "the instant that --at names",
         None => "this machine's clock",
     };
-    let reading = Reading { package, args, at };
+    let attestors = args.attested.keys(package)?;
+    let reading = Reading { package, args, at, attestors };
     let text = if args.dir.join(LEDGER).is_file() {
         reading.all(clock)?
     } else {
         // A report speaks for its folder.
         let folder = if args.dir.is_file() { args.dir.parent().unwrap_or(Path::new(".")) } else { &args.dir };
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let (proved, keys) = reading.one(folder)?;
-        one(&proved, &keys, at, clock)
+        let (proved, keys, attested) = reading.one(folder)?;
+        reading.said(&proved, &keys, clock) + &attested
     };
     output::to_stdout(&text)?;
     Ok(0)
@@ -43,14 +45,23 @@ struct Reading<'a> {
     package: &'a Path,
     args: &'a VerifyArgs,
     at: Instant,
+    /// The keys whose attestations count; where there are none, attestations are only checked for consistency.
+    attestors: Vec<VerifyingKey>,
 }
 
 impl Reading<'_> {
-    /// Verifies one folder.
-    fn one(&self, folder: &Path) -> Result<(Replayed, Keys), CommandError> {
+    /// Verifies one folder; with what is said of its attestations.
+    fn one(&self, folder: &Path) -> Result<(Replayed, Keys, String), CommandError> {
         let published = Published::read(folder)?;
         let keys = self.keys(published.is_signed())?;
-        Ok((verify(&published, &keys, self.at)?, keys))
+        let proved = prove(&published, &keys, self.at)?;
+        let attested = self.args.attested.verified(&proved, &self.attestors)?;
+        Ok((proved.replayed, keys, attested))
+    }
+
+    /// What is proved of one audit, and what is not.
+    fn said(&self, proved: &Replayed, keys: &Keys, clock: &str) -> String {
+        one(proved, keys, self.at, clock, !self.attestors.is_empty())
     }
 
     /// Verifies every audit that the ledger names.
@@ -71,16 +82,16 @@ impl Reading<'_> {
                 let reason = "the ledger names it, and it is not there".to_owned();
                 return Err(ReplayError::File { file: line.folder, reason }.into());
             }
-            let (proved, keys) = self.one(&folder)?;
+            let (proved, keys, attested) = self.one(&folder)?;
             let who = match &proved.authorship {
                 Authorship::Unsigned => "not signed".to_owned(),
                 Authorship::Claimed(by) => format!("signed by {}, for which nobody vouches here", names(&by.signers)),
                 Authorship::Proved(by) => format!("signed by {}", names(&by.signers)),
             };
             let _ = writeln!(text, "{:04}: {}, {}, {who}", proved.number, proved.result, proved.utc);
-            last = Some((proved, keys));
+            last = Some((proved, keys, attested));
         }
-        let Some((proved, keys)) = last else {
+        let Some((proved, keys, attested)) = last else {
             let reason = "the ledger names no audit, so that nothing is proved".to_owned();
             return Err(ReplayError::File { file: LEDGER.to_owned(), reason }.into());
         };
@@ -88,7 +99,8 @@ impl Reading<'_> {
             let reason = "the ledger has no line for it: it was added, or its line was taken away".to_owned();
             return Err(ReplayError::File { file: folder.clone(), reason }.into());
         }
-        let _ = write!(text, "\nall of them hold; of the newest:\n\n{}", one(&proved, &keys, self.at, clock));
+        let said = self.said(&proved, &keys, clock);
+        let _ = write!(text, "\nall of them hold; of the newest:\n\n{said}{attested}");
         Ok(text)
     }
 
@@ -135,7 +147,7 @@ fn names(signers: &[Fingerprint]) -> String {
 }
 
 /// What is proved of one audit, and what is not.
-fn one(proved: &Replayed, keys: &Keys, at: Instant, clock: &str) -> String {
+fn one(proved: &Replayed, keys: &Keys, at: Instant, clock: &str, attested: bool) -> String {
     let mut text = format!(
         "audit {:04}: {}\nmade by {} at {} by the clock of the machine that was read\n\nproved:\n",
         proved.number, proved.result, proved.made_by, proved.utc
@@ -177,6 +189,7 @@ fn one(proved: &Replayed, keys: &Keys, at: Instant, clock: &str) -> String {
     }
     text.push_str("not proved: ");
     match &proved.authorship {
+        Authorship::Unsigned if attested => text.push_str("that the host was as the evidence says\n"),
         Authorship::Unsigned => text.push_str("who made it (it is not signed), and that the host was as the evidence says\n"),
         Authorship::Claimed(_) => text.push_str(
             "who made it (the certificate comes with the audit and proves only that all of it is by one hand: give the\n\

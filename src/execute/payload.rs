@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::classify::Invariants;
 use crate::evidence::{Digest256, Evidence, Fact, PAYLOAD_FORMAT, Payload, RunId, canonical_json};
 use crate::gates::{AttestationStatus, Bound, GapState, Loaded, RequestRules};
-use crate::package::{GapClass, PACKAGE_FILE};
-use crate::report::{Dossier, Templates, Tool};
+use crate::package::GapClass;
+use crate::report::{Dossier, RuleDigests, Templates, Tool};
 
 /// Where the id of the run stands in the executor's command.
 const RUN_ID: &str = "<RUN_ID>";
@@ -68,12 +68,7 @@ pub fn payload(
         return Err(reasons);
     }
     let argv: Vec<String> = argv.iter().map(|argument| argument.replace(RUN_ID, run_id.as_str())).collect();
-    let package = loaded.files.get(PACKAGE_FILE).map(Vec::as_slice).unwrap_or_default();
-    let gates = loaded.files.iter().filter(|(name, _)| *name != PACKAGE_FILE);
-    let gates: BTreeMap<&str, Digest256> = gates.map(|(name, bytes)| (name.as_str(), Digest256::of(bytes))).collect();
-    let texts = templates.0.iter();
-    let texts: BTreeMap<&str, Digest256> =
-        texts.map(|(name, text)| (name.as_str(), Digest256::of(text.as_bytes()))).collect();
+    let digests = RuleDigests::of(&loaded.files, templates);
     Ok(Payload {
         format: PAYLOAD_FORMAT.to_owned(),
         run_id,
@@ -82,9 +77,9 @@ pub fn payload(
         host: loaded.package.host.clone(),
         macro_id: loaded.package.macro_id.clone(),
         tool: format!("{} {}", Tool::THIS.name, Tool::THIS.version),
-        package_sha256: Digest256::of(package),
-        gates_sha256: Digest256::of(&canonical_json(&gates)),
-        templates_sha256: Digest256::of(&canonical_json(&texts)),
+        package_sha256: digests.package,
+        gates_sha256: digests.gates,
+        templates_sha256: digests.templates,
         tree_digest: tree,
         target: rules.target.clone(),
         executor_argv_sha256: Digest256::of(&canonical_json(&argv)),

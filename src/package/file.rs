@@ -36,6 +36,7 @@ pub struct RawTrust {
     pub threshold: Option<Located<i64>>,
     pub operator: Words,
     pub auditor: Words,
+    pub attestor: Words,
 }
 
 /// `[reports.NN]`.
@@ -212,6 +213,7 @@ fn read_trust<'a>(reading: Reading<'a>, at: TableAt<'a>) -> RawTrust {
         threshold: table.required("sovereign_threshold", "1"),
         operator: table.optional("operator"),
         auditor: table.optional("auditor"),
+        attestor: table.optional("attestor"),
     };
     table.finish();
     trust

@@ -29,6 +29,7 @@ pub use table::{Located, Places, Reading, TableAt, TableReader, entries, places}
 use crate::evidence::{Fact, Instant, Shape};
 use crate::probes::Limits;
 use crate::trust::Fingerprint;
+use crate::trust::ed25519::VerifyingKey;
 
 /// A package whose file is in order.
 #[derive(Clone, Debug)]
@@ -207,6 +208,8 @@ pub struct Trust {
     pub operator: Vec<Fingerprint>,
     /// The keys that sign reports.
     pub auditor: Vec<Fingerprint>,
+    /// The keys that attest audits; where there are any, every audit must be attested by one of them.
+    pub attestor: Vec<VerifyingKey>,
 }
 
 /// The executor's command, for the command package; nothing here starts it.

@@ -3,8 +3,11 @@
 //! Nothing here reads the host or judges; every format shows the same dossier, and none can change the
 //! result or the exit code. To add a format: one file in `format/` and one line in its registry.
 
+mod checkpoint;
+pub mod compare;
 mod disturbed;
 mod dossier;
+mod envelopes;
 pub mod escape;
 pub mod excerpt;
 mod facts;
@@ -15,9 +18,12 @@ mod render;
 mod replay;
 mod set;
 mod signed;
+mod statement;
 mod void;
 
+pub use checkpoint::{CHECKPOINT, CheckpointError, Held, holds};
 pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
+pub use envelopes::{Attested, Attestor, Vouched, check, envelope_files, seal};
 pub use facts::{Facts, plain};
 pub use lock::PackageLock;
 pub use publish::{
@@ -25,6 +31,7 @@ pub use publish::{
     write_synced,
 };
 pub use render::{RenderError, Renderer, Templates};
-pub use replay::{Published, ReplayError, Replayed, is_published, replay, verify};
+pub use replay::{Proved, Published, ReplayError, Replayed, is_published, prove, replay, verify};
 pub use set::report_set;
 pub use signed::{Authorship, Keys, SIGNATURE, Signatures, with_signatures};
+pub use statement::{PAYLOAD_TYPE, READINESS, RuleDigests, TEST_RESULT};

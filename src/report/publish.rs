@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::{checkpoint, void};
 use crate::evidence::{Digest256, Instant, canonical_json};
 use crate::probes::Secrets;
 use crate::trust::Fingerprint;
-
-use super::void;
+use crate::trust::ed25519::SigningKey;
 
 /// The ledger's file name, beside the numbered folders.
 pub const LEDGER: &str = "ledger.jsonl";
@@ -108,6 +108,9 @@ pub enum PublishError {
         /// What is wrong.
         reason: String,
     },
+    /// The audit is published, and the checkpoint over the ledger is not.
+    #[error("the audit is published, and the checkpoint over the ledger cannot be put in its place: {0}; run it again")]
+    Checkpoint(io::Error),
     /// A secret value was about to be published.
     #[error(
         "a secret value that the audit met occurs in {file}; nothing was published; see which probe or text quotes it"
@@ -127,6 +130,8 @@ pub struct Claim {
     previous: Digest256,
     voided: Vec<String>,
     lost: Vec<String>,
+    /// Who signs the checkpoint over the ledger, where one is written.
+    checkpoint: Option<SigningKey>,
     /// Holds the lock until the publication is done.
     _lock: File,
 }
@@ -159,7 +164,13 @@ impl Claim {
         // A folder that a crash left without its line keeps its number for ever.
         let number = last.max(highest_folder(root)?) + 1;
         let folder = format!("{number:04}-{}", now.format("%Y%m%dT%H%M%SZ"));
-        Ok(Self { root: root.to_owned(), number, folder, previous, voided, lost, _lock: lock })
+        Ok(Self { root: root.to_owned(), number, folder, previous, voided, lost, checkpoint: None, _lock: lock })
+    }
+
+    /// The same claim, with a checkpoint over the ledger that `key` signs.
+    #[must_use]
+    pub fn with_checkpoint(self, key: SigningKey) -> Self {
+        Self { checkpoint: Some(key), ..self }
     }
 
     /// Numbers that somebody claimed and did not publish, by the name of their folders: the ledger says so since this
@@ -227,7 +238,15 @@ impl Claim {
         fs::rename(draft.path(), &target).map_err(failed("publish as", &target))?;
         let ledger = self.root.join(LEDGER);
         sync_dir(&self.root).map_err(failed("sync", &self.root))?;
-        add_line(&self.root, &canonical_json(&line)).map_err(failed("add a line to", &ledger))?;
+        let line = canonical_json(&line);
+        // Made before the line is there, so that only a rename comes between the two.
+        if let Some(key) = &self.checkpoint {
+            checkpoint::prepare(&self.root, &line, key).map_err(failed("write a checkpoint beside", &ledger))?;
+        }
+        add_line(&self.root, &line).map_err(failed("add a line to", &ledger))?;
+        if self.checkpoint.is_some() {
+            checkpoint::put(&self.root).map_err(PublishError::Checkpoint)?;
+        }
         sync_dir(&self.root).map_err(failed("sync", &self.root))?;
         Ok(target)
     }

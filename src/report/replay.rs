@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::publish::{Entry, LEDGER, LedgerLine, PublishError, numbered_names, parse_ledger};
 use super::signed::{Authorship, Keys, SIGNATURE, authorship, recorded_previous};
-use super::{Dossier, PackageLock, RenderError, Templates, Tool, report_set};
+use super::{Attested, Dossier, PackageLock, RenderError, RuleDigests, Templates, Tool, envelopes, report_set};
 use crate::classify::RunOutcome;
 use crate::evidence::{Digest256, EVIDENCE_FORMAT, Evidence, Instant, Recorded};
-use crate::gates;
+use crate::gates::{self, Loaded};
 use crate::package::Sources;
 
 /// What a replay proved.
@@ -44,6 +44,41 @@ pub struct Replayed {
     pub gone: Vec<String>,
     /// Folders beside it that have a number and no line in the ledger, so that they are no reports.
     pub without_line: Vec<String>,
+}
+
+/// A published audit that replays, with everything that it was judged from. What is here was read once: it is what
+/// the ledger names and what was judged again.
+#[derive(Debug)]
+pub struct Proved {
+    /// What the replay proved.
+    pub replayed: Replayed,
+    /// The recorded rules.
+    pub loaded: Loaded,
+    /// The recorded evidence.
+    pub recorded: Recorded,
+    /// What is said about it.
+    pub dossier: Dossier,
+    /// The rules as they were recorded, with the version that judged.
+    pub lock: PackageLock,
+    /// The digests of the reports and the data beside them, by name.
+    pub digests: BTreeMap<String, Digest256>,
+    /// The envelopes that were published with them, unopened.
+    pub envelopes: BTreeMap<String, Vec<u8>>,
+    /// The bytes of the ledger.
+    pub ledger: Vec<u8>,
+    /// The folder with the ledger.
+    pub reports: PathBuf,
+    /// Which line of the ledger speaks of it, from 1.
+    pub line: usize,
+}
+
+impl Proved {
+    /// What envelopes of this audit attest.
+    pub fn attested(&self) -> Attested<'_> {
+        let templates = self.lock.templates.iter().map(|(name, locked)| (name.clone(), locked.text.clone()));
+        let rules = RuleDigests::of(&self.loaded.files, &Templates(templates.collect()));
+        Attested { dossier: &self.dossier, rules, files: self.digests.clone() }
+    }
 }
 
 /// The first thing that does not match.
@@ -153,6 +188,14 @@ pub fn replay(folder: &Path, keys: &Keys, at: Instant) -> Result<Replayed, Repla
 /// # Errors
 /// The first thing that does not match.
 pub fn verify(published: &Published, keys: &Keys, at: Instant) -> Result<Replayed, ReplayError> {
+    Ok(prove(published, keys, at)?.replayed)
+}
+
+/// As [`verify`], with what was judged. Envelopes are checked with the key that they name themselves.
+///
+/// # Errors
+/// As [`verify`].
+pub fn prove(published: &Published, keys: &Keys, at: Instant) -> Result<Proved, ReplayError> {
     let Published { folder, files, .. } = published;
     let ledger = parse_ledger(&published.ledger, &published.ledger_path)?;
     let line = ledger.iter().map(|(line, _)| line).find(|line| line.folder == *folder);
@@ -174,8 +217,13 @@ pub fn verify(published: &Published, keys: &Keys, at: Instant) -> Result<Replaye
     let authorship = authorship(files, line, &lock.signers, keys, at)?;
     let previous = recorded_previous(files, line);
     let chained = previous.is_some();
-    let again = again(&lock, evidence, line, previous)?;
-    let unsigned = || files.iter().filter(|(name, _)| line.signers.is_empty() || !name.ends_with(SIGNATURE));
+    let Again { loaded, recorded, dossier, files: again } = again(&lock, evidence, line, previous)?;
+    // What envelopes say is compared with what comes of this, below.
+    let envelopes = envelopes::among(files);
+    let unsigned = || {
+        let others = files.iter().filter(|(name, _)| !envelopes.contains_key(*name));
+        others.filter(|(name, _)| line.signers.is_empty() || !name.ends_with(SIGNATURE))
+    };
     let version = other_version(&lock);
     for (file, bytes) in &again {
         if files.get(file) != Some(bytes) {
@@ -189,7 +237,8 @@ pub fn verify(published: &Published, keys: &Keys, at: Instant) -> Result<Replaye
     let void = ledger.iter().filter(|(line, _)| line.entry == Entry::Void);
     let audits = ledger.iter().filter(|(line, _)| line.entry == Entry::Audit).map(|(line, _)| &line.folder);
     let (newest, head) = ledger.last().expect("invariant: the line was found in it");
-    Ok(Replayed {
+    let digests = again.iter().map(|(name, bytes)| (name.clone(), Digest256::of(bytes))).collect();
+    let replayed = Replayed {
         number: line.number,
         files: again.into_keys().collect(),
         made_by: format!("{} {}", lock.tool, lock.version),
@@ -203,7 +252,13 @@ pub fn verify(published: &Published, keys: &Keys, at: Instant) -> Result<Replaye
         void: void.map(|(line, _)| line.folder.clone()).collect(),
         gone: audits.filter(|name| !published.beside.contains(name)).cloned().collect(),
         without_line: published.beside.iter().filter(known).cloned().collect(),
-    })
+    };
+    let reports = published.ledger_path.parent().map(Path::to_owned).unwrap_or_default();
+    let line = ledger.iter().take_while(|(before, _)| before.number < line.number).count() + 1;
+    let ledger = published.ledger.clone();
+    let proved = Proved { replayed, loaded, recorded, dossier, lock, digests, envelopes, ledger, reports, line };
+    envelopes::check(&proved.attested(), &proved.envelopes, &[])?;
+    Ok(proved)
 }
 
 /// Whether a file is what the ledger names.
@@ -245,13 +300,21 @@ fn other_version(lock: &PackageLock) -> String {
     format!("; version {} made them, and this is {this}: verify with that version", lock.version)
 }
 
+/// Everything that comes of what was recorded.
+struct Again {
+    loaded: Loaded,
+    recorded: Recorded,
+    dossier: Dossier,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
 /// Judges and renders everything again from what was recorded.
 fn again(
     lock: &PackageLock,
     evidence: Evidence,
     line: &LedgerLine,
     previous: Option<Digest256>,
-) -> Result<BTreeMap<String, Vec<u8>>, ReplayError> {
+) -> Result<Again, ReplayError> {
     if evidence.format != EVIDENCE_FORMAT {
         let reason = format!("the format is {:?}, and this program reads {EVIDENCE_FORMAT:?}", evidence.format);
         return Err(mismatch("evidence.json", reason));
@@ -270,5 +333,6 @@ fn again(
     if let Some(signer) = lock.signers.keys().find(|signer| !pinned.is_empty() && !pinned.contains(signer)) {
         return Err(ReplayError::Rules(format!("the package did not let {signer} sign reports")));
     }
-    Ok(report_set(&loaded, &templates, &recorded, &dossier)?)
+    let files = report_set(&loaded, &templates, &recorded, &dossier)?;
+    Ok(Again { loaded, recorded, dossier, files })
 }

@@ -1,5 +1,6 @@
 //! OpenPGP: certificates from everything GnuPG and its relatives keep them in, detached signatures judged against
-//! pinned fingerprints, and detached signatures made with a secret key that somebody else read.
+//! pinned fingerprints, and detached signatures made with a secret key that somebody else read. Ed25519: DSSE envelopes
+//! and signed notes, and the tree that a note is over.
 //!
 //! Works on bytes that others read: it opens nothing, starts no program, and asks no clock. Two rules stand
 //! behind all of it. A keyring of which one part cannot be understood is an error, never a shorter list; and
@@ -7,8 +8,12 @@
 
 mod armor;
 mod certs;
+pub mod dsse;
+pub mod ed25519;
 mod fingerprint;
 mod keybox;
+pub mod merkle;
+pub mod note;
 mod sign;
 mod standing;
 mod verify;

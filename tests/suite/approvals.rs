@@ -275,6 +275,7 @@ fn two_of_three_sign_by_what_the_request_says() {
         sovereign_threshold: 2,
         operator: Vec::new(),
         auditor: Vec::new(),
+        attestor: Vec::new(),
     };
     let digest = Digest256::of(PAYLOAD.as_bytes());
     let payload = Payload {

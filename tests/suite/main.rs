@@ -8,12 +8,14 @@
 )]
 
 mod approvals;
+mod attestations;
 mod audit;
 mod changed_nothing;
 mod code_path;
 mod code_path_command;
 mod collection;
 mod config;
+mod diff;
 mod documents;
 #[allow(dead_code, reason = "each test module uses a part of it")]
 mod harness;

@@ -349,11 +349,17 @@ fn what_a_bare_machine_lacks_is_named() {
     let install = "apt-get install -y --no-install-recommends";
     let build = "gcc make pkg-config libc6-dev libssl-dev libclang-dev ca-certificates";
     let demo = "gnupg python3";
-    let test = "postgresql sqlite3 openssl python3-jsonschema gpgv sqv sq strace util-linux mount coreutils findutils";
+    let test = "postgresql sqlite3 openssl python3-jsonschema gpgv sqv sq strace util-linux mount coreutils findutils \
+                python3-venv";
+    let python = format!("{}{}/target/python", nowhere.path().display(), root().display());
+    let pypi = format!(
+        "python3 -m venv --clear {python} && {python}/bin/python -m pip install --quiet securesystemslib[crypto]==1.6.0 \
+         in-toto-attestation==0.9.3"
+    );
     assert_eq!(asked(&["build"], &bin), (Some(0), format!("{install} {build}\n")));
     assert_eq!(asked(&["demo"], &bin), (Some(0), format!("{install} {demo}\n")));
     assert_eq!(asked(&["fuzz"], &bin), (Some(0), format!("{install} g++\n")));
-    assert_eq!(asked(&["build", "test"], &bin), (Some(0), format!("{install} {build} {demo} {test}\n")));
+    assert_eq!(asked(&["build", "test"], &bin), (Some(0), format!("{install} {build} {demo} {test}\n{pypi}\n")));
     assert_eq!(asked(&["build"], nowhere.path()), (Some(1), String::new()), "without cargo");
     assert_eq!(asked(&["nothing"], &bin), (Some(2), String::new()));
 }

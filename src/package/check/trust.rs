@@ -7,12 +7,14 @@ use crate::package::diagnostic::Diagnostic;
 use crate::package::file::{RawTrust, Words};
 use crate::package::table::{Located, Reading};
 use crate::trust::Fingerprint;
+use crate::trust::ed25519::VerifyingKey;
 
 /// Checks the section: every key once in the whole of it, and a threshold that can be reached.
 pub fn check(reading: &Reading<'_>, raw: &RawTrust) -> Option<Trust> {
     let sovereign = check_fingerprints(reading, &raw.sovereign);
     let operator = check_fingerprints(reading, &raw.operator);
     let auditor = check_fingerprints(reading, &raw.auditor);
+    let attestor = check_attestors(reading, &raw.attestor);
     let apart =
         check_roles(reading, [("sovereign", &raw.sovereign), ("operator", &raw.operator), ("auditor", &raw.auditor)]);
     let keys = raw.sovereign.as_ref().map(|list| list.value.len());
@@ -34,6 +36,7 @@ pub fn check(reading: &Reading<'_>, raw: &RawTrust) -> Option<Trust> {
         sovereign_threshold: threshold?,
         operator: operator?,
         auditor: auditor?,
+        attestor: attestor?,
     })
 }
 
@@ -61,6 +64,28 @@ fn check_fingerprints(reading: &Reading<'_>, words: &Words) -> Option<Vec<Finger
         }
     }
     good.then_some(prints)
+}
+
+/// A list of Ed25519 keys in hex, each once. A list that was not given is empty.
+fn check_attestors(reading: &Reading<'_>, words: &Words) -> Option<Vec<VerifyingKey>> {
+    let mut good = true;
+    let mut keys = Vec::new();
+    for word in words.iter().flat_map(|words| &words.value) {
+        match VerifyingKey::from_hex(&word.value) {
+            Ok(key) if !keys.contains(&key) => keys.push(key),
+            Ok(_) => {
+                good = false;
+                reading.error(&word.span, "this key is pinned twice", "remove one of the two");
+            }
+            Err(_) => {
+                good = false;
+                let message = format!("{:?} is not 64 lower-case hex digits of an Ed25519 public key", word.value);
+                let help = "take them from: openssl pkey -pubin -in attest.pub -outform DER | tail -c 32 | od -An -vtx1 | tr -d ' \\n'";
+                reading.error(&word.span, message, help);
+            }
+        }
+    }
+    good.then_some(keys)
 }
 
 /// Whether no key has two roles: who asks for a run or judges it must not be able to approve it.
