@@ -11,6 +11,10 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resol
 # Everything that is built or installed here goes into one folder, which `cargo clean` removes.
 BENCH = TARGET / "bench"
 TESTINFRA = "pytest-testinfra==10.2.2"
+# Makes the keys of a large keyring.
+CRYPTOGRAPHY = "cryptography==48.0.0"
+# By which a document speaks of approval, as a person would search for them.
+WORDS = r"\b(approv(e[sdr]?|al|als|ing)|authori[sz](e|ed|es|ing|ations?)|SG_?[12]|sovereigns?|rulings?|phê duyệt|chấp thuận|duyệt)\b|^(gate|allowance|run_id):"
 
 
 def compiled(name):
@@ -38,6 +42,17 @@ def testinfra():
         subprocess.run([sys.executable, "-m", "venv", "--clear", python.parent.parent], check=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", TESTINFRA], check=True)
         mark.write_text(TESTINFRA)
+    return python
+
+
+def python_with(*packages):
+    """A Python environment with packages that scenes are made with."""
+    python = BENCH / "scenes" / "bin" / "python"
+    mark, wanted = BENCH / "scenes" / "installed", "\n".join(packages)
+    if not mark.exists() or mark.read_text() != wanted:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", python.parent.parent], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+        mark.write_text(wanted)
     return python
 
 
