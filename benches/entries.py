@@ -14,7 +14,7 @@ import peers
 import scenes
 from measure import Command
 
-FILES, TESTINFRA_FILES, GATES = 10_000, 200, 500
+FILES, TESTINFRA_FILES, GATES, KEYS, DOCUMENTS = 10_000, 200, 500, 5_000, (10_000, 100_000)
 COUNTS = (100, 1_000, 10_000)
 
 
@@ -62,11 +62,11 @@ def at_most_mb(limit):
     return Target(f"at most {limit} MB resident", lambda ours, _: (f"{ours.peak_mb:.1f} MB", ours.peak_mb <= limit))
 
 
-def at_most_times(limit, peer):
-    """Our time as a multiple of the first peer's."""
+def at_most_times(limit, peer, which=0):
+    """Our time as a multiple of that of a peer, which is the first."""
 
     def measured(ours, others):
-        ratio = ours.each / others[0].each
+        ratio = ours.each / others[which].each
         return f"{ratio:.2f}×", ratio <= limit
 
     return Target(f"at most {limit}× {peer}", measured)
@@ -256,4 +256,74 @@ def code_path(bench):
     ]
 
 
-ENTRIES = [start_up, laboratory, host, files, gates, expressions, code_path]
+def keyring(bench):
+    """Many certificates with every self-signature checked, and one among them."""
+    scene, one = scenes.keyring(bench.folder("keyring") / "scene", peers.python_with(peers.CRYPTOGRAPHY), KEYS)
+    home = ["gpg", "--homedir", scene.peers["home"], "--batch", "--no-autostart"]
+    everything = Command([*home, "--no-sig-cache", "--list-keys"], shows=f"Bench {KEYS - 1:05}")
+    listed = Command(["sq", "keyring", "list", scene.peers["keys"]], shows=f"Bench {KEYS - 1:05}")
+    single = Command([*home, "--no-sig-cache", "--list-keys", scene.peers["wanted"]], shows=scene.peers["wanted"])
+    return [
+        Entry(
+            f"a keyring of {KEYS:,} certificates, all judged",
+            Command(scene.judge(bench.program), 0, "CLOSED"),
+            [("`gpg --no-sig-cache --list-keys`", everything), ("`sq keyring list`", listed)],
+            runs=5,
+            targets=[at_most_times(1 / 5, "gpg"), at_most_times(1 / 2, "sq", 1)],
+            limits="two thirds are OpenSSL's, which checks each self-signature once, on all processors.",
+        ),
+        Entry(
+            f"one of {KEYS:,} certificates: can it encrypt, now and through the run?",
+            Command(one.judge(bench.program), 0, "CLOSED"),
+            [("`gpg --no-sig-cache --list-keys` of that one", single)],
+            runs=15,
+            targets=[at_most_ms(20)],
+            limits="the keyring and the copy that gpg keeps beside it: both are read whole, hashed for the record, and "
+            "compared; every certificate is named by its first packet, and the one is verified.",
+        ),
+    ]
+
+
+def knowledge(bench):
+    """Approvals among many documents, beside searching them for the words."""
+    made = []
+    for count in DOCUMENTS:
+        scene = scenes.knowledge(bench.folder(f"knowledge-{count}") / "scene", count)
+        words = ["rg", "--count-matches", "--ignore-case", "--hidden", "--no-ignore", peers.WORDS, scene.peers["tree"]]
+        by_hand = ["sh", peers.ROOT / "benches" / "approvals", scene.peers["tree"], scene.peers["home"], peers.WORDS]
+        made.append(
+            Entry(
+                f"a knowledge base of {count:,} documents: every approval and look-alike, signatures verified",
+                Command(scene.judge(bench.program), 0, "CLOSED"),
+                [("`rg` for the words", Command(words)), ("`rg`, then `gpg --verify`", Command(by_hand, shows="5 good"))],
+                runs=5 if count < 50_000 else 3,
+                targets=[at_most_times(1.5, "`rg`"), at_most_times(1, "`rg | gpg --verify`", 1)],
+                limits="each document is opened as a place first and then for its data, hashed, and looked at again in the "
+                "end; its words are compared one by one, also where they are written with marks.",
+            )
+        )
+    return made
+
+
+def verify(bench):
+    """A published audit of the laboratory, proved again."""
+    lab, reports = bench.folder("verify"), bench.folder("verify-reports")
+    own, _ = scenes.laboratory(bench.program, lab)
+    # The audit of a blocked laboratory ends with 1.
+    scenes.subprocess.run(
+        [bench.program, "-p", own / "cutgate.toml", "audit", "--out", reports], stdout=scenes.subprocess.DEVNULL
+    )
+    published = next(path for path in sorted(reports.iterdir()) if path.is_dir())
+    return [
+        Entry(
+            "`verify` of an audit of the laboratory",
+            Command([bench.program, "verify", published]),
+            [],
+            runs=20,
+            targets=[at_most_ms(50)],
+            limits="parsing the rules, judging the evidence and rendering nine reports again.",
+        )
+    ]
+
+
+ENTRIES = [start_up, laboratory, host, files, gates, expressions, keyring, knowledge, verify, code_path]

@@ -12,6 +12,10 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resol
 BENCH = TARGET / "bench"
 TESTINFRA = "pytest-testinfra==10.2.2"
 SCANNERS = ["semgrep==1.185.0", "ast-grep-cli==0.51.1"]
+# Makes the keys of a large keyring.
+CRYPTOGRAPHY = "cryptography==48.0.0"
+# By which a document speaks of approval, as a person would search for them.
+WORDS = r"\b(approv(e[sdr]?|al|als|ing)|authori[sz](e|ed|es|ing|ations?)|SG_?[12]|sovereigns?|rulings?|phê duyệt|chấp thuận|duyệt)\b|^(gate|allowance|run_id):"
 
 
 def compiled(name):
@@ -51,6 +55,11 @@ def installed(name, packages):
         subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", *packages], check=True)
         mark.write_text(wanted)
     return programs
+
+
+def python_with(*packages):
+    """A Python environment with packages that scenes are made with."""
+    return installed("scenes", packages) / "python"
 
 
 def testinfra_files(scene, count):

@@ -269,6 +269,67 @@ tools = ["tar", "gzip"]
     return Scene(folder / "package", ids, {"settings": settings, "paths": HOST_PATHS, "checks": len(checks)})
 
 
+def keyring(folder, python, count):
+    """A GnuPG home of `count` certificates, which gpg imported, and two packages over it: one judges all of them, one asks
+    for the one in the middle."""
+    folder.mkdir(parents=True)
+    home, keys = folder / "gnupg", folder / "keys.pgp"
+    home.mkdir(mode=0o700)
+    made = [python, pathlib.Path(__file__).with_name("keyring.py"), str(count), keys]
+    wanted = subprocess.run(made, check=True, capture_output=True, text=True).stdout.strip()
+    gpg = ["gpg", "--homedir", home, "--batch", "--quiet", "--no-autostart"]
+    subprocess.run([*gpg, "--import", keys], check=True, stderr=subprocess.DEVNULL)
+    probe = '\n[probe.ring]\nkind = "openpgp-keyring"\nhome = "{paths.tree}"\n'
+    every = "ring.certs.all(c, c.valid && c.can_encrypt && c.can_encrypt_at_horizon && c.revoked == \"no\")"
+    every = CHECK.format(id="all-good", require=f"size(ring.certs) == {count} && {every}", otherwise="not all are good")
+    one = f'ring.certs.exists(c, c.fingerprint == "{wanted}" && c.can_encrypt && c.can_encrypt_at_horizon)'
+    one = CHECK.format(id="can-encrypt", require=one, otherwise="it cannot encrypt")
+    ids = package(folder / "all" / "package", home, [("ring-fits", probe + every)])
+    package(folder / "one" / "package", home, [("ring-fits", f'{probe}judge = ["{wanted}"]\n{one}')])
+    peers = {"home": home, "keys": keys, "wanted": wanted}
+    return Scene(folder / "all" / "package", ids, peers), Scene(folder / "one" / "package", ids, peers)
+
+
+# Words that knowledge bases are full of; none of them speaks of approval.
+PROSE = "the table keeps every entry of a register with its date and its source so that a reader may follow what became of it "
+
+
+def knowledge(folder, count, approvals=5):
+    """`count` Markdown documents of 6 kB on the average in folders of 100, of which `approvals` are signed and look like
+    approvals and as many speak of one, and a package that asks for both."""
+    tree, home = folder / "kb", folder / "gnupg"
+    home.mkdir(parents=True, mode=0o700)
+    gpg = ["gpg", "--homedir", home, "--batch", "--quiet"]
+    made = [*gpg, "--passphrase", "", "--quick-generate-key", "sovereign@example.org", "ed25519", "sign", "1y"]
+    subprocess.run(made, check=True, stderr=subprocess.DEVNULL)
+    listed = subprocess.run([*gpg, "--with-colons", "--list-keys"], check=True, capture_output=True, text=True).stdout
+    pinned = next(line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr"))
+    for n in range(count):
+        path = tree / f"d{n // 100:04}" / f"page-{n:06}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # From 1 to 11 kB, so that the mean is 6 kB.
+        prose = PROSE * ((1_000 + n * 7_919 % 10_000) // len(PROSE) + 1)
+        head = f"---\ntitle: Page {n}\ndate: 2026-01-01\nstatus: current\n---\n\n# Page {n}\n\n"
+        lines = "\n".join(prose[at : at + 110] for at in range(0, len(prose), 110))
+        if n % (count // approvals) == 7:
+            head = f"---\ntitle: Cut {n}\ngate: SG_1_cut_authz\nallowance: explicit\nrun_id: run-{n}\n---\n\n# Approval\n\n"
+        if n % (count // approvals) == 11:
+            lines += "\nThe sovereign has approved it.\n"
+        path.write_text(head + lines)
+        if n % (count // approvals) == 7:
+            subprocess.run([*gpg, "--armor", "--detach-sign", path], check=True)
+    subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+    probe = (
+        '\n[probe.kb]\nkind = "knowledge-base"\nroot = "{paths.tree}"\nmacro_id = "bench"\n'
+        f'keyring = "{home}"\npinned = ["{pinned}"]\nthreshold = 1\n'
+    )
+    require = f"kb.documents == {count} && size(kb.candidates) == {2 * approvals} && "
+    require += f"kb.candidates.filter(c, size(c.signers) == 1).size() == {approvals}"
+    check = CHECK.format(id="found", require=require, otherwise="{size(kb.candidates)} found")
+    ids = package(folder / "package", tree, [("approvals-found", probe + check)])
+    return Scene(folder / "package", ids, {"tree": tree, "home": home})
+
+
 def laboratory(program, folder):
     """The laboratory, and a copy for reading by hand: gpg writes into the home that it lists."""
     own, copy = folder / "own", folder / "copy"

@@ -38,6 +38,9 @@ const BODY_KEYS: &[&str] = &[
     "payload_sha256",
 ];
 
+/// The longest text before a colon that is looked at, in bytes.
+const LONGEST_KEY: usize = 40;
+
 /// How much of a body is searched for its first heading, in bytes.
 const TITLE_WITHIN: usize = 64 << 10;
 
@@ -91,7 +94,7 @@ impl Document {
         let title = fields.text("title").filter(|title| !title.is_empty()).or_else(|| first_heading(body));
         let title = title.unwrap_or_else(|| stem.to_owned());
         let date = ["date", "date_utc", "signed_utc", "created"].into_iter().find_map(|key| fields.text(key));
-        let words = words::approval_words(&format!("{rel}\n{title}\n{text}"));
+        let words = words::approval_words([rel, &title, text]);
         let bytes = match signature {
             SignatureFile::Present(_) => text.as_bytes().to_vec(),
             SignatureFile::Absent | SignatureFile::Unreadable(_) => Vec::new(),
@@ -178,7 +181,10 @@ fn body_statements(body: &str) -> BTreeMap<String, String> {
     let mut statements = BTreeMap::new();
     for line in body.lines() {
         let line = line.trim_start_matches(|c: char| !c.is_alphanumeric());
-        let Some((key, value)) = line.split_once([':', '=', '|']) else { continue };
+        // A longer key is none of ours.
+        let near = &line.as_bytes()[..line.len().min(LONGEST_KEY + 1)];
+        let Some(end) = near.iter().position(|byte| matches!(byte, b':' | b'=' | b'|')) else { continue };
+        let (key, value) = (&line[..end], &line[end + 1..]);
         let key = plain_key(key.trim_matches(|c: char| !c.is_alphanumeric()));
         if BODY_KEYS.contains(&key.as_str()) {
             let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '`' | '|' | '"' | '\''));

@@ -22,6 +22,7 @@ pub use judge::{ApprovalGate, Candidate, CandidateStanding, Rules, SignedDocumen
 pub use kinds::Kind;
 pub use requests::{OpenRun, Requests, Spent};
 
+use super::held::divided;
 use super::markdown_tree::{self, Tree, Unreadable};
 use super::{Door, Parameter, ParameterKind, Probe, SettingProblem, Settings};
 use crate::evidence::{Digest256, Fact, Missing, MissingState, Reading, Shape};
@@ -195,51 +196,78 @@ fn ttl(given: &BTreeMap<String, i64>, gate: &str) -> Option<i64> {
     given.get(gate).copied().or_else(known)
 }
 
+/// So many documents are worth a second thread.
+const ALONE: usize = 64;
+
 /// Reads every document of the tree; what cannot be read is added to the tree's list.
 fn read_documents(tree: &mut Tree, settings: &Settings, door: &Door) -> Vec<Document> {
     let max = u64::try_from(settings.int("max_file_mb").unwrap_or(16)).unwrap_or(16) << 20;
     let paths: Vec<String> = tree.documents().map(str::to_owned).collect();
+    let walked = &*tree;
+    let read = divided(&paths, ALONE, |paths| {
+        let mut late = false;
+        let read = paths.iter().map_while(|rel| {
+            // What follows one whose time is over is not tried.
+            (!late).then(|| {
+                let read = read_document(walked, door, rel, max);
+                late = read.as_ref().is_err_and(|unread| unread.late.is_some());
+                read
+            })
+        });
+        read.collect::<Vec<_>>()
+    });
     let mut documents = Vec::new();
     let mut size = 0;
-    for rel in paths {
-        let path = tree.logical(&rel);
-        let bytes = match tree.read(door, &rel, max) {
-            Ok(bytes) => bytes,
-            Err(missing) => {
-                tree.add_unreadable(&rel, markdown_tree::reason(&missing));
-                if missing.state == MissingState::TimedOut {
+    for (rel, read) in paths.iter().zip(read.into_iter().flatten()) {
+        match read {
+            Ok((document, length)) => {
+                size += length;
+                if let SignatureFile::Unreadable(reason) = &document.signature {
+                    tree.add_unreadable(&format!("{rel}.asc"), reason);
+                }
+                documents.push(document);
+            }
+            Err(Unread { reason, late }) => {
+                tree.add_unreadable(rel, reason);
+                if let Some(missing) = late {
                     tree.block(missing);
                     break;
                 }
-                continue;
             }
-        };
-        let text = match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                tree.add_unreadable(&rel, format!("not UTF-8 from byte {at} on"));
-                continue;
-            }
-        };
-        size += text.len() as u64;
-        let signature_at = format!("{rel}.asc");
-        let signature = if tree.has_file(&signature_at) {
-            match tree.read(door, &signature_at, MAX_SIGNATURE) {
-                Ok(bytes) => SignatureFile::Present(bytes),
-                Err(missing) => {
-                    let reason = markdown_tree::reason(&missing);
-                    tree.add_unreadable(&signature_at, reason.clone());
-                    SignatureFile::Unreadable(reason)
-                }
-            }
-        } else {
-            SignatureFile::Absent
-        };
-        documents.push(Document::parse(path, &rel, &text, signature));
+        }
     }
     // One source for the whole tree; its digest is the fact `digest`.
     let sha256 = Digest256::try_from(facts::digest(tree, &documents)).expect("invariant: a digest of ours");
     door.note_by(settings.required_text("root"), door.by(), Reading::Content { size, sha256 });
     documents
+}
+
+/// Why a document was not read.
+struct Unread {
+    /// In the form that facts use.
+    reason: String,
+    /// Where its time was over.
+    late: Option<Missing>,
+}
+
+/// Reads one document, with its length in bytes.
+fn read_document(tree: &Tree, door: &Door, rel: &str, max: u64) -> Result<(Document, u64), Unread> {
+    let bytes = tree.read(door, rel, max).map_err(|missing| Unread {
+        reason: markdown_tree::reason(&missing),
+        late: (missing.state == MissingState::TimedOut).then_some(missing),
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| Unread {
+        reason: format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to()),
+        late: None,
+    })?;
+    let signature_at = format!("{rel}.asc");
+    let signature = if tree.has_file(&signature_at) {
+        match tree.read(door, &signature_at, MAX_SIGNATURE) {
+            Ok(bytes) => SignatureFile::Present(bytes),
+            Err(missing) => SignatureFile::Unreadable(markdown_tree::reason(&missing)),
+        }
+    } else {
+        SignatureFile::Absent
+    };
+    Ok((Document::parse(tree.logical(rel), rel, &text, signature), text.len() as u64))
 }

@@ -7,35 +7,47 @@ pub const SEARCHED_WORDS: &str = "words (whole, any case): approve, approves, ap
      authorise, authorises, authorised, authorising, authorisation (and with z), SG_1, SG_2, GO (capitals), sovereign, \
      ruling, phê duyệt, chấp thuận, duyệt";
 
-/// A word of a text, folded, with what it was.
-struct Word {
-    /// Lower case, without Vietnamese vowel marks and invisible characters.
-    folded: String,
-    /// Whether it was written in capitals only.
-    capitals: bool,
-}
-
-/// The words of a text: runs of letters and digits. Vietnamese `ê`, `â` and their tones fold to `e` and
-/// `a`, composed or decomposed, because both forms occur in files and a search must find both.
-fn words(text: &str) -> Vec<Word> {
-    let mut words = Vec::new();
-    let mut word = Word { folded: String::new(), capitals: true };
-    for c in text.chars() {
-        // Combining marks, soft hyphen, zero-width characters: invisible, or a mark on the letter before.
-        if matches!(c, '\u{300}'..='\u{36f}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}') {
-            continue;
-        }
-        if c.is_alphanumeric() {
-            word.capitals &= c.is_uppercase();
-            word.folded.extend(c.to_lowercase().map(fold));
-        } else if !word.folded.is_empty() {
-            words.push(std::mem::replace(&mut word, Word { folded: String::new(), capitals: true }));
+/// The words of texts, one after the other: runs of letters and digits, each with whether it was written in capitals only.
+/// They are folded: without invisible characters, and where not all of it is ASCII in lower case and without Vietnamese
+/// vowel marks. `ê`, `â` and their tones fold to `e` and `a`, composed or decomposed, because both forms occur in files and
+/// a search must find both.
+#[inline]
+fn each_word<'a>(texts: impl IntoIterator<Item = &'a str>, mut each: impl FnMut(&str, bool)) {
+    let mut folded = String::new();
+    for text in texts {
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            let start = at;
+            at += bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            if bytes.get(at).is_none_or(u8::is_ascii) {
+                // Nearly every word ends here, and is a part of the text as it is.
+                if at > start {
+                    each(&text[start..at], bytes[start..at].iter().all(u8::is_ascii_uppercase));
+                }
+                at += 1;
+                continue;
+            }
+            folded.clear();
+            let mut capitals = true;
+            at = start;
+            for c in text[start..].chars() {
+                at += c.len_utf8();
+                // Combining marks, soft hyphen, zero-width characters: invisible, or a mark on the letter before.
+                if matches!(c, '\u{300}'..='\u{36f}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}') {
+                    continue;
+                }
+                if !c.is_alphanumeric() {
+                    break;
+                }
+                capitals &= c.is_uppercase();
+                folded.extend(c.to_lowercase().map(fold));
+            }
+            if !folded.is_empty() {
+                each(&folded, capitals);
+            }
         }
     }
-    if !word.folded.is_empty() {
-        words.push(word);
-    }
-    words
 }
 
 fn fold(c: char) -> char {
@@ -48,7 +60,9 @@ fn fold(c: char) -> char {
 
 /// The folded words of a short text, such as a field's value.
 pub fn folded(text: &str) -> Vec<String> {
-    words(text).into_iter().map(|word| word.folded).collect()
+    let mut words = Vec::new();
+    each_word([text], |word, _| words.push(word.to_ascii_lowercase()));
+    words
 }
 
 /// Whether one of `wanted` is a word of `text`.
@@ -56,34 +70,78 @@ pub fn has_word(text: &str, wanted: &[&str]) -> bool {
     folded(text).iter().any(|word| wanted.contains(&word.as_str()))
 }
 
-/// The words by which a text speaks of approval, in the order of [`SEARCHED_WORDS`], each once.
-pub fn approval_words(text: &str) -> Vec<&'static str> {
-    let words = words(text);
-    let mut found = std::collections::BTreeSet::new();
-    for (i, word) in words.iter().enumerate() {
-        let next = words.get(i + 1).map(|word| word.folded.as_str());
-        let term = match (word.folded.as_str(), next) {
-            ("approve" | "approves" | "approved" | "approving" | "approver" | "approvers", _) => (0, "approve"),
-            ("approval" | "approvals", _) => (1, "approval"),
-            ("sg", Some("1")) | ("sg1", _) => (3, "SG_1"),
-            ("sg", Some("2")) | ("sg2", _) => (4, "SG_2"),
-            ("go", _) if word.capitals => (5, "GO"),
-            ("sovereign" | "sovereigns", _) => (6, "sovereign"),
-            ("ruling" | "rulings", _) => (7, "ruling"),
-            ("phe", Some("duyet")) => (8, "phê duyệt"),
-            ("chap", Some("thuan")) => (9, "chấp thuận"),
-            ("duyet", _) => (10, "duyệt"),
-            (other, _) if is_authorise(other) => (2, "authorise"),
-            (_, _) => continue,
-        };
-        found.insert(term);
+/// The words by which texts speak of approval, in the order of [`SEARCHED_WORDS`], each once. What ends one text and what
+/// begins the next are two words.
+pub fn approval_words<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<&'static str> {
+    /// The terms that two words make.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Before {
+        Sg,
+        Phe,
+        Chap,
+        Other,
     }
-    found.into_iter().map(|(_, term)| term).collect()
+    const TERMS: [&str; 11] = [
+        "approve",
+        "approval",
+        "authorise",
+        "SG_1",
+        "SG_2",
+        "GO",
+        "sovereign",
+        "ruling",
+        "phê duyệt",
+        "chấp thuận",
+        "duyệt",
+    ];
+    let mut found = [false; TERMS.len()];
+    let mut before = Before::Other;
+    each_word(texts, |word, capitals| {
+        let last = std::mem::replace(&mut before, Before::Other);
+        let first = word.as_bytes()[0] | 0x20;
+        // Nearly every word ends here.
+        if !matches!(first, b'a' | b'c' | b'd' | b'g' | b'p' | b'r' | b's' | b't' | b'1' | b'2') {
+            return;
+        }
+        let is = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
+        match first {
+            b'a' if word.len() >= "approve".len() => {
+                found[0] |= is(&["approve", "approves", "approved", "approving", "approver", "approvers"]);
+                found[1] |= is(&["approval", "approvals"]);
+                found[2] |= is_authorise(word);
+            }
+            b's' => {
+                if is(&["sg"]) {
+                    before = Before::Sg;
+                }
+                found[3] |= is(&["sg1"]);
+                found[4] |= is(&["sg2"]);
+                found[6] |= is(&["sovereign", "sovereigns"]);
+            }
+            b'1' => found[3] |= last == Before::Sg && word == "1",
+            b'2' => found[4] |= last == Before::Sg && word == "2",
+            b'g' => found[5] |= capitals && is(&["go"]),
+            b'r' => found[7] |= is(&["ruling", "rulings"]),
+            b'p' if is(&["phe"]) => before = Before::Phe,
+            b'c' if is(&["chap"]) => before = Before::Chap,
+            b'd' if is(&["duyet"]) => {
+                found[8] |= last == Before::Phe;
+                found[10] = true;
+            }
+            b't' => found[9] |= last == Before::Chap && is(&["thuan"]),
+            _ => {}
+        }
+    });
+    TERMS.into_iter().zip(found).filter(|(_, found)| *found).map(|(term, _)| term).collect()
 }
 
 fn is_authorise(word: &str) -> bool {
-    let rest = word.strip_prefix("authoris").or_else(|| word.strip_prefix("authoriz"));
-    matches!(rest, Some("e" | "es" | "ed" | "ing" | "ation" | "ations"))
+    let stem = word
+        .as_bytes()
+        .get(..8)
+        .is_some_and(|stem| stem.eq_ignore_ascii_case(b"authoris") || stem.eq_ignore_ascii_case(b"authoriz"));
+    let endings = ["e", "es", "ed", "ing", "ation", "ations"];
+    stem && word.get(8..).is_some_and(|rest| endings.iter().any(|ending| rest.eq_ignore_ascii_case(ending)))
 }
 
 /// Whether an id stands for one that is still to be filled in: `<RUN_ID>`, `{run_id}`, `$RUN_ID`, `TBD`,
