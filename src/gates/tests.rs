@@ -53,6 +53,25 @@ fn what_nothing_reads_is_named_only_where_everything_was_understood() {
     }
 }
 
+/// A probe that only a broken check would read is not called unused.
+#[test]
+fn what_a_broken_check_may_read_is_not_said_to_be_unused() {
+    let other = RIGHT_HOST
+        .replace("require = \"host.name == pkg.host\"", "require = \"params.only == 'x'\"")
+        .replace("this is {host.name}, not {pkg.host}", "no")
+        .replace("cites = [\"host.name\", \"host.os.version\"]\n", "");
+    let unused = "no check uses the probe";
+    assert!(checked(&other).expect_err("not in order").contains(unused));
+    for broken in [
+        other.clone() + "at = \"host. ==\"\n",
+        other.clone() + "cite = [\"host.name\"]\n",
+        other.replace("params.only == 'x'", "params.only =="),
+    ] {
+        let problems = checked(&broken).expect_err("not in order");
+        assert!(!problems.contains(unused), "{problems}");
+    }
+}
+
 /// The state of a gap over every pair of checks and no check at all.
 #[test]
 fn the_state_of_every_pair_of_checks() {
