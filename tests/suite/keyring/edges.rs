@@ -7,7 +7,7 @@ use std::path::Path;
 use cutgate::evidence::{Fact, MissingState};
 use serde_json::json;
 
-use super::{has, missing};
+use super::{Home, has, missing};
 use crate::harness::{as_nobody, collect, open_dir};
 
 fn look(dir: &Path) -> Fact {
@@ -93,4 +93,38 @@ fn options_of_the_system_that_cannot_be_read_leave_it_unknown() {
     fs::set_permissions(&options, PermissionsExt::from_mode(0o000)).expect("chmod");
     assert_eq!(missing(look().get("certs")).state, MissingState::Denied);
     fs::set_permissions(&options, PermissionsExt::from_mode(0o755)).expect("chmod");
+}
+
+/// The copy that gpg keeps of a keybox is a witness: of what was lost, and of nothing where it is not there.
+#[test]
+fn the_copy_of_a_keybox_says_what_was_lost() {
+    let (home, other) = (Home::new(), Home::new());
+    for name in ["a", "b", "c", "d"] {
+        home.make(name, "ed25519", "cert", "never", None);
+    }
+    other.make("e", "ed25519", "cert", "never", None);
+    let (keybox, copy) = (other.path().join("pubring.kbx"), other.path().join("pubring.kbx~"));
+    let ignored = |facts: &Fact| format!("{:?}", facts.get("ignored"));
+    fs::remove_file(&copy).ok();
+    let facts = look(other.dir.path());
+    assert!(facts.get("count") == Some(&Fact::Int(1)) && !ignored(&facts).contains("could not be compared"));
+    fs::create_dir(&copy).expect("mkdir");
+    assert!(ignored(&look(other.dir.path())).contains("could not be compared"));
+    fs::remove_dir(&copy).expect("rmdir");
+    fs::copy(home.path().join("pubring.kbx"), &copy).expect("copy");
+    let facts = look(other.dir.path());
+    let lost = missing(facts.get("certs"));
+    assert!(
+        lost.state == MissingState::Unreadable && lost.said.contains(" and 1 more, which its copy"),
+        "{}",
+        lost.said
+    );
+    fs::remove_file(&copy).expect("rm");
+    // A pubring.gpg that is a keybox by content is read as one, as gpg does.
+    fs::rename(&keybox, other.path().join("pubring.gpg")).expect("move");
+    has(&look(other.dir.path()), &[("form", "pubring".into()), ("count", Fact::Int(1))]);
+    // A keybox beside a folder that looks like one of certificates stays the keyring.
+    fs::rename(other.path().join("pubring.gpg"), &keybox).expect("move");
+    fs::create_dir(other.path().join("ab")).expect("mkdir");
+    has(&look(other.dir.path()), &[("form", "keybox".into()), ("count", Fact::Int(1))]);
 }

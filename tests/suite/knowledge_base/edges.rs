@@ -215,11 +215,12 @@ fn each_pinned_key_is_shown_with_what_it_may_do() {
     let [good, certifies, expired] =
         [("good", "cert,sign", "never"), ("certifies", "cert", "never"), ("old", "cert,sign", "seconds=1")]
             .map(|(name, usage, ends)| home.make(name, "ed25519", usage, ends, Some("20260101T000000")));
+    let future = home.make("future", "ed25519", "cert,sign", "never", Some("20990101T000000"));
     let dir = tempfile::tempdir().expect("a folder");
     put(dir.path(), "a.md", "# A\n");
     fs::write(dir.path().join("ring.pgp"), home.gpg(&["--batch", "--export"], b"").stdout).expect("write");
     let stranger = "0".repeat(40);
-    let pinned = [&good, &certifies, &expired, &stranger];
+    let pinned = [&good, &certifies, &expired, &stranger, &future];
     let facts = collect(
         "knowledge-base",
         dir.path(),
@@ -230,13 +231,14 @@ fn each_pinned_key_is_shown_with_what_it_may_do() {
     let shown: Vec<_> = keys.iter().map(|key| (key["fingerprint"].clone(), key["signs"].clone())).collect();
     assert_eq!(
         shown,
-        [(&good, true), (&certifies, false), (&expired, false), (&stranger, false)]
+        [(&good, true), (&certifies, false), (&expired, false), (&stranger, false), (&future, false)]
             .map(|(print, signs)| (json!(print), json!(signs)))
     );
     assert_eq!(keys[0]["reason"], "good");
     assert_eq!(keys[1]["reason"], "none of its keys may sign");
     assert!(keys[2]["reason"].as_str().is_some_and(|it| it.contains("expired")), "{keys:#?}");
     assert_eq!(keys[3]["reason"], "it is not in the keyring");
+    assert!(keys[4]["reason"].as_str().is_some_and(|it| it.starts_with("made in the future")), "{keys:#?}");
 }
 
 #[test]
