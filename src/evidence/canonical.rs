@@ -344,6 +344,8 @@ mod tests {
             let mut serializer = Serializer::with_formatter(io::sink(), InOrder(&mut ordered));
             Pairs(keys).serialize(&mut serializer).is_ok()
         };
+        // A quotation mark comes before a letter, though its escape does not.
+        assert_eq!(canonical_json(&Pairs(&["Z", "\""])), b"{\"\\\"\":1,\"Z\":1}\n");
         assert!(written(&["a", "b"]) && written(&["b", "a"]) && written(&["é", "a"]));
         for keys in [&["a", "a"][..], &["b", "a", "a"], &["b", "a", "b"], &["é", "a", "é"], &["\\", "\\"]] {
             assert!(!written(keys), "{keys:?}");

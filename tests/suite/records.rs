@@ -86,6 +86,9 @@ fn a_link_to_records_is_followed() {
     };
     has(&leads("closed/drills"), &[("present", true.into()), ("records", Fact::List(Vec::new()))]);
     has(&leads("nowhere"), &[("present", false.into())]);
+    let record = dir.path().join("one.json");
+    std::fs::write(&record, canonical_json(&drill())).expect("write");
+    assert_eq!(records(&leads("one.json")).len(), 1);
     let closed = dir.path().join("closed");
     std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o000)).expect("chmod");
     let denied = leads("closed/drills");
