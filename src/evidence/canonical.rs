@@ -320,6 +320,38 @@ mod tests {
         }
     }
 
+    /// Every width of a number is written as the library writes it.
+    #[test]
+    fn numbers_of_every_width_are_those_of_the_library() {
+        let small = (-1_i8, -2_i16, -3_i32, 4_u8, 5_u16, 6_u32, 7_i128, 8_u128, 1.5_f32);
+        let large = (EXACT, EXACT + 1, -9_007_199_254_740_993_i64, u64::MAX);
+        let mut expected = serde_json_canonicalizer::to_vec(&(small, large)).expect("numbers");
+        expected.push(b'\n');
+        assert_eq!(String::from_utf8(canonical_json(&(small, large))), String::from_utf8(expected));
+    }
+
+    /// A key that is given twice has no canonical form: in order, out of order, and where keys are not plain.
+    #[test]
+    fn a_key_that_is_given_twice_is_refused() {
+        struct Pairs(&'static [&'static str]);
+        impl Serialize for Pairs {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map(self.0.iter().map(|key| (key, 1)))
+            }
+        }
+        let written = |keys| {
+            let mut ordered = Ordered::default();
+            let mut serializer = Serializer::with_formatter(io::sink(), InOrder(&mut ordered));
+            Pairs(keys).serialize(&mut serializer).is_ok()
+        };
+        // A quotation mark comes before a letter, though its escape does not.
+        assert_eq!(canonical_json(&Pairs(&["Z", "\""])), b"{\"\\\"\":1,\"Z\":1}\n");
+        assert!(written(&["a", "b"]) && written(&["b", "a"]) && written(&["é", "a"]));
+        for keys in [&["a", "a"][..], &["b", "a", "a"], &["b", "a", "b"], &["é", "a", "é"], &["\\", "\\"]] {
+            assert!(!written(keys), "{keys:?}");
+        }
+    }
+
     /// Members that are given out of order, as a struct's are, within others.
     #[test]
     fn members_of_structs_are_put_in_order() {

@@ -141,7 +141,8 @@ mod tests {
     fn run_ids_are_parsed_strictly() {
         let run_id = RunId::new("2026-05-21T10:15:00Z".parse().unwrap(), [0, 0xab, 1, 2]);
         assert_eq!(run_id.as_str(), "run-20260521T101500Z-00ab0102");
-        assert_eq!(RunId::try_from(run_id.to_string()), Ok(run_id));
+        assert_eq!(RunId::try_from(run_id.to_string()), Ok(run_id.clone()));
+        assert_eq!(String::from(run_id), "run-20260521T101500Z-00ab0102");
         for wrong in [
             "",
             "run-20260521-0007",

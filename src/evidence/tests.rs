@@ -156,3 +156,14 @@ fn senseless_dry_runs_are_refused() {
     assert!(!dry_run(&[("counts_after", json!({ "t": 2 }))]).expect("parses").counts_equal());
     assert!([Level::E0, Level::E1, Level::E2, Level::E3, Level::E4].map(Level::number) == [0, 1, 2, 3, 4]);
 }
+
+/// A record has the names that were declared, no more, no fewer and no others.
+#[test]
+fn a_record_with_other_names_departs_from_its_shape() {
+    let shape = Shape::record([("a", Shape::Bool), ("b", Shape::Bool)]);
+    let record = |names: &[&'static str]| Fact::record(names.iter().map(|name| (*name, Fact::Bool(true))));
+    assert_eq!(shape.departure(&record(&["a", "b"])), None);
+    for names in [&["a"][..], &["a", "b", "c"], &["a", "c"], &[], &["b", "c"]] {
+        assert!(shape.departure(&record(names)).is_some(), "{names:?}");
+    }
+}

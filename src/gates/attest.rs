@@ -244,9 +244,8 @@ fn started(evidence: &Evidence) -> Vec<String> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn nothing_measured_is_not_attested() {
-        let evidence = Evidence {
+    fn evidence() -> Evidence {
+        Evidence {
             format: crate::evidence::EVIDENCE_FORMAT.to_owned(),
             now: "2026-05-21T10:00:00Z".parse().unwrap(),
             by: "auditor".to_owned(),
@@ -259,7 +258,77 @@ mod tests {
             probes: Default::default(),
             before: Default::default(),
             after: Default::default(),
+        }
+    }
+
+    /// What a probe of a kind found, and a program that it started.
+    fn observed(kind: &str, rows: Fact) -> Observation {
+        let at = "2026-05-21T10:00:00Z".parse().unwrap();
+        let source = crate::evidence::Source {
+            what: format!("/usr/bin/{kind}"),
+            by: "auditor".to_owned(),
+            at,
+            read: Reading::Statement { sha256: crate::evidence::Digest256::of(b"") },
         };
+        Observation {
+            kind: kind.to_owned(),
+            settings: Default::default(),
+            started: at,
+            finished: at,
+            facts: Fact::record([("rows", rows)]),
+            sources: vec![source],
+        }
+    }
+
+    /// Equal is not done, different is changed, and what could not be read is neither.
+    #[test]
+    fn what_is_measured_is_equal_changed_or_unread() {
+        let missing = |state| crate::evidence::Missing {
+            state,
+            tried: "count".to_owned(),
+            by: "auditor".to_owned(),
+            said: "no".to_owned(),
+            next: String::new(),
+        };
+        let denied = || Fact::from(missing(MissingState::Denied));
+        let judged = |before: Fact, after: Fact| {
+            let mut evidence = evidence();
+            evidence.before.insert("surface".to_owned(), observed("sql", before));
+            evidence.after.insert("surface".to_owned(), observed("sql", after));
+            let said = measured(&["surface.rows".to_owned()], &evidence);
+            (said.status, said.ground)
+        };
+        let (status, ground) = judged(Fact::Int(1), Fact::Int(1));
+        assert_eq!(status, AttestationStatus::NotDone);
+        assert!(ground.starts_with("surface.rows, equal at 2026-05-21T10:00:00Z and 2026"), "{ground}");
+        let (status, ground) = judged(Fact::Int(1), Fact::Int(2));
+        assert_eq!(status, AttestationStatus::Changed);
+        assert!(ground.starts_with("surface.rows changed between"), "{ground}");
+        for (before, after) in [(denied(), denied()), (Fact::list([Fact::Int(1), denied()]), Fact::Int(2))] {
+            let (status, ground) = judged(before, after);
+            assert_eq!(status, AttestationStatus::NotAttested);
+            assert!(ground.contains("surface.rows could not be measured: ") && ground.contains("denied"), "{ground}");
+        }
+        // That something is known not to be there can be compared.
+        let absent = || Fact::from(missing(MissingState::Absent));
+        assert_eq!(judged(absent(), absent()).0, AttestationStatus::NotDone);
+        use AttestationStatus::{Changed, Declared, NotAttested, NotDone};
+        let words = [NotDone, Changed, NotAttested, Declared].map(AttestationStatus::word);
+        assert_eq!(words, ["NOT DONE", "CHANGED", "NOT ATTESTED", "DECLARED"]);
+    }
+
+    #[test]
+    fn the_programs_that_were_started_are_those_of_the_host_probe() {
+        let mut evidence = evidence();
+        assert_eq!(started(&evidence), [""; 0]);
+        evidence.before.insert("host".to_owned(), observed("host", Fact::Int(1)));
+        evidence.after.insert("surface".to_owned(), observed("sql", Fact::Int(1)));
+        assert_eq!(started(&evidence), ["/usr/bin/host --version"]);
+    }
+
+    #[test]
+    fn nothing_measured_is_not_attested() {
+        let evidence = evidence();
         let said = measured(&[], &evidence);
         assert_eq!((said.status, said.ground.as_str()), (AttestationStatus::NotAttested, "nothing was measured"));
         let said = measured(&["ring.digest".to_owned()], &evidence);

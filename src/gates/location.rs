@@ -79,3 +79,46 @@ fn text(fact: &Fact, name: &str) -> Option<String> {
 fn number(fact: &Fact, name: &str) -> Option<u64> {
     if let Some(Fact::Int(number)) = field(fact, name) { u64::try_from(*number).ok() } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn only_lists_of_records_with_the_three_parts_name_places() {
+        let parts = [("path", ExprType::Text), ("line", ExprType::Int), ("message", ExprType::Text)];
+        let of = |parts: &[(&str, ExprType)]| {
+            let fields: BTreeMap<_, _> = parts.iter().map(|(name, kind)| ((*name).to_owned(), kind.clone())).collect();
+            ExprType::List(Box::new(ExprType::Record(fields)))
+        };
+        assert!(fits(&of(&parts)) && !fits(&ExprType::Text));
+        for i in 0..parts.len() {
+            let mut wrong = parts.clone();
+            wrong[i].1 = ExprType::Bool;
+            assert!(!fits(&of(&wrong)), "{}", wrong[i].0);
+        }
+    }
+
+    #[test]
+    fn a_place_is_taken_whole_and_one_that_lacks_a_part_is_left_out() {
+        let step = Fact::record([("path", "b.py".into()), ("line", Fact::Int(3)), ("label", "calls".into())]);
+        let place = |message: &str, line: i64| {
+            let flow = Fact::list([step.clone(), Fact::Bool(true)]);
+            let column = ("column", Fact::Int(7));
+            Fact::record([
+                ("path", "a.py".into()),
+                ("line", line.into()),
+                column,
+                ("message", message.into()),
+                ("flow", flow),
+            ])
+        };
+        let found = locations(Some(&Fact::list([place("here", 5), place("before", -1), Fact::Int(1)])));
+        let flow = vec![Waypoint { path: "b.py".to_owned(), line: 3, column: 0, label: "calls".to_owned() }];
+        let whole = Location { path: "a.py".to_owned(), line: 5, column: 7, message: "here".to_owned(), flow };
+        assert_eq!(found, [whole]);
+        assert_eq!(locations(None), []);
+    }
+}

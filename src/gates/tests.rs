@@ -53,6 +53,42 @@ fn what_nothing_reads_is_named_only_where_everything_was_understood() {
     }
 }
 
+/// A key that belongs to another basis is said to, even where it is empty.
+#[test]
+fn a_row_has_the_keys_of_its_basis_only() {
+    let row =
+        "\n[[forbidden]]\nid = \"x\"\naction = \"X\"\nbasis = \"declared\"\ndeclared_by = \"me\"\nmeasures = []\n";
+    let package = format!("{PACKAGE}{row}");
+    let files = [
+        ("cutgate.toml", package.as_str()),
+        ("gates/backup-key.toml", BACKUP_KEY),
+        ("gates/right-host.toml", RIGHT_HOST),
+    ];
+    let files: BTreeMap<_, _> =
+        files.into_iter().map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).collect();
+    let problems = check(&Sources::recorded(&files)).map(|_| ()).expect_err("not in order").to_string();
+    assert!(
+        problems.contains("`measures` belongs to a row whose basis is measured; this one is declared"),
+        "{problems}"
+    );
+    assert!(!problems.contains("is empty"), "{problems}");
+}
+
+/// A probe that only a broken check would read is not called unused.
+#[test]
+fn what_a_broken_check_may_read_is_not_said_to_be_unused() {
+    let other = RIGHT_HOST
+        .replace("require = \"host.name == pkg.host\"", "require = \"params.only == 'x'\"")
+        .replace("this is {host.name}, not {pkg.host}", "no")
+        .replace("cites = [\"host.name\", \"host.os.version\"]\n", "");
+    let unused = "no check uses the probe";
+    assert!(checked(&other).expect_err("not in order").contains(unused));
+    for broken in [other.clone() + "at = \"host. ==\"\n", other.replace("params.only == 'x'", "params.only ==")] {
+        let problems = checked(&broken).expect_err("not in order");
+        assert!(!problems.contains(unused), "{problems}");
+    }
+}
+
 /// The state of a gap over every pair of checks and no check at all.
 #[test]
 fn the_state_of_every_pair_of_checks() {

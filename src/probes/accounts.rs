@@ -241,3 +241,25 @@ fn group_of_line(line: &str) -> Option<Group> {
     let members = members.split(',').filter(|member| !member.is_empty()).map(str::to_owned).collect();
     Some(Group { name: (*name).to_owned(), gid: gid.parse().ok()?, members })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{group_of_line, user_of_line};
+
+    #[test]
+    fn a_line_has_every_field_of_an_account_and_a_name() {
+        for (line, sound) in [
+            ("cutter:x:7:8:::", true),
+            (":x:7:8:::", false),
+            ("cutter:x:7:8::", false),
+            ("cutter:x:7:8::::", false),
+            ("cutter:x:7::::", false),
+        ] {
+            assert_eq!(user_of_line(line).is_some(), sound, "{line}");
+        }
+        for (line, sound) in [("cutters:x:8:", true), (":x:8:", false), ("cutters:x:8", false), ("cutters:x::", false)]
+        {
+            assert_eq!(group_of_line(line).is_some(), sound, "{line}");
+        }
+    }
+}

@@ -142,7 +142,7 @@ fn find(door: &Door, path: &str) -> Result<Vec<Candidate>, (Option<bool>, Missin
         FileKind::Link => match door.attributes(&format!("{path}/.")) {
             Ok(_) => FileKind::Directory,
             Err(missing) if missing.state.is_absent() => return Err((Some(false), missing)),
-            Err(missing) if missing.state == MissingState::Denied => return Err((Some(true), missing)),
+            // No folder, or one that may not be entered: reading it tells.
             Err(_) => FileKind::File,
         },
         FileKind::File | FileKind::Directory | FileKind::Fifo | FileKind::Socket | FileKind::Device => attributes.kind,

@@ -6,6 +6,8 @@
 
 mod commands;
 mod sections;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 

@@ -455,6 +455,23 @@ mod tests {
         }
     }
 
+    /// A keyring file may be empty; a keyblock may not.
+    #[test]
+    fn no_packets_are_a_keyring_and_no_keyblock() {
+        assert_eq!(parse(b"", 0).map(|certs| certs.len()).ok(), Some(0));
+        assert_eq!(parse(b"", 9).expect_err("refused").to_string(), fail_at(9).to_string());
+    }
+
+    fn fail_at(offset: usize) -> RingError {
+        RingError::Packet { offset, reason: "no packets".to_owned() }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place_in_the_file() {
+        let error = parse(&[0xc6, 0, 0x7f], 40).expect_err("refused");
+        assert!(matches!(error, RingError::Packet { offset: 40 | 42, .. }), "{error}");
+    }
+
     #[test]
     fn tags_of_both_forms() {
         let table =

@@ -58,3 +58,15 @@ impl std::fmt::Display for Fingerprint {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Fingerprint;
+
+    #[test]
+    fn a_fingerprint_is_written_as_it_was_read() {
+        let text = "0123456789ABCDEF0123456789ABCDEF01234567";
+        let print: Fingerprint = text.parse().unwrap();
+        assert_eq!(String::from(print), text);
+    }
+}

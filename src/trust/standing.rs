@@ -323,3 +323,28 @@ fn algorithm_name(algorithm: PublicKeyAlgorithm) -> String {
     };
     name.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use sequoia_openpgp::cert::{CertBuilder, CipherSuite};
+    use sequoia_openpgp::types::KeyFlags;
+
+    use super::*;
+
+    fn encrypts(builder: CertBuilder<'_>) -> bool {
+        let (cert, _) = builder.add_userid("x").generate().unwrap();
+        let now = Instant::from(SystemTime::now());
+        Standing::of(&cert, &[], now, now).keys.iter().any(|key| key.can_encrypt() == Ok(true))
+    }
+
+    /// gpg sets both flags of encryption; other programs set one.
+    #[test]
+    fn one_flag_of_encryption_is_enough_and_the_algorithm_alone_is_not() {
+        let with = |flags: KeyFlags| encrypts(CertBuilder::new().add_subkey(flags, None, None));
+        assert!(with(KeyFlags::empty().set_transport_encryption()));
+        assert!(with(KeyFlags::empty().set_storage_encryption()));
+        assert!(!with(KeyFlags::empty().set_signing()));
+        // RSA could encrypt, and its owner does not want it.
+        assert!(!encrypts(CertBuilder::new().set_cipher_suite(CipherSuite::RSA2k).add_signing_subkey()));
+    }
+}

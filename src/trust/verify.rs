@@ -294,3 +294,18 @@ fn good_key(cert: &Cert, signing: &Fingerprint, certs: &[Cert], created: Instant
     }
     if then.ability.signs && now.ability.signs { Ok(()) } else { Err(Refusal::NoSigningFlag) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_a_key_expired_is_told_from_what_else_ails_it() {
+        let end = || Usable::Expired("2026-05-21T10:00:00Z".parse().unwrap());
+        let both = |refusal: Refusal| (refusal.is_expired_when_signed(), refusal.is_expired_now());
+        assert_eq!(both(Refusal::KeyBadWhenSigned(end())), (true, false));
+        assert_eq!(both(Refusal::KeyBadNow(end())), (false, true));
+        assert_eq!(both(Refusal::KeyBadNow(Usable::Yes)), (false, false));
+        assert_eq!(both(Refusal::NotPinned), (false, false));
+    }
+}

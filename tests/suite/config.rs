@@ -1,5 +1,6 @@
 //! The probe `config` over real files in every format.
 
+mod edges;
 mod formats;
 
 use std::os::unix::fs::PermissionsExt;

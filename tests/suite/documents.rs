@@ -124,6 +124,9 @@ fn only_a_heading_with_the_exact_name_opens_a_section() {
         ("# Revert\n\n## pre_cut_leg_a", false),
         ("# Revert\n\n## Cut leg A", false),
         ("# Revert\n\n## ~~cut_leg_a~~", false),
+        ("# Revert\n\n## ~~`cut_leg_a`~~", false),
+        ("# Revert\n\n- ## cut_leg_a\n", false),
+        ("# Operation\n\n## Revert of all\n\n## cut_leg_a", false),
         ("# Revert\n\n> ## cut_leg_a\n", false),
         ("# Revert\n\n<!-- \n## cut_leg_a\n-->\n", false),
         ("# Revert\n\n## cut_leg_a\n\n## Notes", false),
@@ -147,6 +150,9 @@ fn what_a_section_lacks_is_said() {
     assert_eq!(one(drop)["documents"][0]["kind"], "ddl-teardown");
     let looks = "# Revert\n\n## cut_leg_a\n\n```sql\nSELECT * FROM u WHERE run_id = 1;\n```\n";
     assert!(lacks(looks).ends_with("cut_leg_a: no command of its section changes one cut"));
+    // A section ends at the next heading of its level, whatever lies in it.
+    let followed = "# Revert\n\n## cut_leg_a\n\n### Commands\n\n```sh\nrevert $RUN_ID\n```\n\n## write_verify\n";
+    assert_eq!(one(followed)["phases_covered"], json!(["cut_leg_a"]));
     let forward = "# Operation\n\n## cut_leg_a\n\n```sh\nmv a $RUN_ID\n```\n";
     assert!(lacks(forward).ends_with("cut_leg_a: no heading above it speaks of reverting"));
 }
@@ -168,6 +174,10 @@ fn a_folder_of_runbooks_is_read_whole() {
     assert_eq!(both["per_cut_documents"], json!(["runbooks/sub/revert.md"]));
     assert_eq!(both["phases_covered"], json!(["pre_write_backup", "cut_leg_a"]));
     assert_eq!(both["documents"].as_array().map(Vec::len), Some(2));
+
+    std::os::unix::fs::symlink("runbooks", dir.path().join("link")).expect("symlink");
+    let linked = serde_json::to_value(facts(dir.path(), "link")).expect("JSON");
+    assert_eq!(linked["phases_covered"], both["phases_covered"]);
 
     // One of them cannot be understood: what the folder covers is not known.
     fs::write(books.join("latin.md"), b"# R\xe9vision\n").expect("write");
@@ -226,5 +236,6 @@ fn settings_that_make_no_sense_are_told() {
     assert_eq!(names(json!([])), ["names no phase"]);
     assert_eq!(names(json!(["a", "a"])), ["names a phase twice"]);
     assert_eq!(names(json!(["a b"])).len(), 1);
+    assert_eq!(names(json!(["a", ""])).len(), 1);
     assert!(names(json!(PHASES)).is_empty());
 }

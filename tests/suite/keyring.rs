@@ -1,6 +1,7 @@
 //! OpenPGP keyrings made by the real gpg.
 
 mod corruption;
+mod edges;
 mod gpg;
 
 use std::path::{Path, PathBuf};
@@ -405,6 +406,8 @@ fn a_horizon_beyond_ten_years_is_refused() {
     let probe = cutgate::probes::find("openpgp-keyring").expect("registered");
     let settings = super::harness::settings(json!({ "home": "gnupg", "horizon": "20000d" }));
     assert_eq!(probe.check(&settings).len(), 1);
+    let longest = super::harness::settings(json!({ "home": "gnupg", "horizon": "3660d" }));
+    assert!(probe.check(&longest).is_empty());
 }
 
 #[test]

@@ -266,16 +266,17 @@ fn locks_have_an_age_and_perhaps_a_process() {
     let image = Image::provisioned();
     let folder = image.host("var/lib/cutter/locks");
     let hours_ago = SystemTime::now() - Duration::from_secs(3 * 3600);
-    for (name, text) in [("run.lock", " 4711\n"), ("batch.lock", "held by me"), ("empty.lock", "")] {
+    for (name, text) in [("run.lock", " 4711\n"), ("batch.lock", "held by me"), ("empty.lock", ""), ("plus.lock", "+5")]
+    {
         std::fs::write(folder.join(name), text).expect("write");
         let file = std::fs::File::options().write(true).open(folder.join(name)).expect("open");
         file.set_modified(hours_ago).expect("utimes");
     }
     std::fs::create_dir(folder.join("dir.lock")).expect("mkdir");
     let facts = image.collect(all_expected());
-    assert_eq!(fact(&facts, "lock_count"), &Fact::Int(4));
+    assert_eq!(fact(&facts, "lock_count"), &Fact::Int(5));
     let locks = items(fact(&facts, "locks"));
-    let names = ["batch.lock", "dir.lock", "empty.lock", "run.lock"];
+    let names = ["batch.lock", "dir.lock", "empty.lock", "plus.lock", "run.lock"];
     for (lock, name) in locks.iter().zip(names) {
         assert_eq!(fact(lock, "path"), &format!("/var/lib/cutter/locks/{name}").into());
         let Fact::Int(age) = fact(lock, "age_seconds") else { panic!("an age") };
@@ -286,7 +287,7 @@ fn locks_have_an_age_and_perhaps_a_process() {
             _ => assert_eq!(state(fact(lock, "pid")), MissingState::Absent, "{name}"),
         }
     }
-    assert_eq!(locks.len(), 4);
+    assert_eq!(locks.len(), 5);
 }
 
 #[test]
@@ -305,6 +306,8 @@ fn a_full_disk_is_seen() {
     let facts = image.collect(given());
     assert_eq!(fact(&facts, "unmatched"), &Fact::List(vec![]), "2 MiB are enough");
     assert_eq!(fact(&facts, "free_bytes"), &Fact::Int(2 << 20), "the smallest of all");
+    let facts = image.collect(json!({ "paths": PATHS.map(expected), "min_free_mb": 2 }));
+    assert_eq!(fact(&facts, "unmatched"), &Fact::List(vec![]), "2 MiB are 2 MiB");
     std::fs::write(runs.join("dump"), vec![1_u8; 3 << 19]).expect("fill");
     let facts = image.collect(given());
     assert_eq!(fact(&facts, "free_bytes"), &Fact::Int(1 << 19));
@@ -358,4 +361,6 @@ fn every_problem_of_the_settings_is_reported() {
     assert_eq!(problems.len(), 8, "{problems:#?}");
     let none = probe.check(&harness::settings(json!({ "paths": [] })));
     assert_eq!(none.len(), 1, "{none:#?}");
+    let given = json!({ "paths": [{ "path": "/a", "kind": "file" }], "min_free_mb": 0 });
+    assert!(probe.check(&harness::settings(given)).is_empty());
 }

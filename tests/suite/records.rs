@@ -52,6 +52,51 @@ fn write_json(dir: &Path, name: &str, record: &Value) -> Vec<u8> {
     bytes
 }
 
+/// Whether a record that finished then is one, for an audit at 10:00.
+fn counts_at_ten(dir: &Path, finished: &str) -> bool {
+    let started = json!("2026-05-21T09:00:00Z");
+    write_json(dir, "a.json", &with(drill(), &[("started", started), ("finished", json!(finished))]));
+    let (limits, now) = (cutgate::probes::Limits::default(), "2026-05-21T10:00:00Z".parse().expect("an instant"));
+    let end = std::time::Instant::now() + limits.probe;
+    let door = cutgate::probes::Door::new(super::harness::place(dir), limits, now, "me".to_owned(), end);
+    let probe = cutgate::probes::find("drill-record").expect("the probe");
+    let facts = probe.collect(&settings(json!({ "path": "drills" })), &door).expect("facts");
+    broken(&facts).is_empty()
+}
+
+#[test]
+fn a_record_of_the_future_is_none_but_for_the_tolerance_of_clocks() {
+    let dir = open_dir();
+    assert!(counts_at_ten(dir.path(), "2026-05-21T10:05:00Z"));
+    assert!(!counts_at_ten(dir.path(), "2026-05-21T10:05:01Z"));
+    assert!(counts_at_ten(dir.path(), "2026-05-21T09:00:00Z"));
+    assert!(!counts_at_ten(dir.path(), "2026-05-21T08:59:59Z"));
+}
+
+/// A link that leads nowhere leads to no records; where it leads to what may not be seen, nobody knows.
+#[test]
+fn a_link_to_records_is_followed() {
+    let dir = open_dir();
+    std::fs::create_dir_all(dir.path().join("closed/drills")).expect("mkdir");
+    let link = dir.path().join("drills");
+    let leads = |target: &str| {
+        std::fs::remove_file(&link).ok();
+        std::os::unix::fs::symlink(target, &link).expect("symlink");
+        as_nobody(|| look("drill-record", dir.path()))
+    };
+    has(&leads("closed/drills"), &[("present", true.into()), ("records", Fact::List(Vec::new()))]);
+    has(&leads("nowhere"), &[("present", false.into())]);
+    let record = dir.path().join("one.json");
+    std::fs::write(&record, canonical_json(&drill())).expect("write");
+    assert_eq!(records(&leads("one.json")).len(), 1);
+    let closed = dir.path().join("closed");
+    std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o000)).expect("chmod");
+    let denied = leads("closed/drills");
+    assert_eq!(missing(denied.get("records")).state, MissingState::Denied);
+    has(&denied, &[("present", true.into())]);
+    std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("chmod");
+}
+
 /// The facts of the folder `drills`.
 fn look(kind: &str, dir: &Path) -> Fact {
     collect(kind, dir, json!({ "path": "drills" })).expect("facts")

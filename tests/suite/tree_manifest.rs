@@ -121,6 +121,8 @@ fn byte_code_is_extra_where_nothing_is_left_aside() {
     let given = json!({ "tree": "tree", "manifest": "MANIFEST", "ignore": [] });
     let facts = collect("tree-manifest", dir.path(), given).expect("facts");
     assert_eq!(texts(&facts, "extra"), ["old.pyc", "phases/__pycache__/cut.cpython-311.pyc"]);
+    fs::write(dir.path().join("tree/.pyc"), "").expect("write");
+    assert_eq!(texts(&probe(dir.path()), "extra"), [".pyc"], "an ending alone is a name of its own");
     let given = json!({ "tree": "tree", "manifest": "MANIFEST", "ignore": ["*.pyc", "switch.py"] });
     let facts = collect("tree-manifest", dir.path(), given).expect("facts");
     let reason = missing(&facts, "missing");
@@ -157,6 +159,15 @@ fn links_are_reported_and_not_followed() {
     assert_eq!(text(&links[1], "target"), "../phases/cut.py");
     assert_eq!(texts(&facts, "extra"), ["absolute.py", "lib/outside", "loop"]);
     assert_eq!(ints(&facts, &["files", "matched"]), [4, 4]);
+
+    // A path that goes down and up again stays inside as long as it never leaves.
+    for (target, outside) in [("x/../../switch.py", false), ("x/../../../switch.py", true)] {
+        fs::remove_file(tree.join("lib/inside")).expect("rm");
+        symlink(target, tree.join("lib/inside")).expect("symlink");
+        let facts = probe(dir.path());
+        let Some(Fact::List(links)) = facts.get("links") else { panic!("a list") };
+        assert_eq!(links[1].get("outside"), Some(&Fact::Bool(outside)), "{target}");
+    }
 }
 
 #[test]
@@ -256,6 +267,14 @@ fn an_absent_manifest_leaves_the_digest_and_compares_nothing() {
     let facts = as_nobody(|| probe(dir.path()));
     assert_eq!(facts.get("manifest_present"), Some(&Fact::Bool(true)));
     assert_eq!(missing(&facts, "extra").state, MissingState::Denied);
+
+    // Behind a closed folder nobody knows whether there is one.
+    fs::create_dir(dir.path().join("closed")).expect("mkdir");
+    fs::set_permissions(dir.path().join("closed"), PermissionsExt::from_mode(0o000)).expect("chmod");
+    let given = json!({ "tree": "tree", "manifest": "closed/MANIFEST" });
+    let facts = as_nobody(|| collect("tree-manifest", dir.path(), given).expect("facts"));
+    assert_eq!(missing(&facts, "manifest_present").state, MissingState::Denied);
+    fs::set_permissions(dir.path().join("closed"), PermissionsExt::from_mode(0o755)).expect("chmod");
 }
 
 #[test]
@@ -362,6 +381,9 @@ fn limits_of_size_and_number_make_it_unknown() {
     let few = Limits { entries: 5, ..Limits::default() };
     let facts = harness::collect_within("tree-manifest", dir.path(), given.clone(), few).expect("facts");
     assert_eq!(missing(&facts, "files").state, MissingState::Unreadable);
+    let just = Limits { entries: 8, ..Limits::default() };
+    let facts = harness::collect_within("tree-manifest", dir.path(), given.clone(), just).expect("facts");
+    assert_eq!(ints(&facts, &["files", "ignored"]), [5, 2], "as many entries as the limit says");
     let no_time = Limits { probe: std::time::Duration::ZERO, ..Limits::default() };
     let facts = harness::collect_within("tree-manifest", dir.path(), given, no_time).expect("facts");
     assert_eq!(missing(&facts, "digest").state, MissingState::TimedOut);

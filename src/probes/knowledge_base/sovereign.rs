@@ -56,8 +56,10 @@ pub(super) fn check(settings: &Settings) -> Vec<SettingProblem> {
     }
     let given = settings.int("threshold");
     if given.is_some_and(|number| usize::try_from(number).map_or(true, |number| !(1..=keys.max(1)).contains(&number))) {
-        let message = format!("{} of {keys} pinned keys can never be reached", given.unwrap_or_default());
-        let message = if given < Some(1) { "no signature at all would suffice".to_owned() } else { message };
+        let message = match given.filter(|number| number.is_positive()) {
+            Some(number) => format!("{number} of {keys} pinned keys can never be reached"),
+            None => "no signature at all would suffice".to_owned(),
+        };
         problems.push(problem("threshold", message, "give a number from 1 to that of the pinned keys"));
     }
     problems

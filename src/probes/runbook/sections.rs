@@ -134,7 +134,7 @@ fn headings(body: &str) -> (Vec<Heading>, Commands) {
     let mut heading: Option<Heading> = None;
     let mut code: Option<(String, String)> = None;
     let (mut quoted, mut listed, mut struck) = (0_usize, 0_usize, 0_usize);
-    for event in Parser::new_ext(body, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
+    for event in Parser::new_ext(body, Options::ENABLE_TABLES.union(Options::ENABLE_STRIKETHROUGH)) {
         match event {
             Event::Start(Tag::BlockQuote(_)) => quoted += 1,
             Event::End(TagEnd::BlockQuote(_)) => quoted = quoted.saturating_sub(1),

@@ -67,6 +67,42 @@ fn a_document_is_called_by_its_title_its_heading_or_its_file() {
 }
 
 #[test]
+fn a_front_matter_of_just_the_longest_length_or_of_nothing_is_read() {
+    let broken = |inside: &str| {
+        let text = format!("---\n{inside}\n---\n");
+        document("a.md", &text, SignatureFile::Absent).broken.is_some()
+    };
+    let comment = |bytes: usize| format!("a: b\n#{}", "x".repeat(bytes - 7));
+    assert!(!broken(&comment(64 << 10)) && broken(&comment((64 << 10) + 1)));
+    assert!(!broken("~") && !broken("") && broken("x"));
+}
+
+/// A walk holds as many entries as its limit says, and a chain as many links; a document is no folder.
+#[test]
+fn a_walk_ends_at_its_limits_and_not_before() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for name in ["a.md", "b.md", "c.md"] {
+        put(dir.path(), name, "# A\n");
+    }
+    let within = |entries: usize| {
+        let limits = cutgate::probes::Limits { entries, ..cutgate::probes::Limits::default() };
+        let given = json!({ "root": "kb", "macro_id": MACRO });
+        let facts = crate::harness::collect_within("knowledge-base", dir.path(), given, limits).expect("facts");
+        facts.get("complete") == Some(&Fact::Bool(true))
+    };
+    assert!(within(3) && within(4) && !within(2));
+    let kb = dir.path().join("kb");
+    symlink("a.md", kb.join("link01.md")).expect("symlink");
+    for i in 2..=41 {
+        symlink(format!("link{:02}.md", i - 1), kb.join(format!("link{i:02}.md"))).expect("symlink");
+    }
+    symlink("a.md/", kb.join("slash.md")).expect("symlink");
+    let unreadable = problems(&facts_json(dir.path()), "unreadable");
+    let paths: Vec<&str> = unreadable.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths, ["kb/link41.md", "kb/slash.md"], "{unreadable:?}");
+}
+
+#[test]
 fn an_authorisation_gate_is_called_by_its_number() {
     let short = |id: &str| ApprovalGate { id: id.to_owned(), ttl_hours: 1 }.short().to_owned();
     assert_eq!(
@@ -179,11 +215,12 @@ fn each_pinned_key_is_shown_with_what_it_may_do() {
     let [good, certifies, expired] =
         [("good", "cert,sign", "never"), ("certifies", "cert", "never"), ("old", "cert,sign", "seconds=1")]
             .map(|(name, usage, ends)| home.make(name, "ed25519", usage, ends, Some("20260101T000000")));
+    let future = home.make("future", "ed25519", "cert,sign", "never", Some("20990101T000000"));
     let dir = tempfile::tempdir().expect("a folder");
     put(dir.path(), "a.md", "# A\n");
     fs::write(dir.path().join("ring.pgp"), home.gpg(&["--batch", "--export"], b"").stdout).expect("write");
     let stranger = "0".repeat(40);
-    let pinned = [&good, &certifies, &expired, &stranger];
+    let pinned = [&good, &certifies, &expired, &stranger, &future];
     let facts = collect(
         "knowledge-base",
         dir.path(),
@@ -194,13 +231,14 @@ fn each_pinned_key_is_shown_with_what_it_may_do() {
     let shown: Vec<_> = keys.iter().map(|key| (key["fingerprint"].clone(), key["signs"].clone())).collect();
     assert_eq!(
         shown,
-        [(&good, true), (&certifies, false), (&expired, false), (&stranger, false)]
+        [(&good, true), (&certifies, false), (&expired, false), (&stranger, false), (&future, false)]
             .map(|(print, signs)| (json!(print), json!(signs)))
     );
     assert_eq!(keys[0]["reason"], "good");
     assert_eq!(keys[1]["reason"], "none of its keys may sign");
     assert!(keys[2]["reason"].as_str().is_some_and(|it| it.contains("expired")), "{keys:#?}");
     assert_eq!(keys[3]["reason"], "it is not in the keyring");
+    assert!(keys[4]["reason"].as_str().is_some_and(|it| it.starts_with("made in the future")), "{keys:#?}");
 }
 
 #[test]
