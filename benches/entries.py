@@ -232,27 +232,38 @@ def code_path(bench):
     code_tree.check(bench.program, tree, config)
     pattern, scanners = "$X is Mode.LIVE", peers.scanners()
     semgrep = [scanners / "semgrep", "scan", "--metrics=off", "--disable-version-check", "--no-git-ignore", "--jobs=2"]
-    others = [
-        ("`rg Mode.LIVE`", Command(["rg", "--count", "--fixed-strings", "Mode.LIVE", tree], shows="phase01.py")),
-        ("Python's `ast`, every file", Command([sys.executable, peers.ROOT / "benches" / "parse.py", tree], shows="6 ")),
-        ("semgrep, `$X is Mode.LIVE`", Command([*semgrep, "--lang", "python", "-e", pattern, tree], shows="phase01.py")),
-        ("ast-grep, the same", Command([scanners / "ast-grep", "run", "--lang", "python", "-p", pattern, tree], shows="phase01.py")),
+    ours = Command([bench.program, "code-path", tree, "--config", config], 1, "phase12", units=code_tree.FILES)
+    search = [
+        ("`rg Mode.LIVE`", Command(["rg", "--count", "--fixed-strings", "Mode.LIVE", tree], shows="phase01.py", units=code_tree.FILES)),
+    ]
+    parsers = [
+        ("Python's `ast`, every tenth file", Command([sys.executable, peers.ROOT / "benches" / "parse.py", tree, "10"], shows="comparisons", units=code_tree.FILES // 10)),
+        ("semgrep, `$X is Mode.LIVE`", Command([*semgrep, "--lang", "python", "-e", pattern, tree], shows="phase01.py", units=code_tree.FILES)),
+        ("ast-grep, the same", Command([scanners / "ast-grep", "run", "--lang", "python", "-p", pattern, tree], shows="phase01.py", units=code_tree.FILES)),
     ]
     return [
         Entry(
             f"the live code path of 12 phases among {code_tree.FILES:,} files",
-            Command([bench.program, "code-path", tree, "--config", config], 1, "phase12"),
-            others,
-            runs=3,
+            ours,
+            search,
+            runs=10,
+            targets=[at_most_times(5, "`rg`"), at_most_mb(300)],
+            limits="reading, copying and hashing every file, which `rg` need not: the digest is what the answer holds for. "
+            "Only files that can name what the phases belong to are looked into.",
+        ),
+        Entry(
+            f"the same among {code_tree.FILES:,} files, beside what parses",
+            ours,
+            parsers,
+            runs=2,
             targets=[
-                at_most_times(5, "`rg`"),
-                times_faster(10, 1, "Python's `ast`"),
-                times_faster(20, 2, "semgrep"),
-                times_faster(20, 3, "ast-grep"),
-                at_most_mb(300),
+                times_faster(10, 0, "Python's `ast`"),
+                times_faster(20, 1, "semgrep"),
+                times_faster(20, 2, "ast-grep"),
             ],
-            limits="LIMITS",
-        )
+            limits="semgrep and ast-grep parse what holds the words of the pattern. They answer an easier question: of the "
+            "seven phases that do not write, or not only, they find a branch on the mode in six.",
+        ),
     ]
 
 

@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 
 use super::harness;
 
+mod concern;
 mod cutter;
 mod idioms;
 mod inputs;
+mod limits;
 mod meaning;
 mod mutants;
 mod witness;

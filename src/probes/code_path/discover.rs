@@ -17,12 +17,22 @@ pub enum Found {
     Doubt(String, PhaseConfig, String),
 }
 
+impl Found {
+    /// The phase, where it is one.
+    pub fn phase(&self) -> Option<&PhaseConfig> {
+        match self {
+            Self::Phase(_, phase) => Some(phase),
+            Self::Doubt(..) => None,
+        }
+    }
+}
+
 /// The phases of every rule, in the order of the rules and the files; names are unique.
 pub fn phases(tree: &Tree, config: &CodePathConfig) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     for rule in &config.discover {
         let mut any = false;
-        for file in tree.files.iter().filter(|file| !file.is_test) {
+        for file in tree.files.iter().filter(|file| !file.is_test && file.may_spell(ending(&rule.classes))) {
             let Ok(module) = file.parsed() else {
                 if may_hold(file, rule) {
                     let reason = format!("{} is not understood, and a phase may stand in it", file.path);
@@ -49,6 +59,11 @@ pub fn phases(tree: &Tree, config: &CodePathConfig) -> Vec<Found> {
         }
     }
     found
+}
+
+/// How the names of the classes end that a pattern admits: that stands in the text of every file that has one.
+fn ending(classes: &str) -> &str {
+    classes.rsplit(['*', '.']).next().unwrap_or("")
 }
 
 /// What a rule looks for, written as an entry.

@@ -119,10 +119,16 @@ impl Probe for CodePath {
 }
 
 fn analyse(door: &Door, root: &str, config: &CodePathConfig, order: &[&str]) -> Result<Fact, Missing> {
-    let tree = match tree::read(door, root) {
+    let mut tree = match tree::read(door, root) {
         Ok(tree) => tree,
         Err(missing) => return Ok(facts::nothing(true, &missing)),
     };
+    let found = discover::phases(&tree, config);
+    let entries = config.phases.values().chain(found.iter().filter_map(discover::Found::phase));
+    let entries = entries.filter_map(|phase| phase.entry.split(':').next());
+    let described = entries.chain([config.mode.name.as_str()]);
+    let named = described.chain(config.kill_switch.iter().map(|switch| switch.name.as_str()));
+    tree.concern(&named.map(str::to_owned).collect());
     let globs = |texts: &[String]| texts.iter().map(|text| Glob::new(text)).collect::<Vec<_>>();
     let patterns = Patterns {
         sinks: globs(&config.patterns.sinks),
@@ -138,7 +144,6 @@ fn analyse(door: &Door, root: &str, config: &CodePathConfig, order: &[&str]) -> 
     interp.switches = switches.iter().filter_map(|found| found.at.clone()).collect();
     let mut phases: Vec<_> = config.phases.iter().collect();
     phases.sort_by_key(|(name, _)| order.iter().position(|next| next == name).unwrap_or(usize::MAX));
-    let found = discover::phases(&tree, config);
     let mut findings: Vec<_> = phases
         .into_iter()
         .map(|(name, phase)| (name.as_str(), phase, phase::judge(&mut interp, config, phase, &switches)))

@@ -7,8 +7,8 @@ use super::config::{CodePathConfig, Drive, Literal, ModeKind, PhaseConfig};
 use super::interp::{Evaled, GivenUp, Interp, Log, Switch};
 use super::model::{Function, Name, ParameterKind, Stmt, StmtKind};
 use super::phase::split;
-use super::tree::Resolution;
 use super::state::{Home, State};
+use super::tree::Resolution;
 use super::value::{Arguments, Cell, ClassId, Closure, ClosureKind, ModuleId, Spot, Suspended, Value};
 
 /// What the paths of a run did.

@@ -47,19 +47,18 @@ const LABELS: &[&str] = &[
 /// Labels longer than this are not labels.
 const LABEL_LENGTH: usize = 400;
 
-/// The version labels of a tree, tests aside, in the order of the files.
+/// The version labels of the files that can matter, in their order.
 pub fn labels(tree: &Tree) -> Vec<Label> {
     let spoken = Regex::new(r"(?i)\b(milestone|version)\b").expect("invariant: the expression is constant and valid");
     let mut labels = Vec::new();
-    for (index, file) in tree.files.iter().enumerate() {
+    for (id, file) in tree.concerned() {
         let Ok(text) = &file.text else { continue };
         let wanted = LABELS.iter().any(|name| file.may_hold(name) && file.scan().bound.contains(*name))
             || (file.is_package && spoken.is_match(text));
-        if file.is_test || !wanted {
+        if !wanted {
             continue;
         }
         let Ok(module) = file.parsed() else { continue };
-        let id = ModuleId(index);
         let doc = module.doc.as_ref().filter(|doc| spoken.is_match(doc));
         labels.extend(doc.map(|doc| Label {
             name: "__doc__".to_owned(),
@@ -149,10 +148,7 @@ struct Definition {
 /// The files, tests aside, that define a name in which one of the globs may end, with what they define.
 fn likely<'t>(tree: &'t Tree, globs: &[Glob]) -> Vec<(ModuleId, &'t SourceFile, Vec<Definition>)> {
     let mut found = Vec::new();
-    for (index, file) in tree.files.iter().enumerate() {
-        if file.is_test {
-            continue;
-        }
+    for (id, file) in tree.concerned() {
         // A glob ends in the last part of a name, or in how it begins: a cheap look before parsing.
         let likely = globs.iter().any(|glob| match glob.last_part() {
             Some(name) => file.may_hold(name) && file.scan().defined.contains(name),
@@ -170,7 +166,7 @@ fn likely<'t>(tree: &'t Tree, globs: &[Glob]) -> Vec<(ModuleId, &'t SourceFile, 
         let Ok(module) = file.parsed() else { continue };
         let mut definitions = Vec::new();
         defined(module, &file.module, &mut definitions);
-        found.push((ModuleId(index), file, definitions));
+        found.push((id, file, definitions));
     }
     found
 }

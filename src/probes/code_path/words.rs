@@ -1,6 +1,8 @@
 //! Which words a text may hold: a Bloom filter over its identifiers, so that of many files only those are
 //! looked at that could matter. It says yes too often and never no wrongly.
 
+use unicode_normalization::{UnicodeNormalization, is_nfkc};
+
 /// The words of one text.
 #[derive(Debug, Default)]
 pub struct Words {
@@ -26,6 +28,12 @@ const KINDS: [u8; 256] = {
     }
     kinds
 };
+
+/// A text as the language reads the names in it (Python reference, "Identifiers": they are compared in normal form
+/// NFKC); nothing where that is the text itself.
+pub fn normal_form(text: &str) -> Option<String> {
+    if text.is_ascii() || is_nfkc(text) { None } else { Some(text.nfkc().collect()) }
+}
 
 impl Word {
     /// From its text.

@@ -1,0 +1,106 @@
+//! What a limit cuts short is unknown, with the reason and the place: never absent, never decided by a part.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// A module whose import takes more steps than any analysis may: what comes after the loop is not seen.
+fn slow() -> String {
+    let numbers: String = (0..40).map(|n| format!("{n}, ")).collect();
+    let loops: String = (0..5).map(|n| format!("{}for v{n} in ({numbers}):\n", "    ".repeat(n))).collect();
+    format!(
+        "def go(ctx):\n    return ctx.adapter.write(ctx.rows)\n\n{loops}{}pass\n\ndef go(ctx):\n    return None\n",
+        "    ".repeat(5)
+    )
+}
+
+fn tree(dir: &Path) -> Value {
+    let module =
+        format!("{HEAD}from app import slow\n\ndef run(ctx: Ctx):\n    gate.require()\n    return slow.go(ctx)\n");
+    let other = module.replace("gate.require()", "gate.require()  # another");
+    let root = dir.join("tree");
+    write_tree(&root, FRAME);
+    write_tree(&root, &[("app/phase.py", &module), ("app/other.py", &other), ("app/slow.py", &slow())]);
+    let mut described = config("app.phase:run", "ctx.mode");
+    described["phases"]["q"] = json!({"entry": "app.other:run", "carrier": "ctx.mode"});
+    described
+}
+
+#[test]
+fn out_of_time_is_timed_out_and_not_absent() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let described = tree(dir.path());
+    let limits = cutgate::probes::Limits { probe: Duration::from_millis(600), ..Default::default() };
+    let given = json!({"tree": "tree", "config": described});
+    let fact = harness::collect_within("code-path", dir.path(), given, limits).expect("facts");
+    for name in ["p", "q"] {
+        let phase = phase(&fact, name);
+        for answer in ["live_write", "simulator_reachable", "guarded", "found"] {
+            match phase.at(answer) {
+                Some(Fact::Missing(missing)) => {
+                    assert_eq!(missing.state, MissingState::TimedOut, "{missing}");
+                    assert!(missing.said.contains("ran out of time"), "{missing}");
+                }
+                other => panic!("{answer} of {name} is {other:?}"),
+            }
+        }
+    }
+    assert!(reasons(phase(&fact, "p")).contains("(app/slow.py:"), "{}", reasons(phase(&fact, "p")));
+}
+
+#[test]
+fn a_module_whose_import_was_cut_short_decides_nothing_for_a_later_phase() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let described = tree(dir.path());
+    let limits = cutgate::probes::Limits { probe: Duration::from_secs(120), ..Default::default() };
+    let given = json!({"tree": "tree", "config": described});
+    let fact = harness::collect_within("code-path", dir.path(), given, limits).expect("facts");
+    for name in ["p", "q"] {
+        assert_eq!(answers(phase(&fact, name)), ["unknown"; 3]);
+        assert!(reasons(phase(&fact, name)).contains("ran out of steps"), "{}", reasons(phase(&fact, name)));
+    }
+}
+
+/// Peak resident memory of the real program, MB, as the kernel counted it, and how it ended.
+fn peak(dir: &Path) -> (f64, i32) {
+    const ASK: &str = "import resource, subprocess, sys\ncode = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode\nprint(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, code)";
+    let program = assert_cmd::cargo::cargo_bin("cutgate");
+    let output = Command::new("python3")
+        .args(["-c", ASK])
+        .arg(program)
+        .args(["code-path", "tree", "--config", "code.toml", "--time-limit", "60s"])
+        .current_dir(dir)
+        .output()
+        .expect("python3 is missing: apt-get install python3");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut words = said.split_whitespace().map(|word| word.parse::<f64>().expect("a number"));
+    let kilobytes = words.next().expect("the peak");
+    (kilobytes / 1024.0, words.next().expect("the status") as i32)
+}
+
+#[test]
+fn memory_stays_within_what_the_tree_takes() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let root = dir.path().join("tree");
+    let body: String =
+        (0..400).map(|n| format!("def f{n}(rows):\n    return [row + {n} for row in rows]\n\n")).collect();
+    let names: Vec<String> = (0..1_500).map(|n| format!("many{}/part{n}.py", n % 7)).collect();
+    write_tree(&root, &names.iter().map(|name| (name.as_str(), body.as_str())).collect::<Vec<_>>());
+    let mut size = (body.len() * names.len()) as f64 / f64::from(1 << 20);
+    let forks: String =
+        (0..200).map(|n| format!("    if ctx.rows.count('{n}'):\n        v{n} = [ctx, {n}]\n")).collect();
+    let deep = format!("X = {}1{}\n", "(".repeat(200_000), ")".repeat(200_000));
+    size += deep.len() as f64 / f64::from(1 << 20);
+    let module = format!(
+        "{HEAD}from app import deep\n\ndef run(ctx: Ctx):\n    gate.require()\n{forks}    return ctx.adapter.write(ctx.rows)\n"
+    );
+    write_tree(&root, FRAME);
+    write_tree(&root, &[("app/phase.py", &module), ("app/deep.py", &deep)]);
+    let described = "[mode]\nkind = \"enum\"\nname = \"app.mode.Mode\"\nlive = \"LIVE\"\ndry = \"DRYRUN\"\n\n[[kill_switch]]\nkind = \"constant\"\nname = \"app.gate.__execution_enabled__\"\n\n[phases.p]\nentry = \"app.phase:run\"\ncarrier = \"ctx.mode\"\n";
+    std::fs::write(dir.path().join("code.toml"), described).expect("write");
+    let begun = Instant::now();
+    let (peak, code) = peak(dir.path());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(matches!(code, 0 | 3), "it ended with {code}");
+    assert!(peak < size + 100.0, "{peak:.0} MB for {size:.0} MB of source");
+}
