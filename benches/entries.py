@@ -308,7 +308,7 @@ def knowledge(bench):
                 Command(scene.judge(bench.program), 0, "CLOSED"),
                 [("`rg` for the words", Command(words)), ("`rg`, then `gpg --verify`", Command(by_hand, shows="5 good"))],
                 runs=5 if count < 50_000 else 3,
-                targets=[at_most_times(1.5, "`rg`"), at_most_times(1, "`rg | gpg --verify`", 1)],
+                targets=[at_most_times(1.5, "`rg`"), at_most_times(1, "`rg` with `gpg --verify`", 1)],
                 limits="each document is opened as a place first and then for its data, hashed, and looked at again in the "
                 "end; its words are compared one by one, also where they are written with marks.",
             )

@@ -5,9 +5,9 @@
 //! without a name is shown as its number; an account file that could not be read makes every name unknown.
 
 use std::borrow::Borrow;
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::{Mutex, PoisonError};
 
 use super::Door;
 use crate::evidence::{Missing, MissingState};
@@ -27,7 +27,7 @@ pub(super) struct Accounts {
 }
 
 /// The answers that were given so far.
-type Asked<K, V> = RefCell<HashMap<K, Result<V, Missing>>>;
+type Asked<K, V> = Mutex<HashMap<K, Result<V, Missing>>>;
 
 /// Where names come from.
 #[derive(Debug)]
@@ -90,13 +90,7 @@ impl Accounts {
     }
 
     fn new(book: Book) -> Self {
-        Self {
-            book,
-            users: RefCell::default(),
-            groups: RefCell::default(),
-            uids: RefCell::default(),
-            gids: RefCell::default(),
-        }
+        Self { book, users: Mutex::default(), groups: Mutex::default(), uids: Mutex::default(), gids: Mutex::default() }
     }
 
     /// A user's name, or the number as text where it has none.
@@ -198,11 +192,13 @@ where
     K: Borrow<Q> + Eq + Hash,
     Q: ToOwned<Owned = K> + Eq + Hash + ?Sized,
 {
-    if let Some(answer) = asked.borrow().get(key) {
+    // Who asks for the same meanwhile waits for the answer.
+    let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(answer) = asked.get(key) {
         return answer.clone();
     }
     let answer = ask();
-    asked.borrow_mut().insert(key.to_owned(), answer.clone());
+    asked.insert(key.to_owned(), answer.clone());
     answer
 }
 

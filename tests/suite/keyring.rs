@@ -382,6 +382,34 @@ fn links_fifos_and_odd_paths() {
 }
 
 #[test]
+fn only_what_is_to_be_judged_is_judged_and_the_others_are_named() {
+    let home = Home::new();
+    let (one, two) = (home.make_good("one"), home.make_good("two"));
+    let ring = home.gpg(&["--batch", "--export"], b"").stdout;
+    std::fs::write(home.dir.path().join("ring"), ring).expect("write");
+    for place in ["gnupg", "ring"] {
+        let all = collect("openpgp-keyring", home.dir.path(), json!({ "home": place })).expect("facts");
+        for (judge, judged) in [
+            (vec![one.clone()], vec![&one]),
+            (vec![two.to_lowercase(), one.clone()], vec![&one, &two]),
+            (vec!["0".repeat(40)], vec![]),
+            (vec!["".to_owned(), one[24..].to_owned()], vec![]),
+            (vec![], vec![]),
+        ] {
+            let settings = json!({ "home": place, "judge": judge });
+            let facts = collect("openpgp-keyring", home.dir.path(), settings).expect("facts");
+            for same in ["present", "form", "digest", "count", "fingerprints", "ignored", "shadowed"] {
+                assert_eq!(facts.get(same), all.get(same), "{same} of {place}, {judge:?}");
+            }
+            assert_eq!(list(facts.get("certs").expect("certs")).len(), judged.len(), "{place}, {judge:?}");
+            for print in judged {
+                assert_eq!(cert(&facts, print), cert(&all, print));
+            }
+        }
+    }
+}
+
+#[test]
 fn fingerprints_are_parsed_and_key_ids_refused() {
     let plain = "0123456789ABCDEF0123456789ABCDEF01234567";
     let spaced = "0123 4567 89ab cdef 0123  4567 89ab cdef 0123 4567";

@@ -11,9 +11,13 @@ mod walk;
 use serde::Deserialize;
 
 use super::accounts::{Accounts, Identity};
+use super::held::divided;
 use super::{Attributes, Door, FileKind, Parameter, ParameterKind, Probe, SettingProblem, Settings, Space};
 use crate::evidence::{Fact, Missing, MissingState, Shape};
 use walk::{Folder, Walk, Way};
+
+/// So many paths are worth a second thread.
+const ALONE: usize = 512;
 
 /// Bytes of the unit of `min_free_mb`.
 const MEBIBYTE: u64 = 1 << 20;
@@ -163,9 +167,13 @@ impl Probe for Provisioning {
         let executor = executor(door, &accounts, settings.text("executor_user"));
         let min_free = settings.int("min_free_mb").and_then(|mebibytes| u64::try_from(mebibytes).ok());
         let min_free = min_free.map(|mebibytes| mebibytes.saturating_mul(MEBIBYTE));
-        let mut look = Look { door, accounts, executor, min_free, walk: Walk::new(door) };
-        let wanted = settings.tables::<WantedPath>("paths").into_iter().filter_map(Result::ok);
-        let found: Vec<Found> = wanted.map(|wanted| look.path(&wanted)).collect();
+        let wanted = settings.tables::<WantedPath<'_>>("paths").into_iter().filter_map(Result::ok);
+        let wanted: Vec<WantedPath<'_>> = wanted.collect();
+        let found = divided(&wanted, ALONE, |wanted| -> Vec<Found> {
+            let mut look = Look { door, accounts: &accounts, executor: &executor, min_free, walk: Walk::new(door) };
+            wanted.iter().map(|wanted| look.path(wanted)).collect()
+        });
+        let found: Vec<Found> = found.into_iter().flatten().collect();
         let mut fields = vec![
             ("absent", listed(&found, |found| found.exists.clone().map(|exists| !exists))),
             ("unmatched", listed(&found, |found| found.matches.clone().map(|matches| !matches))),
@@ -228,8 +236,8 @@ struct Found {
 /// What looking at a path needs.
 struct Look<'a> {
     door: &'a Door,
-    accounts: Accounts,
-    executor: Result<Identity, Missing>,
+    accounts: &'a Accounts,
+    executor: &'a Result<Identity, Missing>,
     min_free: Option<u64>,
     walk: Walk<'a>,
 }
