@@ -88,7 +88,7 @@ fn memory_stays_within_what_the_tree_takes() {
     write_tree(&root, &names.iter().map(|name| (name.as_str(), body.as_str())).collect::<Vec<_>>());
     let mut size = (body.len() * names.len()) as f64 / f64::from(1 << 20);
     let forks: String =
-        (0..200).map(|n| format!("    if ctx.rows.count('{n}'):\n        v{n} = [ctx, {n}]\n")).collect();
+        (0..30).map(|n| format!("    if ctx.rows.count('{n}'):\n        v{n} = [ctx, {n}]\n")).collect();
     let deep = format!("X = {}1{}\n", "(".repeat(200_000), ")".repeat(200_000));
     size += deep.len() as f64 / f64::from(1 << 20);
     let module = format!(

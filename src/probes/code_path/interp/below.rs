@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::{Interp, State};
-use crate::probes::code_path::model::{Expr, ExprKind, Way};
+use crate::probes::code_path::model::{Expr, ExprKind, Name, Way};
 use crate::probes::code_path::occurrences::last_name;
 use crate::probes::code_path::value::{ClassId, Spot, Value};
 
@@ -13,6 +13,9 @@ const CLASSES: usize = 8;
 
 /// Functions that make classes.
 const MAKERS: &[&str] = &["type", "new_class", "make_dataclass", "with_metaclass", "namedtuple"];
+
+/// Functions that give modules by names that are texts.
+const DYNAMIC: &[&str] = &["importlib.", "builtins.__import__", "pkgutil.", "runpy."];
 
 impl Interp<'_> {
     /// The classes of the tree whose instances a declared class admits; tests aside.
@@ -83,6 +86,17 @@ impl Interp<'_> {
                         at(inner.at),
                     ));
                 }
+            }
+            // A base of that name which came in a way that is not followed may be this class.
+            let blurred = self.classes().iter().find(|known| {
+                let dynamic = |outer: &Name| DYNAMIC.iter().any(|way| outer.starts_with(way));
+                known.module == module
+                    && !known.line.contains(&class)
+                    && (known.veiled.is_some() || known.outer.iter().any(dynamic))
+                    && known.definition.arguments.iter().any(|base| is_named(&base.value))
+            });
+            if let Some(known) = blurred {
+                return Some((format!("what {} inherits from is not known", known.name), at(known.definition.at)));
             }
             let makes = all.calls.iter().find(|call| {
                 let maker = last_name(call.callee).is_some_and(|callee| MAKERS.contains(&&**callee));
