@@ -1,14 +1,17 @@
 //! `audit`: collect, evaluate, classify, publish, print.
 
+use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::cli::{AuditArgs, Required};
 use super::interrupt::Interrupts;
 use super::{CommandError, output, session};
-use crate::classify::{Letter, RunOutcome};
-use crate::evidence::{Evidence, Recorded};
+use crate::classify::Letter;
+use crate::evidence::{Evidence, Recorded, RunEvidence};
+use crate::execute::unsettled;
 use crate::gates::{GapState, Gate, Loaded, evaluate};
+use crate::probes::Secrets;
 use crate::report::escape::terminal;
 use crate::report::format::Judged;
 use crate::report::{Claim, Dossier, Templates, exit_code, gate_views, newest, report_set, utc};
@@ -26,30 +29,15 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let newest = newest(&root)?;
     let session::Collected { mut evidence, secrets } =
         session::collect_evidence(&loaded, &gates, true, newest, &interrupts);
-    // Said before it is done, so that the bytes that are published are the ones that are judged twice. Where the
-    // two differ nothing is published.
-    evidence.process.recomputed = true;
-    let evidence = ManuallyDrop::new(Recorded::of(ManuallyDrop::into_inner(evidence)));
-    let dossier = judged_twice(&loaded, &evidence)?;
-    let claim = Claim::take(&root, evidence.evidence.now)?;
-    let shown = root.join(claim.folder()).display().to_string();
-    // What is recorded names the folder as it lies beside the ledger; what is printed names it as it can be opened.
-    let recorded = dossier.published(&claim.number(), claim.folder(), &evidence.evidence);
-    let files = report_set(&loaded, &templates, &evidence, &recorded)?;
-    let ruling = &recorded.result.ruling;
-    let lost = claim.lost().to_vec();
-    interrupts.undisturbed(|published| {
-        claim.publish(&files, ruling.letter.word(), &ruling.label, &secrets)?;
+    let requests = loaded.request.as_ref().map(|rules| loaded.place.locate(Path::new(&rules.requests)));
+    evidence.run = requests.and_then(|requests| open_run(&requests));
+    let publication = Publication::prepare(&loaded, &templates, ManuallyDrop::into_inner(evidence), &root)?;
+    let recorded = interrupts.undisturbed(|published| {
+        let (recorded, shown) = publication.publish(&secrets)?;
         *published = Some(format!("{shown} was published whole before that; see it with cutgate verify"));
-        Ok::<_, CommandError>(())
+        Ok::<_, CommandError>((recorded, shown))
     })?;
-    for folder in lost {
-        anstream::eprintln!(
-            "warning: {} is in no line of the ledger and is not a report: an audit was cut off while it published; \
-             its number is not used again",
-            terminal(&root.join(folder).display().to_string())
-        );
-    }
+    let (recorded, shown) = recorded;
     let required = match args.require {
         Required::A => Letter::A,
         Required::B => Letter::B,
@@ -59,6 +47,61 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let shown = Dossier { reports_dir: shown, place: session::shown(&loaded.place), ..recorded };
     output::write(&outputs, &shown, &secrets, &interrupts)?;
     Ok(code)
+}
+
+/// A run that was started and is not over: the newest. What the requests do not let us see, the gate of the authority says.
+fn open_run(requests: &Path) -> Option<RunEvidence> {
+    unsettled(requests).ok()?.pop().map(|(_, run, _)| run)
+}
+
+/// Everything that one publication holds, judged and rendered, with its number taken.
+pub struct Publication {
+    claim: Claim,
+    files: BTreeMap<String, Vec<u8>>,
+    recorded: Dossier,
+    root: PathBuf,
+}
+
+impl Publication {
+    /// Judges the evidence twice, takes a number below `root`, and renders every report.
+    ///
+    /// # Errors
+    /// A report that cannot be rendered, a ledger that is broken.
+    pub fn prepare(
+        loaded: &Loaded,
+        templates: &Templates,
+        mut evidence: Evidence,
+        root: &Path,
+    ) -> Result<Self, CommandError> {
+        // Said before it is done, so that the bytes that are published are the ones that are judged twice. Where the
+        // two differ nothing is published.
+        evidence.process.recomputed = true;
+        let evidence = ManuallyDrop::new(Recorded::of(evidence));
+        let dossier = judged_twice(loaded, &evidence)?;
+        let claim = Claim::take(root, evidence.evidence.now)?;
+        // What is recorded names the folder as it lies beside the ledger; what is printed names it as it can be opened.
+        let recorded = dossier.published(&claim.number(), claim.folder(), &evidence.evidence);
+        let files = report_set(loaded, templates, &evidence, &recorded)?;
+        Ok(Self { claim, files, recorded, root: root.to_owned() })
+    }
+
+    /// Publishes, whole or not at all. The dossier, and the folder as it can be opened.
+    ///
+    /// # Errors
+    /// A secret value in a report; something that cannot be written.
+    pub fn publish(self, secrets: &Secrets) -> Result<(Dossier, String), CommandError> {
+        let shown = self.root.join(self.claim.folder()).display().to_string();
+        let (ruling, lost) = (&self.recorded.result.ruling, self.claim.lost().to_vec());
+        self.claim.publish(&self.files, ruling.letter.word(), &ruling.label, secrets)?;
+        for folder in lost {
+            anstream::eprintln!(
+                "warning: {} is in no line of the ledger and is not a report: an audit was cut off while it published; \
+                 its number is not used again",
+                terminal(&self.root.join(folder).display().to_string())
+            );
+        }
+        Ok((self.recorded, shown))
+    }
 }
 
 /// The stock templates, and those of the package's own `templates/` folder in their place.
@@ -88,9 +131,8 @@ pub fn templates(loaded: &Loaded) -> Result<Templates, CommandError> {
 fn judged_twice(loaded: &Loaded, recorded: &Recorded) -> Result<Dossier, CommandError> {
     let again: Evidence = serde_json::from_slice(&recorded.bytes)
         .map_err(|error| CommandError::Internal(format!("the evidence cannot be read back: {error}")))?;
-    let dossier = Dossier::assemble(loaded, recorded, RunOutcome::NotStarted);
-    let same = again == *recorded.evidence
-        && Dossier::assemble(loaded, &Recorded::of(again), RunOutcome::NotStarted) == dossier;
+    let dossier = Dossier::assemble(loaded, recorded);
+    let same = again == *recorded.evidence && Dossier::assemble(loaded, &Recorded::of(again)) == dossier;
     if same {
         return Ok(dossier);
     }

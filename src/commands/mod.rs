@@ -6,12 +6,14 @@ mod audit;
 mod cli;
 mod code_path;
 mod demo;
+mod drill;
 mod explain;
 mod gates;
 mod init;
 mod interrupt;
 mod output;
 mod request;
+mod run;
 mod session;
 mod verify;
 
@@ -95,10 +97,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(args) => audit::run(&cli.package, &args),
         Command::CodePath(args) => code_path::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Drill => drill::run(&cli.package),
         Command::Explain(args) => explain::run(&cli.package, &args),
         Command::Gates(args) => gates::run(&cli.package, &args),
         Command::Init(args) => init::run(&args),
         Command::Request => request::run(&cli.package),
+        Command::Run(args) => run::run(&cli.package, &args),
         Command::Verify(args) => verify::run(&args),
     };
     match result {

@@ -124,6 +124,7 @@ pub fn collect_evidence(
     let process = Process { stdin_closed, secrets_known, recomputed: false, newest_before: newest };
     let evidence = Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
+        run: None,
         now: collection.now,
         by: collection.by,
         process,
@@ -132,6 +133,23 @@ pub fn collect_evidence(
         after,
     };
     Collected { evidence: ManuallyDrop::new(evidence), secrets }
+}
+
+/// Reads what the package measures, once more. Nothing of it is cut short by a signal.
+pub fn collect_measures(loaded: &Loaded, secrets: &Secrets) -> BTreeMap<String, crate::evidence::Observation> {
+    let collection = Collection {
+        place: loaded.place.clone(),
+        limits: loaded.package.limits,
+        now: now(),
+        by: user(),
+        deadline: Monotonic::now() + loaded.package.audit_limit,
+        secrets: secrets.clone(),
+    };
+    let measures = loaded.package.measures.iter();
+    let measures: BTreeMap<String, Question> = measures
+        .map(|(name, used)| (name.clone(), Question { kind: used.kind.clone(), settings: used.settings.clone() }))
+        .collect();
+    collect_until(&measures, &collection, &crate::probes::Stop::default(), |_, _| {}).observations()
 }
 
 /// The values of the executor's environment variables are secrets until the opposite is known.

@@ -13,6 +13,7 @@ mod lock;
 mod publish;
 mod render;
 mod replay;
+mod run_view;
 mod set;
 
 pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
@@ -20,5 +21,6 @@ pub use facts::{Facts, plain};
 pub use lock::PackageLock;
 pub use publish::{Claim, LEDGER, LedgerLine, PublishError, newest, read_ledger, sync_dir, without_line, write_synced};
 pub use render::{RenderError, Renderer, Templates};
+pub use run_view::RunView;
 pub use replay::{ReplayError, Replayed, replay};
 pub use set::report_set;

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use super::publish::{LEDGER, read_ledger, without_line};
 use super::{Dossier, PackageLock, PublishError, RenderError, Templates, report_set};
-use crate::classify::RunOutcome;
 use crate::evidence::{Digest256, EVIDENCE_FORMAT, Evidence, Recorded};
 use crate::gates;
 use crate::package::Sources;
@@ -160,7 +159,7 @@ fn again(
     let templates =
         Templates(lock.templates.iter().map(|(name, locked)| (name.clone(), locked.text.clone())).collect());
     let recorded = Recorded::of(evidence);
-    let dossier = Dossier::assemble(&loaded, &recorded, RunOutcome::NotStarted);
+    let dossier = Dossier::assemble(&loaded, &recorded);
     let dossier = dossier.published(&format!("{number:04}"), name, &recorded.evidence);
     let files = report_set(&loaded, &templates, &recorded, &dossier)?;
     Ok((lock, files))
