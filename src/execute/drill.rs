@@ -182,6 +182,11 @@ impl Drill<'_> {
         read(surface::read(&scratch.registry, &self.run.watch, place, expected, Reading::After, (self.now)()))
     }
 
+    /// What an executor left running is ended, and not as it should be.
+    fn strays(&self, stepped: &Stepped, problems: &mut Vec<String>) {
+        problems.extend(stepped.ended.left.iter().map(|it| format!("a process was left behind, and ended: {it}")));
+    }
+
     /// One phase: forward to it, back, compared.
     fn forward_and_back(&self, scratch: &Scratch, phase: &str, problems: &mut Vec<String>) -> Result<DrillPhase, String> {
         let run_id = RunId::new((self.now)(), (self.random)()?);
@@ -192,6 +197,7 @@ impl Drill<'_> {
             return Err(format!("{phase} was not reached: {}", said(&mutated.ended)));
         }
         let after = self.step(scratch, &run_id, Allows::Revert, None, &expected)?;
+        [&mutated, &after].into_iter().for_each(|stepped| self.strays(stepped, problems));
         if after.ended.code != Some(0) {
             problems.push(format!("the revert of {phase} failed: {}", said(&after.ended)));
         }
@@ -231,6 +237,7 @@ impl Drill<'_> {
             problems.push("what the dump restores is not what was dumped".to_owned());
         }
         let back = self.step(scratch, &run_id, Allows::Revert, None, &expected)?;
+        [&mutated, &back].into_iter().for_each(|stepped| self.strays(stepped, problems));
         let reverted = if self.rules.irreversible.iter().any(|it| it == phase) {
             if back.ended.code == Some(0) || !back.state.same_state(&mutated.state) {
                 problems.push(format!("the revert did not refuse after {phase}, which cannot be taken back"));
@@ -272,7 +279,12 @@ impl Drill<'_> {
         }
         let path = scratch.dir.path().join("restored.db");
         let text = String::from_utf8(output.stdout).map_err(|_| "the dump is not text".to_owned())?;
-        let restore = || Connection::open(&path)?.execute_batch(&text);
+        // A dump names tables in an order of its own, so that references are looked at when all of it is there.
+        let restore = || {
+            let connection = Connection::open(&path)?;
+            connection.pragma_update(None, "foreign_keys", false)?;
+            connection.execute_batch(&text)
+        };
         restore().map_err(|error| format!("the dump cannot be restored: {error}"))?;
         Ok(path)
     }
