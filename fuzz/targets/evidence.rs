@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use cutgate::classify::{Letter, RunOutcome};
+use cutgate::classify::Letter;
 use cutgate::evidence::{Evidence, Recorded, canonical_json};
 use cutgate::gates::{self, GapState, Loaded};
 use cutgate::package::Sources;

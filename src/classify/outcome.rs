@@ -117,7 +117,7 @@ pub fn next_step(run: &RunEvidence, disturbed: &[String]) -> Step {
     let (Some(State::Read(pre)), Some(State::Read(post))) = (&run.pre, &run.post) else { return Step::Person };
     if departures(&run.expected, pre, post).is_empty() {
         // Everything was committed: whatever else is wrong, taking it back blindly would make it worse.
-        let good = run.ended.as_ref().is_some_and(|ended| against(ended).is_empty());
+        let good = !run.recovered && run.ended.as_ref().is_some_and(|ended| against(ended).is_empty());
         let clean = disturbed.is_empty() && files(pre, post, &run.expected.leaves).is_empty();
         return if good && clean { Step::Keep } else { Step::Person };
     }
@@ -150,6 +150,9 @@ pub fn outcome(run: &RunEvidence, disturbed: &[String]) -> RunFinding {
         return finding(RunOutcome::RollbackUnverified, "STATE NOT READ", unread.collect(), vec!["not known".to_owned()]);
     };
     let mut reasons = run.ended.as_ref().map_or_else(|| vec!["nobody saw the executor end".to_owned()], against);
+    if run.recovered {
+        reasons.push("the program that watched it was cut off, and another command looked after it".to_owned());
+    }
     let by_status = run.ended.as_ref().is_some_and(|ended| ended.code == Some(0));
     let departures = departures(&run.expected, pre, post);
     let changed = disturbed.iter().map(|what| format!("not what it was: {what}"));
@@ -160,7 +163,11 @@ pub fn outcome(run: &RunEvidence, disturbed: &[String]) -> RunFinding {
             return finding(RunOutcome::Verified, "", vec![reason], Vec::new());
         }
         reasons.insert(0, "everything that was expected was committed; it was not taken back blindly".to_owned());
-        let name = if by_status { "COMMITTED WITH RESIDUE" } else { "FALSE FAIL" };
+        let name = match (run.recovered, by_status) {
+            (true, _) => "COMMITTED, NOT WATCHED",
+            (false, true) => "COMMITTED WITH RESIDUE",
+            (false, false) => "FALSE FAIL",
+        };
         let residue = residue.into_iter().chain(changed).collect();
         return finding(RunOutcome::CompensationRequired, name, reasons, residue);
     }

@@ -31,6 +31,8 @@ pub fn run(package: &Path, args: &RunArgs) -> Result<u8, CommandError> {
     let rules = request_rules(&loaded)?;
     let run_id = RunId::try_from(args.run_id.clone()).map_err(CommandError::Usage)?;
     let requests = loaded.place.locate(Path::new(&rules.requests));
+    // The executor may work in another folder than this program.
+    let requests = std::path::absolute(&requests).unwrap_or(requests);
     let folder = requests.join(run_id.as_str());
     let (approved, payload_sha256) = requested(&folder, &run_id)?;
     if args.status {

@@ -155,6 +155,8 @@ pub struct RunEvidence {
     pub refused: Vec<String>,
     /// When the executor was started, or was about to be: from then on the run counts as started.
     pub begun: Option<Instant>,
+    /// Whether the program that started it was cut off, so that another command had to look after it: that is never A.
+    pub recovered: bool,
     /// What it was to change.
     pub expected: Expected,
     /// The state before.
@@ -181,6 +183,7 @@ impl RunEvidence {
             payload_sha256,
             refused: reasons,
             begun: None,
+            recovered: false,
             expected: Expected::default(),
             pre: None,
             ended: None,

@@ -110,6 +110,7 @@ impl Run<'_> {
         if run.pre.is_none() {
             run.pre = std::fs::read(self.folder.join("pre.json")).ok().and_then(|it| serde_json::from_slice(&it).ok());
         }
+        run.recovered = true;
         run.revert = None;
         run.reverted = None;
         self.settle(&mut run, &mut journal, evidence, revert);

@@ -30,6 +30,7 @@ mod provisioning;
 mod records;
 mod reference;
 mod regressions;
+mod runs;
 mod sarif;
 mod sql;
 #[allow(dead_code, reason = "each family of states uses a part of it")]
