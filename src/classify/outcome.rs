@@ -61,13 +61,19 @@ pub fn departures(expected: &Expected, pre: &Fingerprint, post: &Fingerprint) ->
         }
         let grown = after.rows - before.rows;
         if grown != delta.added {
-            found.push(format!("{name}: {} rows were to be added, its count went from {} to {}", delta.added, before.rows, after.rows));
+            found.push(format!(
+                "{name}: {} rows were to be added, its count went from {} to {}",
+                delta.added, before.rows, after.rows
+            ));
         }
         if after.belonging != delta.added {
             found.push(format!("{name}: {} rows belong to this run, expected are {}", after.belonging, delta.added));
         }
         if after.become_so != delta.altered {
-            found.push(format!("{name}: {} rows are altered as they shall be, expected are {}", after.become_so, delta.altered));
+            found.push(format!(
+                "{name}: {} rows are altered as they shall be, expected are {}",
+                after.become_so, delta.altered
+            ));
         }
         if before.outside != after.outside {
             found.push(format!("{name}: rows of others, or columns that no run alters, changed"));
@@ -147,7 +153,12 @@ pub fn outcome(run: &RunEvidence, disturbed: &[String]) -> RunFinding {
             State::Unread(reason) => Some(format!("the state could not be read: {reason}")),
             State::Read(_) => None,
         });
-        return finding(RunOutcome::RollbackUnverified, "STATE NOT READ", unread.collect(), vec!["not known".to_owned()]);
+        return finding(
+            RunOutcome::RollbackUnverified,
+            "STATE NOT READ",
+            unread.collect(),
+            vec!["not known".to_owned()],
+        );
     };
     let mut reasons = run.ended.as_ref().map_or_else(|| vec!["nobody saw the executor end".to_owned()], against);
     if run.recovered {

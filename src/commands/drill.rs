@@ -20,7 +20,9 @@ pub fn run(package: &Path) -> Result<u8, CommandError> {
     let rules = request_rules(&loaded)?;
     let refused = |reason: String| CommandError::Refused(vec![reason]);
     let (Some(run), Some(drill)) = (&loaded.package.run, &loaded.package.drill) else {
-        return Err(refused("the package has no [run] and [drill]: docs/executor-contract.md describes them".to_owned()));
+        return Err(refused(
+            "the package has no [run] and [drill]: docs/executor-contract.md describes them".to_owned(),
+        ));
     };
     let registry = database(&loaded.package, &loaded.place).map_err(refused)?;
     if rules.target.is_empty() {
@@ -32,8 +34,7 @@ pub fn run(package: &Path) -> Result<u8, CommandError> {
     let _lock = RunLock::take(&requests).map_err(refused)?;
     let of_tree = |gate: &&Gate| gate.probes.values().any(|used| used.id == rules.tree.probe);
     let gates: Vec<&Gate> = loaded.gates.iter().filter(of_tree).collect();
-    let session::Collected { evidence, secrets } =
-        session::collect_evidence(&loaded, &gates, false, None, &interrupts);
+    let session::Collected { evidence, secrets } = session::collect_evidence(&loaded, &gates, false, None, &interrupts);
     let evidence = ManuallyDrop::into_inner(evidence);
     let tree = evidence.probes.get(&rules.tree.probe).map(|seen| rules.tree.value(&seen.facts));
     let tree_digest = match tree {

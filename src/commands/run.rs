@@ -16,8 +16,8 @@ use super::{CommandError, audit, output, session};
 use crate::classify::Letter;
 use crate::evidence::{Digest256, Evidence, PAYLOAD_FORMAT, Payload, Recorded, RunEvidence, RunId};
 use crate::execute::{
-    EVIDENCE, Known, Run, RunLock, Signer, authority, blocking, database, drift, known, payload, read_journal, unsettled,
-    word,
+    EVIDENCE, Known, Run, RunLock, Signer, authority, blocking, database, drift, known, payload, read_journal,
+    unsettled, word,
 };
 use crate::gates::{Gate, Loaded, RequestRules};
 use crate::probes::Secrets;
@@ -66,7 +66,9 @@ pub(super) fn open_runs(loaded: &Loaded, rules: &RequestRules) -> Vec<String> {
     match unsettled(&requests) {
         Ok(open) => open
             .into_iter()
-            .map(|(run_id, _, said)| format!("{run_id} was started and is not over ({said}): cutgate run --status {run_id}"))
+            .map(|(run_id, _, said)| {
+                format!("{run_id} was started and is not over ({said}): cutgate run --status {run_id}")
+            })
             .collect(),
         Err(reason) => vec![reason],
     }
@@ -137,14 +139,12 @@ impl<'a> Desk<'a> {
         }
         let measure = || session::collect_measures(self.loaded, &secrets);
         let made = self.run(approved, payload_sha256.clone(), review, &secrets, &measure)?;
-        let (outcome, code) = self.interrupts.undisturbed(|published| {
-            match made.perform(&evidence) {
-                Err(reasons) => Ok::<_, CommandError>((Err(reasons), 7)),
-                Ok(run) => {
-                    let (view, code) = self.publish(&made, run, &evidence, &templates, &secrets)?;
-                    *published = Some(format!("the run had ended before that; see cutgate run --status {run_id}"));
-                    Ok((Ok(view), code))
-                }
+        let (outcome, code) = self.interrupts.undisturbed(|published| match made.perform(&evidence) {
+            Err(reasons) => Ok::<_, CommandError>((Err(reasons), 7)),
+            Ok(run) => {
+                let (view, code) = self.publish(&made, run, &evidence, &templates, &secrets)?;
+                *published = Some(format!("the run had ended before that; see cutgate run --status {run_id}"));
+                Ok((Ok(view), code))
             }
         })?;
         match outcome {
@@ -185,7 +185,8 @@ impl<'a> Desk<'a> {
         let templates = audit::templates(self.loaded)?;
         let path = self.folder.join(EVIDENCE);
         let lost = |error: String| {
-            let message = format!("{}: {error}: what held before the run is lost, and a person has to look", path.display());
+            let message =
+                format!("{}: {error}: what held before the run is lost, and a person has to look", path.display());
             CommandError::Refused(vec![message])
         };
         let bytes = std::fs::read(&path).map_err(|error| lost(error.to_string()))?;
@@ -252,7 +253,13 @@ impl<'a> Desk<'a> {
             text = said(view);
         }
         let qualifier = if ruling.qualifier.is_empty() { String::new() } else { format!(" / {}", ruling.qualifier) };
-        let _ = write!(text, "\nresult: {} — {}{qualifier} (scheme {})\n", ruling.letter.word(), ruling.label, ruling.scheme);
+        let _ = write!(
+            text,
+            "\nresult: {} — {}{qualifier} (scheme {})\n",
+            ruling.letter.word(),
+            ruling.label,
+            ruling.scheme
+        );
         let _ = writeln!(text, "reports: {}", terminal(&shown));
         if !dossier.result.next.is_empty() {
             let _ = writeln!(text, "next: {}", terminal(&dossier.result.next));

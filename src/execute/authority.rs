@@ -19,12 +19,17 @@ pub struct Authority {
 ///
 /// # Errors
 /// Each authorisation gate that nothing approves for this run.
-pub fn authority(loaded: &Loaded, rules: &RequestRules, evidence: &Evidence, run_id: &str) -> Result<Authority, Vec<String>> {
-    let of_authority = |gate: &&crate::gates::Gate| {
-        loaded.package.gap(&gate.gap).is_some_and(|gap| gap.class == GapClass::Authority)
-    };
+pub fn authority(
+    loaded: &Loaded,
+    rules: &RequestRules,
+    evidence: &Evidence,
+    run_id: &str,
+) -> Result<Authority, Vec<String>> {
+    let of_authority =
+        |gate: &&crate::gates::Gate| loaded.package.gap(&gate.gap).is_some_and(|gap| gap.class == GapClass::Authority);
     let used = loaded.gates.iter().filter(of_authority).flat_map(|gate| gate.probes.values());
-    let mut observed = used.filter(|used| used.kind == "knowledge-base").filter_map(|used| evidence.probes.get(&used.id));
+    let mut observed =
+        used.filter(|used| used.kind == "knowledge-base").filter_map(|used| evidence.probes.get(&used.id));
     let candidates = match observed.next().and_then(|seen| seen.facts.get("candidates")) {
         Some(Fact::List(candidates)) => candidates.as_slice(),
         Some(Fact::Missing(missing)) => return Err(vec![format!("the approvals could not be read: {missing}")]),

@@ -60,7 +60,10 @@ fn opened(path: &Path) -> Result<(File, Digest256), String> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(failed)?;
     if bytes.starts_with(b"#!") {
-        return Err(format!("{} is a script: name its interpreter first, and the script as an argument", path.display()));
+        return Err(format!(
+            "{} is a script: name its interpreter first, and the script as an argument",
+            path.display()
+        ));
     }
     Ok((file, Digest256::of(&bytes)))
 }
@@ -147,10 +150,8 @@ fn wait(
     started: crate::evidence::Instant,
 ) -> (Ended, Kept) {
     let limit = with.output_bytes;
-    let outputs = [
-        child.stdout.take().map(|stream| keep(stream, limit)),
-        child.stderr.take().map(|stream| keep(stream, limit)),
-    ];
+    let outputs =
+        [child.stdout.take().map(|stream| keep(stream, limit)), child.stderr.take().map(|stream| keep(stream, limit))];
     let group = Pid::from_child(child);
     let begun = Monotonic::now();
     let mut told: Option<(Monotonic, String)> =

@@ -111,9 +111,12 @@ impl Drill<'_> {
         (self.say)(&format!("{last}: a full run, and back"));
         let (phase, restore_compared) = self.full_run(&scratch, last, &mut problems)?;
         phases.push(phase);
-        problems.extend(phases.iter().filter(|it| !it.restored()).map(|it| format!("{} was not brought back", it.name)));
+        problems
+            .extend(phases.iter().filter(|it| !it.restored()).map(|it| format!("{} was not brought back", it.name)));
         if !untouched.same_database(&self.production()?) {
-            return Err("the production registry changed during the rehearsal: see who wrote, and rehearse again".to_owned());
+            return Err(
+                "the production registry changed during the rehearsal: see who wrote, and rehearse again".to_owned()
+            );
         }
         let dir = scratch.dir.path().to_owned();
         scratch.dir.close().map_err(|error| format!("cannot remove the scratch folder {}: {error}", dir.display()))?;
@@ -188,7 +191,12 @@ impl Drill<'_> {
     }
 
     /// One phase: forward to it, back, compared.
-    fn forward_and_back(&self, scratch: &Scratch, phase: &str, problems: &mut Vec<String>) -> Result<DrillPhase, String> {
+    fn forward_and_back(
+        &self,
+        scratch: &Scratch,
+        phase: &str,
+        problems: &mut Vec<String>,
+    ) -> Result<DrillPhase, String> {
         let run_id = RunId::new((self.now)(), (self.random)()?);
         let expected = surface::expected(self.run, run_id.as_str(), &scratch.registry)?;
         let before = self.state(scratch, &expected)?;
@@ -320,15 +328,18 @@ impl Drill<'_> {
             Allows::Revert => (&executor.revert, Vec::new()),
         };
         let argv: Vec<String> = argv.iter().chain(&more).cloned().collect();
-        let argv = fill(&argv, &[
-            ("<RUN_ID>", run_id.as_str()),
-            ("<REVIEW_DECISION_ID>", "rehearsal"),
-            ("<PERMIT>", &permit.path().display().to_string()),
-            ("<ROOT>", &root.display().to_string()),
-            ("<DATABASE>", &scratch.registry.display().to_string()),
-            ("<RECORD>", &record.display().to_string()),
-            ("<PHASE>", until.unwrap_or_default()),
-        ]);
+        let argv = fill(
+            &argv,
+            &[
+                ("<RUN_ID>", run_id.as_str()),
+                ("<REVIEW_DECISION_ID>", "rehearsal"),
+                ("<PERMIT>", &permit.path().display().to_string()),
+                ("<ROOT>", &root.display().to_string()),
+                ("<DATABASE>", &scratch.registry.display().to_string()),
+                ("<RECORD>", &record.display().to_string()),
+                ("<PHASE>", until.unwrap_or_default()),
+            ],
+        );
         let environment: BTreeMap<String, String> = executor.environment;
         let dir = working_dir(self.loaded);
         let program = Program::find(argv.first().map_or("", String::as_str), &environment, &dir)?;

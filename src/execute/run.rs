@@ -78,9 +78,10 @@ impl Run<'_> {
         self.consume().map_err(one)?;
         // From here on the run counts as started.
         run.begun = Some((self.now)());
-        let noted = journal.record(&run).and_then(|()| self.note(&mut journal, Step::Consumed, "")).and_then(|()| {
-            self.note(&mut journal, Step::Starting, &self.payload.executor_argv_sha256.to_string())
-        });
+        let noted = journal
+            .record(&run)
+            .and_then(|()| self.note(&mut journal, Step::Consumed, ""))
+            .and_then(|()| self.note(&mut journal, Step::Starting, &self.payload.executor_argv_sha256.to_string()));
         run.ended = Some(match noted {
             Err(error) => self.unstarted(&error),
             Ok(()) => self.delegated(permit, &self.payload.executor_argv, "executor", &mut journal, Step::Started),
@@ -150,9 +151,7 @@ impl Run<'_> {
             let permit = noted.and_then(|()| self.permit(Allows::Revert));
             run.revert = Some(match permit {
                 Err(error) => self.unstarted(&error),
-                Ok(permit) => {
-                    self.delegated(permit, &self.payload.revert_argv, "revert", journal, Step::Reverting)
-                }
+                Ok(permit) => self.delegated(permit, &self.payload.revert_argv, "revert", journal, Step::Reverting),
             });
             noted = journal.record(run).and_then(|()| self.note(journal, Step::Reverted, ""));
             run.reverted = Some(self.after(run));
@@ -184,7 +183,8 @@ impl Run<'_> {
         let absent = expected.tables.keys().filter(|name| !pre.tables.contains_key(*name));
         let mut reasons: Vec<String> = absent.map(|name| format!("there is no table {name}")).collect();
         let belonging = pre.tables.iter().filter(|(_, table)| table.belonging > 0);
-        reasons.extend(belonging.map(|(name, table)| format!("{name} has {} rows of this run already", table.belonging)));
+        reasons
+            .extend(belonging.map(|(name, table)| format!("{name} has {} rows of this run already", table.belonging)));
         let left = expected.leaves.iter().filter(|file| pre.files.contains_key(*file));
         reasons.extend(left.map(|file| format!("the file {file} is there already")));
         if reasons.is_empty() { Ok(state) } else { Err(reasons) }
@@ -235,13 +235,16 @@ impl Run<'_> {
         let root = self.loaded.place.root.clone().unwrap_or_else(|| PathBuf::from("/"));
         let root = root.canonicalize().unwrap_or(root);
         let record = self.folder.join("run.json");
-        let argv = fill(argv, &[
-            ("<REVIEW_DECISION_ID>", &self.review_decision_id),
-            ("<PERMIT>", &path),
-            ("<ROOT>", &root.display().to_string()),
-            ("<DATABASE>", &self.registry.display().to_string()),
-            ("<RECORD>", &record.display().to_string()),
-        ]);
+        let argv = fill(
+            argv,
+            &[
+                ("<REVIEW_DECISION_ID>", &self.review_decision_id),
+                ("<PERMIT>", &path),
+                ("<ROOT>", &root.display().to_string()),
+                ("<DATABASE>", &self.registry.display().to_string()),
+                ("<RECORD>", &record.display().to_string()),
+            ],
+        );
         let program = Program {
             path: PathBuf::from(&self.payload.executor_program),
             sha256: self.payload.executor_program_sha256.clone(),

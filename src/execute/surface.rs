@@ -79,7 +79,14 @@ pub fn expected(rules: &RunRules, run_id: &str, registry: &Path) -> Result<Expec
 }
 
 /// Reads the state of a registry and of folders. What cannot be read leaves the whole of it unread.
-pub fn read(registry: &Path, watch: &[String], place: &Place, expected: &Expected, how: Reading, now: Instant) -> State {
+pub fn read(
+    registry: &Path,
+    watch: &[String],
+    place: &Place,
+    expected: &Expected,
+    how: Reading,
+    now: Instant,
+) -> State {
     match try_read(registry, watch, place, expected, how, now) {
         Ok(fingerprint) => State::Read(fingerprint),
         Err(reason) => State::Unread(reason),
@@ -107,8 +114,7 @@ fn try_read(
     for (name, check) in &expected.checks {
         checks.insert(name.clone(), number(&connection, &check.sql)?);
     }
-    let irreversible =
-        if expected.irreversible.is_empty() { 0 } else { number(&connection, &expected.irreversible)? };
+    let irreversible = if expected.irreversible.is_empty() { 0 } else { number(&connection, &expected.irreversible)? };
     let schema = schema(&connection).map_err(failed)?;
     connection.execute_batch("ROLLBACK").map_err(failed)?;
     Ok(Fingerprint { utc: now, schema, tables, checks, irreversible, files: files(watch, place)? })
@@ -156,9 +162,7 @@ fn names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 fn schema(connection: &Connection) -> rusqlite::Result<Digest256> {
     let sql = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name";
     let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map([], |row| {
-        Ok([row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
-    })?;
+    let rows = statement.query_map([], |row| Ok([row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?;
     let rows: Vec<[String; 4]> = rows.collect::<rusqlite::Result<_>>()?;
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     Ok(Digest256::of(&canonical_json(&(rows, version))))

@@ -307,7 +307,8 @@ fn check_run(reading: &Reading<'_>, at: &TableAt<'_>, names: &Names) -> Option<R
     let wrong = rules.tables.iter().filter_map(|(name, table)| Some(format!("the table {name} {}", table.problem()?)));
     let nothing = rules.tables.is_empty().then(|| "no table: a run that changes nothing cannot be verified".to_owned());
     let unchecked = rules.checks.is_empty().then(|| "no check: counting rows alone proves too little".to_owned());
-    let minutes = (!(1..=24 * 60).contains(&rules.permit_minutes)).then(|| "permit_minutes is not 1 to 1440".to_owned());
+    let minutes =
+        (!(1..=24 * 60).contains(&rules.permit_minutes)).then(|| "permit_minutes is not 1 to 1440".to_owned());
     let problems: Vec<String> = wrong.chain(nothing).chain(unchecked).chain(minutes).collect();
     for problem in &problems {
         reading.error(&at.header, format!("[run]: {problem}"), "docs/executor-contract.md describes the section");

@@ -133,8 +133,8 @@ impl<'a> RawPackage<'a> {
         let trust = file.required::<TableAt<'a>>("trust", "[trust]");
         let trust = trust.map(|at| read_trust(reading, at.value));
         let keys = ["database", "code_path", "executor", "request", "run", "drill"];
-        let [database, code_path, executor, request, run, drill] = keys
-            .map(|key| file.optional::<TableAt<'a>>(key).map(|at| at.value));
+        let [database, code_path, executor, request, run, drill] =
+            keys.map(|key| file.optional::<TableAt<'a>>(key).map(|at| at.value));
         let reports = named(reading, file.entries("reports"), "reports", read_report);
         let stages = named(reading, file.entries("stages"), "stages", read_stage);
         let gaps = named(reading, file.entries("gaps"), "gaps", read_gap);

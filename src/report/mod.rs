@@ -21,6 +21,6 @@ pub use facts::{Facts, plain};
 pub use lock::PackageLock;
 pub use publish::{Claim, LEDGER, LedgerLine, PublishError, newest, read_ledger, sync_dir, without_line, write_synced};
 pub use render::{RenderError, Renderer, Templates};
-pub use run_view::RunView;
 pub use replay::{ReplayError, Replayed, replay};
+pub use run_view::RunView;
 pub use set::report_set;

@@ -146,7 +146,10 @@ fn next(run: &RunEvidence, outcome: RunOutcome) -> String {
         RunOutcome::RollbackUnverified => format!("cutgate run --recover {} --revert", run.run_id),
         RunOutcome::Interrupted => format!("cutgate run --recover {}", run.run_id),
         RunOutcome::CompensationRequired => {
-            format!("a person compares requests/{}/pre.json with post.json, and compensates; nothing is deleted", run.run_id)
+            format!(
+                "a person compares requests/{}/pre.json with post.json, and compensates; nothing is deleted",
+                run.run_id
+            )
         }
     }
 }

@@ -81,7 +81,9 @@ fn damaged_records_count_as_started() {
     let approved = Approved::misbehaving();
     let killed = approved.run(&[], &[("CUTGATE_TEST_CRASH_AT", "starting")]);
     assert_eq!(killed.status.code(), None);
-    for damage in ["rm state.json", "echo x > state.json", "rm journal.jsonl", "sed -i 1d journal.jsonl", "rm consumed.json"] {
+    for damage in
+        ["rm state.json", "echo x > state.json", "rm journal.jsonl", "sed -i 1d journal.jsonl", "rm consumed.json"]
+    {
         let kept = approved.folder().with_extension("kept");
         approved.lab.shell(&format!("cp -a {} {}", approved.folder().display(), kept.display()));
         approved.lab.shell(&format!("cd {} && {damage}", approved.folder().display()));

@@ -36,7 +36,11 @@ fn the_walkthrough_ends_in_a_verified_run() {
             let seen: Vec<_> = real.lines().map(plain).collect();
             let shown: Vec<_> = command.shown.iter().map(|line| plain(line)).collect();
             if update {
-                let from = format!("$ {}\n{}", command.command, command.shown.iter().map(|it| format!("{it}\n")).collect::<String>());
+                let from = format!(
+                    "$ {}\n{}",
+                    command.command,
+                    command.shown.iter().map(|it| format!("{it}\n")).collect::<String>()
+                );
                 page = page.replacen(&from, &format!("$ {}\n{real}", command.command), 1);
             } else {
                 let all = (shown.join("\n"), seen.join("\n"));

@@ -52,7 +52,8 @@ static MADE: LazyLock<Made> = LazyLock::new(|| {
 /// A drill that proves a revert, with some fields changed.
 fn with(changes: &[(&str, Value)]) -> Value {
     let finished = Utc::now() - Duration::hours(1);
-    let phase = json!({"name": "cut_leg_a", "before": "sha256:aa", "mutated": "m", "after": "sha256:aa", "reverted": true});
+    let phase =
+        json!({"name": "cut_leg_a", "before": "sha256:aa", "mutated": "m", "after": "sha256:aa", "reverted": true});
     let mut record = json!({
         "format": "cutgate-drill/1", "kind": "revert-drill", "tree_digest": "0".repeat(64), "target": "ICX-7",
         "host": "here", "operator": "huy", "started": (finished - Duration::minutes(10)).to_rfc3339(),
