@@ -24,9 +24,10 @@ test: ## everything that must hold before a change goes in: lint, then every tes
 	@$(MAKE) --no-print-directory lint
 	@scripts/test
 
-lint: ## formatting, clippy without warnings, licences
+lint: ## formatting, lock files, clippy without warnings, licences
 	@scripts/require build
 	cargo fmt --check
+	@for side in fuzz benches/regorus; do cargo tree --locked --quiet --manifest-path $$side/Cargo.toml >/dev/null; done
 	cargo clippy --locked --all-targets -- --deny warnings
 	@$(MAKE) --no-print-directory licences
 
