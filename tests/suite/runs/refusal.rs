@@ -64,7 +64,11 @@ fn wrong((change, said): &(&str, &str)) -> Option<String> {
     if !all.contains(said) {
         wrong.push(format!("{said} is not said"));
     }
-    if !started.contains("cutgate") || started.contains("/proc/self/fd/") || started.contains("executor.py") || started.contains("\"starting\"") {
+    if !started.contains("cutgate")
+        || started.contains("/proc/self/fd/")
+        || started.contains("executor.py")
+        || started.contains("\"starting\"")
+    {
         wrong.push("an executor was started".to_owned());
     }
     let consumed = std::fs::read(approved.folder().join("consumed.json")).is_ok_and(|bytes| !bytes.is_empty());
