@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use cutgate::classify::{Letter, RunOutcome};
+use cutgate::classify::Letter;
 use cutgate::evidence::{Evidence, Recorded, canonical_json};
 use cutgate::gates::{self, GapState, Loaded};
 use cutgate::package::Sources;
@@ -40,12 +40,12 @@ pub fn run(data: &[u8]) {
         assert!(held || finding.state != GapState::Closed, "{finding:?}");
     }
     let evidence = Recorded::of(evidence);
-    let dossier = Dossier::assemble(&LOADED, &evidence, RunOutcome::NotStarted);
+    let dossier = Dossier::assemble(&LOADED, &evidence);
     assert_ne!(dossier.result.ruling.letter, Letter::A, "nothing ran");
     let closed = findings.iter().all(|finding| finding.state == GapState::Closed);
     assert!(closed || exit_code(&dossier, Letter::B) != 0, "{findings:?}");
     let reports = report_set(&LOADED, &TEMPLATES, &evidence, &dossier).unwrap_or_else(|error| panic!("{error}"));
     let read = Recorded::of(read);
-    let again = Dossier::assemble(&LOADED, &read, RunOutcome::NotStarted);
+    let again = Dossier::assemble(&LOADED, &read);
     assert_eq!(report_set(&LOADED, &TEMPLATES, &read, &again).ok(), Some(reports), "every byte again");
 }

@@ -45,6 +45,7 @@ pub fn run(data: &[u8]) {
 fn nothing() -> Evidence {
     Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
+        run: None,
         now: now(),
         by: "fuzz".to_owned(),
         process: Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None },

@@ -26,6 +26,7 @@ fn evidence(a: &str) -> Evidence {
     };
     Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
+        run: None,
         now,
         by: "fuzz".to_owned(),
         process: Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None },

@@ -4,6 +4,7 @@
 //! golden table (`tests/golden/classification.txt`).
 
 mod approval;
+mod outcome;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,7 @@ use crate::gates::GapState;
 use crate::package::GapClass;
 
 pub use approval::{against, standing};
+pub use outcome::{RunFinding, Step, departures, next_step, outcome};
 
 /// The letter of a result. Better ones are smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

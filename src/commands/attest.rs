@@ -117,8 +117,8 @@ impl Attesting {
     }
 
     /// The key alone.
-    pub fn into_key(self) -> SigningKey {
-        self.key
+    pub fn key(&self) -> &SigningKey {
+        &self.key
     }
 }
 

@@ -1,19 +1,18 @@
 //! `audit`: collect, evaluate, classify, publish, print.
 
 use std::mem::ManuallyDrop;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::cli::{AuditArgs, Required};
 use super::interrupt::Interrupts;
-use super::signing::Chosen;
+use super::publication::{Publication, Seals};
 use super::{CommandError, output, session};
-use crate::classify::{Letter, RunOutcome};
-use crate::evidence::{Evidence, Recorded};
+use crate::classify::Letter;
+use crate::evidence::RunEvidence;
+use crate::execute::unsettled;
 use crate::gates::{GapState, Gate, Loaded, evaluate};
-use crate::report::escape::terminal;
 use crate::report::format::Judged;
-use crate::report::{Claim, Dossier, Templates, exit_code, gate_views, newest, report_set, utc, with_signatures};
-use crate::trust::armored;
+use crate::report::{Dossier, Templates, exit_code, gate_views, newest, utc};
 
 pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let interrupts = Interrupts::heard();
@@ -22,58 +21,23 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     if !args.only.is_empty() {
         return only(&loaded, args, &outputs, &interrupts);
     }
-    let attesting = args.attest.attesting(&loaded.package.trust)?;
-    let chosen = args.signing.signer(&loaded.package.trust.auditor, "auditor", &interrupts)?;
+    let seals = Seals::of(&args.signing, &args.attest, &loaded, &interrupts)?;
     let templates = templates(&loaded)?;
     let gates: Vec<&Gate> = loaded.gates.iter().collect();
     let root = args.out.clone().unwrap_or_else(|| loaded.place.package_dir.join("reports"));
     let newest = newest(&root)?;
     let session::Collected { mut evidence, secrets } =
         session::collect_evidence(&loaded, &gates, true, newest, &interrupts);
-    // Said before it is done, so that the bytes that are published are the ones that are judged twice. Where the
-    // two differ nothing is published.
-    evidence.process.recomputed = true;
-    let evidence = ManuallyDrop::new(Recorded::of(ManuallyDrop::into_inner(evidence)));
-    let dossier = judged_twice(&loaded, &evidence)?;
-    let claim = Claim::take(&root, evidence.evidence.now)?;
-    let shown = root.join(claim.folder()).display().to_string();
-    // What is recorded names the folder as it lies beside the ledger; what is printed names it as it can be opened.
-    let recorded = dossier.published(&claim.number(), claim.folder(), &evidence.evidence);
-    let signer = chosen.as_ref().map(Chosen::signer);
-    let certificates = signer.map(|signer| (signer.fingerprint().clone(), armored(signer.cert())));
-    let recorded = recorded.chained(Some(claim.previous().clone()), certificates.into_iter().collect());
-    let mut files = report_set(&loaded, &templates, &evidence, &recorded)?;
-    let claim = match attesting {
-        Some(attesting) => {
-            files.extend(attesting.seal(&loaded, &templates, &recorded, &files, &secrets));
-            claim.with_checkpoint(attesting.into_key())
-        }
-        None => claim,
-    };
-    if let Some(chosen) = &chosen {
-        chosen.keep_secret(&secrets);
-        files = with_signatures(files, |bytes| chosen.sign(bytes, &interrupts))?;
-    }
-    let ruling = &recorded.result.ruling;
-    let (voided, lost) = (claim.voided().to_vec(), claim.lost().to_vec());
-    interrupts.undisturbed(|published| {
-        claim.publish(&files, ruling.letter.word(), &ruling.label, &recorded.audit.signers, &secrets)?;
+    let requests = loaded.request.as_ref().map(|rules| loaded.place.locate(Path::new(&rules.requests)));
+    evidence.run = requests.and_then(|requests| open_run(&requests));
+    let evidence = ManuallyDrop::into_inner(evidence);
+    let publication =
+        Publication::prepare(&loaded, &templates, evidence, &root, &seals, &secrets, Some(&interrupts))?;
+    let (recorded, shown) = interrupts.undisturbed(|published| {
+        let (recorded, shown) = publication.publish(&secrets)?;
         *published = Some(format!("{shown} was published whole before that; see it with cutgate verify"));
-        Ok::<_, CommandError>(())
+        Ok::<_, CommandError>((recorded, shown))
     })?;
-    for folder in voided {
-        anstream::eprintln!(
-            "warning: {} is void: an audit was cut off while it published, or its line was taken away; the ledger \
-             records that from now on, and its number is not used again",
-            terminal(&root.join(folder).display().to_string())
-        );
-    }
-    for folder in lost {
-        anstream::eprintln!(
-            "warning: {} is in no line of the ledger and is not a report; its number is not used again",
-            terminal(&root.join(folder).display().to_string())
-        );
-    }
     let required = match args.require {
         Required::A => Letter::A,
         Required::B => Letter::B,
@@ -83,6 +47,11 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let shown = Dossier { reports_dir: shown, place: session::shown(&loaded.place), ..recorded };
     output::write(&outputs, &shown, &secrets, &interrupts)?;
     Ok(code)
+}
+
+/// A run that was started and is not over: the newest. What the requests do not let us see, the gate of the authority says.
+fn open_run(requests: &Path) -> Option<RunEvidence> {
+    unsettled(requests).ok()?.pop().map(|(_, run, _)| run)
 }
 
 /// The stock templates, and those of the package's own `templates/` folder in their place.
@@ -105,22 +74,6 @@ pub fn templates(loaded: &Loaded) -> Result<Templates, CommandError> {
         templates.0.insert(name.to_owned(), text);
     }
     Ok(templates)
-}
-
-/// Judges the evidence, reads its recorded bytes back, and judges these: what is published is what the recorded
-/// evidence says.
-fn judged_twice(loaded: &Loaded, recorded: &Recorded) -> Result<Dossier, CommandError> {
-    let again: Evidence = serde_json::from_slice(&recorded.bytes)
-        .map_err(|error| CommandError::Internal(format!("the evidence cannot be read back: {error}")))?;
-    let dossier = Dossier::assemble(loaded, recorded, RunOutcome::NotStarted);
-    // What is equal has equal bytes, which need not be made again.
-    if again == *recorded.evidence {
-        let again = Recorded { evidence: again.into(), bytes: Vec::new(), sha256: recorded.sha256.clone() };
-        if Dossier::assemble(loaded, &again, RunOutcome::NotStarted) == dossier {
-            return Ok(dossier);
-        }
-    }
-    Err(CommandError::Internal("the recorded evidence does not give the same result".to_owned()))
 }
 
 /// Judges some gates: states, no letter, no reports.

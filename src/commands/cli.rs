@@ -14,7 +14,7 @@ use crate::evidence::Instant;
 #[command(
     version,
     about,
-    after_help = "Exit codes: 0 met · 1 blocked · 2 usage, package or gate files wrong · 3 blocked with UNKNOWN · 6 integrity · 7 refused · 70 internal error.\nStart with: cutgate demo /tmp/lab && cutgate -p /tmp/lab/cutgate.toml audit"
+    after_help = "Exit codes: 0 met · 1 blocked · 2 usage, package or gate files wrong · 3 blocked with UNKNOWN · 4 D, rolled back · 5 D, a person is needed · 6 integrity · 7 refused · 70 internal error.\nStart with: cutgate demo /tmp/lab && cutgate -p /tmp/lab/cutgate.toml audit"
 )]
 pub struct Cli {
     /// The package file.
@@ -36,12 +36,16 @@ pub enum Command {
     Demo(DemoArgs),
     /// Compare two published audits: gates that changed, and the facts behind each change.
     Diff(DiffArgs),
+    /// Rehearse the revert on a scratch copy of the registry, and write the signed record of it.
+    Drill,
     /// Show a gate's checks with actual values, where each was read, and what would close it.
     Explain(ExplainArgs),
     /// Write a new package to fill in.
     Init(InitArgs),
     /// Open a run: fix what it is, and write what the sovereign signs. Refused while a technical gate is not CLOSED.
     Request,
+    /// Make a requested run: refused unless every gate is closed, the approvals hold, and nothing changed since.
+    Run(RunArgs),
     /// Verify a published audit: digests, ledger, and everything judged and rendered again.
     Verify(VerifyArgs),
     /// The gates in force: list them, or check their files.
@@ -205,6 +209,32 @@ pub struct VerifyArgs {
     /// Judge the keys at this instant (RFC 3339) instead of now: for audits whose key has expired since.
     #[arg(long, value_name = "UTC")]
     pub at: Option<Instant>,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 A, verified · 4 D, rolled back and verified · 5 D, a person is needed now · 7 refused, nothing was started.\nNothing forces a run: while anything speaks against it, it is refused."
+)]
+pub struct RunArgs {
+    /// The run, as `cutgate request` named it.
+    #[arg(value_name = "RUN_ID")]
+    pub run_id: String,
+    /// Say what is known of the run, and change nothing.
+    #[arg(long, conflicts_with_all = ["recover", "revert"])]
+    pub status: bool,
+    /// Look after a run that was cut off: end what is left of it, read everything again, and report.
+    #[arg(long)]
+    pub recover: bool,
+    /// With --recover: take it back where that may be done.
+    #[arg(long, requires = "recover")]
+    pub revert: bool,
+    /// Who signs the reports of the run.
+    #[command(flatten)]
+    pub signing: SignArgs,
+    /// Who attests them.
+    #[command(flatten)]
+    pub attest: AttestArgs,
 }
 
 /// `init`.

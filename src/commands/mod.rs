@@ -8,12 +8,15 @@ mod cli;
 mod code_path;
 mod demo;
 mod diff;
+mod drill;
 mod explain;
 mod gates;
 mod init;
 mod interrupt;
 mod output;
+mod publication;
 mod request;
+mod run;
 mod session;
 mod signing;
 mod verify;
@@ -115,10 +118,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::CodePath(args) => code_path::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Diff(args) => diff::run(&cli.package, &args),
+        Command::Drill => drill::run(&cli.package),
         Command::Explain(args) => explain::run(&cli.package, &args),
         Command::Gates(args) => gates::run(&cli.package, &args),
         Command::Init(args) => init::run(&args),
         Command::Request => request::run(&cli.package),
+        Command::Run(args) => run::run(&cli.package, &args),
         Command::Verify(args) => verify::run(&cli.package, &args),
     };
     match result {

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use super::interrupt::Interrupts;
 use super::{CommandError, audit, output, session};
-use crate::classify::RunOutcome;
 use crate::evidence::{Digest256, Recorded, RunId, canonical_json};
 use crate::execute::{Document, blocking, document, payload, write};
 use crate::gates::{Gate, Loaded};
@@ -29,7 +28,8 @@ pub fn run(package: &Path) -> Result<u8, CommandError> {
         session::collect_evidence(&loaded, &gates, true, newest, &interrupts);
     let recorded = ManuallyDrop::new(Recorded::of(ManuallyDrop::into_inner(evidence)));
     let evidence = &*recorded.evidence;
-    let reasons = blocking(&Dossier::assemble(&loaded, &recorded, RunOutcome::NotStarted));
+    let reasons = blocking(&Dossier::assemble(&loaded, &recorded));
+    let reasons: Vec<String> = reasons.into_iter().chain(super::run::open_runs(&loaded, rules)).collect();
     if !reasons.is_empty() {
         return Err(CommandError::Refused(reasons));
     }
@@ -77,7 +77,7 @@ fn typed(loaded: &Loaded, path: &str) -> PathBuf {
 }
 
 /// Four random bytes of the system's.
-fn random() -> Result<[u8; 4], CommandError> {
+pub(super) fn random() -> Result<[u8; 4], CommandError> {
     let mut bytes = [0; 4];
     let read = std::fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
     read.map_err(|error| CommandError::Usage(format!("cannot read /dev/urandom: {error}; no run was requested")))?;

@@ -125,6 +125,7 @@ pub fn collect_evidence(
     let process = Process { stdin_closed, secrets_known, recomputed: false, newest_before: newest };
     let evidence = Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
+        run: None,
         now: collection.now,
         by: collection.by,
         process,
@@ -140,6 +141,24 @@ fn surroundings() -> Surroundings {
     let variables =
         std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
     Surroundings::new(variables, std::env::home_dir())
+}
+
+/// Reads what the package measures, once more. Nothing of it is cut short by a signal.
+pub fn collect_measures(loaded: &Loaded, secrets: &Secrets) -> BTreeMap<String, crate::evidence::Observation> {
+    let collection = Collection {
+        place: loaded.place.clone(),
+        limits: loaded.package.limits,
+        now: now(),
+        by: user(),
+        deadline: Monotonic::now() + loaded.package.audit_limit,
+        secrets: secrets.clone(),
+        surroundings: Arc::new(surroundings()),
+    };
+    let measures = loaded.package.measures.iter();
+    let measures: BTreeMap<String, Question> = measures
+        .map(|(name, used)| (name.clone(), Question { kind: used.kind.clone(), settings: used.settings.clone() }))
+        .collect();
+    collect_until(&measures, &collection, &crate::probes::Stop::default(), |_, _| {}).observations()
 }
 
 /// The values of the executor's environment variables are secrets until the opposite is known.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::interrupt::Interrupts;
 use super::{CommandError, session};
-use crate::probes::Secrets;
+use crate::probes::{Secrets, Stop};
 use crate::signing::{
     CREDENTIAL, GpgKey, Signer, SigningError, passphrase_from_credential, passphrase_from_fd, read_key,
 };
@@ -103,12 +103,16 @@ impl Chosen {
         }
     }
 
-    /// A detached, armored, verified signature over exactly `data`. Does not return when a signal came.
+    /// A detached, armored, verified signature over exactly `data`. Where `interrupts` are given, it does not return
+    /// when a signal came; without them no signal cuts it short.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn sign(&self, data: &[u8], interrupts: &Interrupts) -> Result<Vec<u8>, CommandError> {
-        or_end(self.signer.sign(data, session::now(), interrupts.stop()), interrupts)
+    pub fn sign(&self, data: &[u8], interrupts: Option<&Interrupts>) -> Result<Vec<u8>, CommandError> {
+        match interrupts {
+            Some(interrupts) => or_end(self.signer.sign(data, session::now(), interrupts.stop()), interrupts),
+            None => Ok(self.signer.sign(data, session::now(), &Stop::default())?),
+        }
     }
 }
 

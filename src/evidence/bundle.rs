@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest256, Fact, Instant, Missing, canonical_json};
+use super::{Digest256, Fact, Instant, Missing, RunEvidence, canonical_json};
 
 /// The format of the bundle; readers refuse what they do not know.
 pub const EVIDENCE_FORMAT: &str = "cutgate-evidence/1";
@@ -134,6 +134,9 @@ pub struct Evidence {
     pub before: BTreeMap<String, Observation>,
     /// The invariants again, read at the end.
     pub after: BTreeMap<String, Observation>,
+    /// The run that this audit speaks of; left out of the file where it speaks of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunEvidence>,
 }
 
 /// Evidence with the bytes that are published of it, which are made once.

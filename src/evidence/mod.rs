@@ -10,6 +10,7 @@ mod fact;
 mod missing;
 mod record;
 mod request;
+mod run;
 mod shape;
 
 pub use bundle::{EVIDENCE_FORMAT, Evidence, Observation, ProbeId, Process, Reading, Recorded, Source};
@@ -21,6 +22,7 @@ pub use record::{
     RehearsalRecord,
 };
 pub use request::{CONSUMED_FORMAT, Consumed, PAYLOAD_FORMAT, Payload, RunId};
+pub use run::{Ended, Expected, Fingerprint, PostCheck, RunEvidence, State, TableDelta, TableState};
 pub use shape::Shape;
 
 /// An instant in UTC. Everything that is recorded carries whole seconds or finer in RFC 3339.

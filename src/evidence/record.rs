@@ -86,6 +86,8 @@ pub struct DrillPhase {
     pub name: String,
     /// A fingerprint of the state before it ran.
     pub before: String,
+    /// A fingerprint of the state that it left before it was reverted: another one, or nothing was rehearsed.
+    pub mutated: String,
     /// A fingerprint of the state after it was reverted.
     pub after: String,
     /// Whether the revert was carried out.
@@ -93,9 +95,9 @@ pub struct DrillPhase {
 }
 
 impl DrillPhase {
-    /// Whether the revert was carried out and brought the state back.
+    /// Whether something had changed, the revert was carried out, and it brought the state back.
     pub fn restored(&self) -> bool {
-        self.reverted && self.before == self.after
+        self.reverted && self.mutated != self.before && self.before == self.after
     }
 }
 
@@ -159,7 +161,8 @@ impl RehearsalRecord for DrillRecord {
         let named = [("tree_digest", &self.tree_digest), ("target", &self.target), ("host", &self.host)];
         not_empty(named.into_iter().chain([("operator", &self.operator)]))?;
         let phases = self.phases.iter().flat_map(|phase| {
-            [("a phase's name", &phase.name), ("a phase's before", &phase.before), ("a phase's after", &phase.after)]
+            let states = [("a phase's before", &phase.before), ("a phase's mutated", &phase.mutated)];
+            states.into_iter().chain([("a phase's name", &phase.name), ("a phase's after", &phase.after)])
         });
         not_empty(phases)?;
         once(self.phases.iter().map(|phase| phase.name.as_str()))

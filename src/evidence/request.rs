@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest256, Fact, Instant};
+use super::{Digest256, Expected, Fact, Instant};
 
 /// The format of `requests/<run_id>/payload.json`.
 pub const PAYLOAD_FORMAT: &str = "cutgate-request/1";
@@ -20,6 +20,12 @@ impl RunId {
     /// A run requested at `utc`, with four random bytes that keep two of one second apart.
     pub fn new(utc: Instant, random: [u8; 4]) -> Self {
         Self(format!("run-{}-{:08x}", utc.format("%Y%m%dT%H%M%SZ"), u32::from_be_bytes(random)))
+    }
+
+    /// When it was requested, to the second.
+    pub fn instant(&self) -> Option<Instant> {
+        let utc = self.0.strip_prefix("run-")?.split_once('-')?.0;
+        Some(chrono::NaiveDateTime::parse_from_str(utc, "%Y%m%dT%H%M%SZ").ok()?.and_utc())
     }
 
     /// The name.
@@ -87,6 +93,16 @@ pub struct Payload {
     pub executor_argv: Vec<String>,
     /// The digest of its canonical JSON.
     pub executor_argv_sha256: Digest256,
+    /// The executor's program as it was found, links followed.
+    pub executor_program: String,
+    /// The digest of its bytes.
+    pub executor_program_sha256: Digest256,
+    /// The command that takes the run back.
+    pub revert_argv: Vec<String>,
+    /// The environment that both are given, apart from secrets.
+    pub environment: BTreeMap<String, String>,
+    /// What the run may change; everything else must be as before.
+    pub expected: Expected,
     /// The facts that must be the same when the run starts, by gate, probe and fact.
     pub bound: BTreeMap<String, Fact>,
     /// The digest of their canonical JSON.

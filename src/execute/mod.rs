@@ -1,12 +1,29 @@
-//! Runs: what is requested, so that the sovereign can approve exactly that.
+//! Runs: what is requested, so that the sovereign can approve exactly that; the run itself; and the rehearsal of its revert.
 //!
-//! A request fixes what one run is and says what to sign. Nothing here starts a program, and nothing that it writes
-//! counts as an approval by itself.
+//! This room alone starts an executor, and only in [`delegate`], which takes a permit. A permit is made when every gate is
+//! closed, the approvals hold, and nothing that they are bound to has changed. What an executor says of itself is written
+//! down and never believed: the state is read before and after, and compared.
 
+mod authority;
+mod delegate;
 mod documents;
+mod drill;
 mod folder;
+mod journal;
+mod lock;
+mod output;
 mod payload;
+mod permit;
+mod run;
+mod surface;
 
+pub use authority::{Authority, authority, drift};
 pub use documents::{Document, document};
+pub use drill::{Drill, Rehearsed};
 pub use folder::write;
+pub use journal::{EVIDENCE, Known, Line, known, read as read_journal, word};
+pub use lock::RunLock;
 pub use payload::{blocking, payload};
+pub use permit::Signer;
+pub use run::{Run, unsettled};
+pub use surface::database;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::delegate::Program;
+use super::surface;
 use crate::classify::Invariants;
 use crate::evidence::{Digest256, Evidence, Fact, PAYLOAD_FORMAT, Payload, RunId, canonical_json};
 use crate::gates::{AttestationStatus, Bound, GapState, Loaded, RequestRules};
@@ -10,6 +12,8 @@ use crate::report::{Dossier, RuleDigests, Templates, Tool};
 
 /// Where the id of the run stands in the executor's command.
 const RUN_ID: &str = "<RUN_ID>";
+/// Where the permit stands in it.
+const PERMIT: &str = "<PERMIT>";
 
 /// Why no run may be requested: every technical gap that is not closed, every invariant that changed, and what keeps
 /// from knowing whether one did. Empty where one may.
@@ -60,14 +64,31 @@ pub fn payload(
     if rules.target.is_empty() {
         reasons.push("no target is named".to_owned());
     }
-    let argv = loaded.package.executor.as_ref().map(|executor| executor.argv.clone()).unwrap_or_default();
-    if !argv.iter().any(|argument| argument.contains(RUN_ID)) {
-        reasons.push(format!("the executor's argv does not hand over the run: it needs {RUN_ID} in an argument"));
+    let executor = loaded.package.executor.clone().unwrap_or_default();
+    for (what, argv) in [("argv", &executor.argv), ("revert", &executor.revert)] {
+        for wanted in [RUN_ID, PERMIT].into_iter().filter(|wanted| !argv.iter().any(|it| it.contains(wanted))) {
+            reasons.push(format!("the executor's {what} does not hand over the run: it needs {wanted} in an argument"));
+        }
     }
+    let dir = working_dir(loaded);
+    let program = executor.argv.first().map(|name| Program::find(name, &executor.environment, &dir));
+    let program = program.transpose().unwrap_or_else(|reason| {
+        reasons.push(reason);
+        None
+    });
+    let expected = match (&loaded.package.run, surface::database(&loaded.package, &loaded.place)) {
+        (None, _) => Err("the package has no [run]: what the run may change is not fixed".to_owned()),
+        (_, Err(reason)) => Err(reason),
+        (Some(rules), Ok(registry)) => surface::expected(rules, run_id.as_str(), &registry),
+    };
+    let (Some(program), Ok(expected)) = (program, expected.map_err(|reason| reasons.push(reason))) else {
+        return Err(reasons);
+    };
     if !reasons.is_empty() {
         return Err(reasons);
     }
-    let argv: Vec<String> = argv.iter().map(|argument| argument.replace(RUN_ID, run_id.as_str())).collect();
+    let fill = |argv: &[String]| argv.iter().map(|word| word.replace(RUN_ID, run_id.as_str())).collect::<Vec<_>>();
+    let (argv, revert_argv) = (fill(&executor.argv), fill(&executor.revert));
     let digests = RuleDigests::of(&loaded.files, templates);
     Ok(Payload {
         format: PAYLOAD_FORMAT.to_owned(),
@@ -84,7 +105,18 @@ pub fn payload(
         target: rules.target.clone(),
         executor_argv_sha256: Digest256::of(&canonical_json(&argv)),
         executor_argv: argv,
+        executor_program: program.path.display().to_string(),
+        executor_program_sha256: program.sha256,
+        revert_argv,
+        environment: executor.environment,
+        expected,
         bound_sha256: Digest256::of(&canonical_json(&bound)),
         bound,
     })
+}
+
+/// The folder that the executor works in.
+pub fn working_dir(loaded: &Loaded) -> std::path::PathBuf {
+    let dir = loaded.package.executor.as_ref().and_then(|executor| executor.dir.clone());
+    loaded.place.package_dir.join(dir.unwrap_or_else(|| ".".to_owned()))
 }

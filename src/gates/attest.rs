@@ -72,6 +72,32 @@ pub fn attest(forbidden: &[Forbidden], package: &Package, evidence: &Evidence) -
     forbidden.iter().map(|row| attested(row, &env, evidence)).collect()
 }
 
+/// What the package measures and a run must not change, where it is not what it was: each by its path, with what was there and
+/// what is. Measures of the database are left out, for a run may change it; its fingerprint speaks for them.
+pub fn unlike(
+    forbidden: &[Forbidden],
+    package: &Package,
+    evidence: &Evidence,
+    now: &std::collections::BTreeMap<String, Observation>,
+) -> Vec<String> {
+    let measured = forbidden.iter().filter_map(|row| match &row.basis {
+        Basis::Measured(paths) => Some(paths),
+        Basis::Attributable(_) | Basis::Declared(_) => None,
+    });
+    let of_database = |path: &str| {
+        let name = path.split('.').next().unwrap_or_default();
+        package.measures.get(name).is_some_and(|used| used.kind == "sql")
+    };
+    let paths: std::collections::BTreeSet<&String> = measured.flatten().filter(|path| !of_database(path)).collect();
+    let differs = |path: &&String| {
+        let (before, after) = (fact_at(&evidence.after, path, evidence), fact_at(now, path, evidence));
+        let unread = [&before, &after].into_iter().find_map(unreadable).is_some();
+        let said = || format!("{path}: it was {}, and is {}", brief(&before), brief(&after));
+        (unread || before != after).then(said)
+    };
+    paths.iter().filter_map(differs).collect()
+}
+
 fn attested(row: &Forbidden, env: &Env<'_>, evidence: &Evidence) -> AttestationRow {
     let said = match &row.basis {
         Basis::Measured(paths) => measured(paths, evidence),
@@ -247,6 +273,7 @@ mod tests {
     fn evidence() -> Evidence {
         Evidence {
             format: crate::evidence::EVIDENCE_FORMAT.to_owned(),
+            run: None,
             now: "2026-05-21T10:00:00Z".parse().unwrap(),
             by: "auditor".to_owned(),
             process: crate::evidence::Process {

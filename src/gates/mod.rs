@@ -17,7 +17,7 @@ mod request;
 
 use std::collections::BTreeMap;
 
-pub use attest::{AttestationRow, AttestationStatus, attest};
+pub use attest::{AttestationRow, AttestationStatus, attest, unlike};
 pub use attestation::{Basis, Forbidden, Proof};
 pub use evaluate::{evaluate, explain};
 pub use finding::{CheckFinding, CheckOutcome, Finding, GapState, Tier, state_of};

@@ -26,6 +26,7 @@ fn checked(right_host: &str) -> Result<Loaded, String> {
 fn evidence(probes: BTreeMap<crate::evidence::ProbeId, crate::evidence::Observation>) -> Evidence {
     Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
+        run: None,
         now: "2026-05-21T10:00:00Z".parse().unwrap(),
         by: "auditor".to_owned(),
         process: Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None },

@@ -80,6 +80,10 @@ pub fn make(dir: &Path, programs: &Programs) -> Result<Keys, LabError> {
         arguments.extend(fingerprints);
         write(&folder.join(file), &home.gpg(&arguments)?, 0o644)?;
     }
+    // The executor accepts permits that the auditor signed.
+    let permits = dir.join("host/etc/cutter.d");
+    make_folder(&permits, 0o755)?;
+    write(&permits.join("permit-signer.asc"), &home.gpg(&["--armor", "--export", &keys.auditor])?, 0o644)?;
     copy_home(home.folder.path(), &folder.join("home"))?;
 
     // Listing the keys of a new home makes its keybox, and starts no agent.

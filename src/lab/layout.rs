@@ -18,7 +18,8 @@ static RELEASES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/cutter");
 const PLACES: &[(&str, &str)] = &[("v0.6", "host/opt/cutter/v0.6"), ("v0.7", "releases/v0.7")];
 
 /// Files in which names between at-signs are filled in; all others are copied as they are.
-const TEMPLATES: &[&str] = &["cutgate.toml", "host/etc/group", "host/etc/passwd", "keys/README.md"];
+const TEMPLATES: &[&str] =
+    &["cutgate.toml", "host/etc/cutter.d/permit.toml", "host/etc/group", "host/etc/passwd", "keys/README.md"];
 
 /// What the builder itself reads, and what is not laid out.
 const BUILDER_ONLY: &[&str] = &["registry"];

@@ -15,7 +15,7 @@ use super::diagnostic::suggestion;
 use super::file::{RawForbidden, RawHeader, RawLimits, RawPackage, Word, Words, executor_env};
 use super::references::{Names, fill};
 use super::table::{Located, Reading, TableAt, TableReader, Value as _, places};
-use super::{Executor, Package, ProbeUse, Scheme, Trust};
+use super::{Executor, Package, ProbeUse, RunRules, Scheme, Trust};
 use crate::probes::{Limits, parse_duration};
 pub use request::RawRequest;
 
@@ -67,6 +67,8 @@ fn check_table<'a>(reading: Reading<'a>, table: &'a toml::de::DeTable<'a>) -> Ch
     let database = raw.database.as_ref().map(|at| check_database(&reading, at, &names));
     let executor = raw.executor.as_ref().map(|at| check_executor(&reading, at, &names));
     let code_path = raw.code_path.as_ref().map(|at| fill_table(&reading, at, &names));
+    let run = raw.run.as_ref().map(|at| check_run(&reading, at, &names));
+    let drill = raw.drill.as_ref().map(|at| typed(&reading, at, "[drill]", &names));
     // What refers to plain values may itself be referred to by probes.
     if let Some(url) = &database {
         names.add("database", json!({ "url": url }));
@@ -110,6 +112,8 @@ fn check_table<'a>(reading: Reading<'a>, table: &'a toml::de::DeTable<'a>) -> Ch
             database: database.flatten(),
             code_path: code_path.flatten(),
             executor: executor.flatten(),
+            run: run.flatten(),
+            drill: drill.flatten(),
             reports: register.reports?,
             stages: register.stages?,
             gaps: register.gaps?,
@@ -280,6 +284,36 @@ fn check_executor<'a>(reading: &Reading<'a>, at: &TableAt<'a>, names: &Names) ->
             None
         }
     }
+}
+
+/// A section whose values are taken as they are, references filled in.
+fn typed<T: serde::de::DeserializeOwned>(
+    reading: &Reading<'_>,
+    at: &TableAt<'_>,
+    section: &str,
+    names: &Names,
+) -> Option<T> {
+    match serde_json::from_value(fill_table(reading, at, names)?) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            reading.error(&at.header, format!("{section}: {error}"), "docs/executor-contract.md describes the section");
+            None
+        }
+    }
+}
+
+fn check_run(reading: &Reading<'_>, at: &TableAt<'_>, names: &Names) -> Option<RunRules> {
+    let rules: RunRules = typed(reading, at, "[run]", names)?;
+    let wrong = rules.tables.iter().filter_map(|(name, table)| Some(format!("the table {name} {}", table.problem()?)));
+    let nothing = rules.tables.is_empty().then(|| "no table: a run that changes nothing cannot be verified".to_owned());
+    let unchecked = rules.checks.is_empty().then(|| "no check: counting rows alone proves too little".to_owned());
+    let minutes =
+        (!(1..=24 * 60).contains(&rules.permit_minutes)).then(|| "permit_minutes is not 1 to 1440".to_owned());
+    let problems: Vec<String> = wrong.chain(nothing).chain(unchecked).chain(minutes).collect();
+    for problem in &problems {
+        reading.error(&at.header, format!("[run]: {problem}"), "docs/executor-contract.md describes the section");
+    }
+    problems.is_empty().then_some(rules)
 }
 
 fn check_limits(reading: &Reading<'_>, raw: Option<&RawLimits>) -> Option<(std::time::Duration, Limits)> {

@@ -104,6 +104,8 @@ pub struct RawPackage<'a> {
     pub code_path: Option<TableAt<'a>>,
     pub executor: Option<TableAt<'a>>,
     pub request: Option<TableAt<'a>>,
+    pub run: Option<TableAt<'a>>,
+    pub drill: Option<TableAt<'a>>,
     pub reports: Vec<RawReport>,
     pub stages: Vec<RawStage>,
     pub gaps: Vec<RawGap>,
@@ -131,8 +133,9 @@ impl<'a> RawPackage<'a> {
         let params = params.collect();
         let trust = file.required::<TableAt<'a>>("trust", "[trust]");
         let trust = trust.map(|at| read_trust(reading, at.value));
-        let [database, code_path, executor, request] = ["database", "code_path", "executor", "request"]
-            .map(|key| file.optional::<TableAt<'a>>(key).map(|at| at.value));
+        let keys = ["database", "code_path", "executor", "request", "run", "drill"];
+        let [database, code_path, executor, request, run, drill] =
+            keys.map(|key| file.optional::<TableAt<'a>>(key).map(|at| at.value));
         let reports = named(reading, file.entries("reports"), "reports", read_report);
         let stages = named(reading, file.entries("stages"), "stages", read_stage);
         let gaps = named(reading, file.entries("gaps"), "gaps", read_gap);
@@ -150,6 +153,8 @@ impl<'a> RawPackage<'a> {
             code_path,
             executor,
             request,
+            run,
+            drill,
             reports,
             stages,
             gaps,
@@ -338,8 +343,11 @@ pub fn executor_env<'a>(reading: Reading<'a>, at: &TableAt<'a>) -> Words {
     for key in ["user", "dir", "runbook"] {
         let _: Word = table.optional(key);
     }
+    for key in ["revert", "until"] {
+        let _: Words = table.optional(key);
+    }
     let env = table.optional("env");
-    for entry in table.entries("commands") {
+    for entry in table.entries("environment").into_iter().chain(table.entries("commands")) {
         let _ = String::read(&reading, &entry.name.value, entry.value);
     }
     table.finish();

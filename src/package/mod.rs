@@ -8,6 +8,7 @@
 
 mod check;
 pub mod diagnostic;
+mod execution;
 pub(crate) mod file;
 mod literal;
 mod probe_use;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use check::{Checked, RawRequest, check, check_name};
+pub use execution::{DrillRules, RunCheck, RunRules, RunTable};
 pub use probe_use::ProbeUse;
 pub use references::Names;
 pub use sources::{PACKAGE_FILE, SourceFile, Sources, Unreadable};
@@ -62,6 +64,10 @@ pub struct Package {
     pub code_path: Option<Value>,
     /// The executor's command, for the command package.
     pub executor: Option<Executor>,
+    /// What a run may change and how it is delegated.
+    pub run: Option<RunRules>,
+    /// What a rehearsal of the revert needs.
+    pub drill: Option<DrillRules>,
     /// The numbered reports, in the order of the file.
     pub reports: Vec<ReportEntry>,
     /// The stages, in the order of the file.
@@ -212,12 +218,21 @@ pub struct Trust {
     pub attestor: Vec<VerifyingKey>,
 }
 
-/// The executor's command, for the command package; nothing here starts it.
+/// The executor's command; docs/executor-contract.md says what it is given and what it owes. Nothing here starts it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Executor {
     /// The program and its arguments.
     pub argv: Vec<String>,
+    /// The program that takes one run back, and its arguments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub revert: Vec<String>,
+    /// Further arguments of a rehearsal that ends after `<PHASE>`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub until: Vec<String>,
+    /// Environment variables with their values; no secrets.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
     /// The user that runs it.
     pub user: Option<String>,
     /// Its working folder.

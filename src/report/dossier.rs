@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::disturbed::Disturbed;
+use super::run_view::RunView;
 use crate::classify::{Approval, GapStanding, Invariants, Letter, Ruling, RunOutcome, against, classify, standing};
 use crate::evidence::{Digest256, Evidence, Recorded};
 use crate::gates::{AttestationRow, Finding, GapState, Gate, Loaded, attest, evaluate};
@@ -47,6 +48,9 @@ pub struct Dossier {
     pub attestation: Vec<AttestationRow>,
     /// Where the approval stands.
     pub approval: ApprovalView,
+    /// The run that this audit speaks of; left out where it speaks of none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_detail: Option<RunView>,
     /// What was read, in the order of the probes.
     pub sources: Vec<SourceView>,
     /// The digest of `evidence.json`.
@@ -233,9 +237,11 @@ pub fn utc(instant: crate::evidence::Instant) -> String {
 impl Dossier {
     /// Judges the evidence and freezes everything that is said about it, but what [`Dossier::published`] adds. Pure: the
     /// same arguments give the same dossier.
-    pub fn assemble(loaded: &Loaded, recorded: &Recorded, run: RunOutcome) -> Self {
+    pub fn assemble(loaded: &Loaded, recorded: &Recorded) -> Self {
         let package = &loaded.package;
         let evidence = &*recorded.evidence;
+        let run_detail = evidence.run.as_ref().map(|run| RunView::of(run, loaded, evidence));
+        let run = run_detail.as_ref().map_or(RunOutcome::NotStarted, |view| view.finding.outcome);
         let findings = evaluate(&loaded.gates, package, evidence);
         let attestation = attest(&loaded.forbidden, package, evidence);
         let (approval, against) = approval_of(loaded, evidence);
@@ -245,7 +251,10 @@ impl Dossier {
         let gaps = gap_views(package, &findings, &ruling.decisive);
         let counts =
             GapState::ALL.into_iter().map(|state| (state.word(), gaps.iter().filter(|gap| gap.state == state).count()));
-        let result = result_view(ruling, &gaps, disturbed, run);
+        let mut result = result_view(ruling, &gaps, disturbed, run);
+        if let Some(view) = run_detail.as_ref().filter(|_| run != RunOutcome::NotStarted) {
+            result.next = view.next.clone();
+        }
         Self {
             format: RESULT_FORMAT,
             tool: Tool::THIS,
@@ -265,6 +274,7 @@ impl Dossier {
             place: loaded.place.clone(),
             certificates: BTreeMap::new(),
             approval: approval_view(&approval, against),
+            run_detail,
             sources: Vec::new(),
             evidence_sha256: recorded.sha256.clone(),
             reports_dir: String::new(),

@@ -16,6 +16,7 @@ mod lock;
 mod publish;
 mod render;
 mod replay;
+mod run_view;
 mod set;
 mod signed;
 mod statement;
@@ -32,6 +33,7 @@ pub use publish::{
 };
 pub use render::{RenderError, Renderer, Templates};
 pub use replay::{Proved, Published, ReplayError, Replayed, is_published, prove, replay, verify};
+pub use run_view::RunView;
 pub use set::report_set;
 pub use signed::{Authorship, Keys, SIGNATURE, Signatures, with_signatures};
 pub use statement::{PAYLOAD_TYPE, READINESS, RuleDigests, TEST_RESULT};

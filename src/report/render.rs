@@ -255,6 +255,7 @@ mod tests {
         let process = Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None };
         let evidence = Evidence {
             format: EVIDENCE_FORMAT.to_owned(),
+            run: None,
             now,
             by: "me".to_owned(),
             process,

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use super::publish::{Entry, LEDGER, LedgerLine, PublishError, numbered_names, parse_ledger};
 use super::signed::{Authorship, Keys, SIGNATURE, authorship, recorded_previous};
 use super::{Attested, Dossier, PackageLock, RenderError, RuleDigests, Templates, Tool, envelopes, report_set};
-use crate::classify::RunOutcome;
 use crate::evidence::{Digest256, EVIDENCE_FORMAT, Evidence, Instant, Recorded};
 use crate::gates::{self, Loaded};
 use crate::package::Sources;
@@ -326,7 +325,7 @@ fn again(
         Templates(lock.templates.iter().map(|(name, locked)| (name.clone(), locked.text.clone())).collect());
     let recorded = Recorded::of(evidence);
     let tool = Tool { name: lock.tool.clone().into(), version: lock.version.clone().into() };
-    let dossier = Dossier::assemble(&loaded, &recorded, RunOutcome::NotStarted).made_by(tool);
+    let dossier = Dossier::assemble(&loaded, &recorded).made_by(tool);
     let dossier = dossier.published(&format!("{:04}", line.number), &line.folder, &recorded.evidence);
     let dossier = dossier.chained(previous, lock.signers.clone());
     let pinned = &loaded.package.trust.auditor;

@@ -41,6 +41,7 @@ pub enum KeyError {
 }
 
 /// A key that signs.
+#[derive(Clone)]
 pub struct SigningKey {
     key: PKey<Private>,
     public: VerifyingKey,

@@ -293,6 +293,11 @@ fn two_of_three_sign_by_what_the_request_says() {
         target: rules.target.clone(),
         executor_argv: vec!["cut".to_owned(), "`a` | b\n# x".to_owned()],
         executor_argv_sha256: digest.clone(),
+        executor_program: "/usr/bin/cut".to_owned(),
+        executor_program_sha256: digest.clone(),
+        revert_argv: Vec::new(),
+        environment: std::collections::BTreeMap::new(),
+        expected: cutgate::evidence::Expected::default(),
         bound: std::collections::BTreeMap::new(),
         bound_sha256: digest.clone(),
     };

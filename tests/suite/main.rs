@@ -32,6 +32,7 @@ mod provisioning;
 mod records;
 mod reference;
 mod regressions;
+mod runs;
 mod sarif;
 mod signed_reports;
 mod signing;

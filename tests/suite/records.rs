@@ -16,7 +16,7 @@ fn drill() -> Value {
     let finished = Utc::now() - Duration::hours(1);
     let started = finished - Duration::minutes(10);
     let phases = ["pre_write_backup", "cut_leg_a"];
-    let phase = |name: &&str| json!({"name": name, "before": "sha256:aa", "after": "sha256:aa", "reverted": true});
+    let phase = |name: &&str| json!({"name": name, "before": "sha256:aa", "mutated": "m", "after": "sha256:aa", "reverted": true});
     json!({
         "format": "cutgate-drill/1", "kind": "revert-drill", "tree_digest": "0".repeat(64), "target": "ICX-7",
         "host": "host-a", "operator": "huy", "started": started.to_rfc3339(), "finished": finished.to_rfc3339(),
@@ -160,7 +160,7 @@ fn an_empty_folder_has_no_drills_and_says_so() {
 #[test]
 fn a_phase_counts_only_when_it_was_reverted_and_is_equal() {
     let dir = open_dir();
-    let phase = |after: &str, reverted: bool| json!([{"name": "cut_leg_a", "before": "x", "after": after, "reverted": reverted}]);
+    let phase = |after: &str, reverted: bool| json!([{"name": "cut_leg_a", "before": "x", "mutated": "m", "after": after, "reverted": reverted}]);
     let cases = [(json!([]), false), (phase("x", true), true), (phase("y", true), false), (phase("x", false), false)];
     for (phases, equal) in cases {
         write_json(dir.path(), "a.json", &with(drill(), &[("phases", phases)]));
@@ -210,7 +210,7 @@ fn what_is_no_record_is_broken_with_its_reason() {
         let text = String::from_utf8(canonical_json(record)).expect("text");
         text.replacen('{', &format!("{{\"{name}\":\"twice\","), 1).into_bytes()
     };
-    let same_phase = json!({"name": "a", "before": "x", "after": "x", "reverted": true});
+    let same_phase = json!({"name": "a", "before": "x", "mutated": "m", "after": "x", "reverted": true});
     let json_cases = [
         (with(drill(), &[("format", json!("cutgate-drill/2"))]), "cutgate-drill/2"),
         (with(drill(), &[("kind", json!("drill"))]), "kind"),

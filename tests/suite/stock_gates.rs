@@ -193,6 +193,7 @@ fn collect(loaded: &Loaded) -> Evidence {
     let after = probes::collect(&measures, &with, |_, _| {});
     Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
+        run: None,
         now,
         by: "auditor".to_owned(),
         process: Process { stdin_closed: true, secrets_known: 3, recomputed: true, newest_before: None },

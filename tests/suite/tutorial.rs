@@ -20,7 +20,7 @@ const MASKS: &[(&str, &str)] = &[
     (r"read by \S+", "read by <user>"),
 ];
 
-fn masked(text: &str) -> String {
+pub fn masked(text: &str) -> String {
     let mask = |text: String, (pattern, mask): &(&str, &str)| {
         Regex::new(pattern).unwrap().replace_all(&text, *mask).into_owned()
     };
@@ -28,18 +28,18 @@ fn masked(text: &str) -> String {
 }
 
 /// One command of the page and the lines that are shown below it.
-struct Typed {
-    command: String,
-    shown: Vec<String>,
+pub struct Typed {
+    pub command: String,
+    pub shown: Vec<String>,
 }
 
 /// A part of the page, from one heading to the next.
-struct Section {
+pub struct Section {
     heading: String,
-    typed: Vec<Typed>,
+    pub typed: Vec<Typed>,
 }
 
-fn sections(page: &str) -> Vec<Section> {
+pub fn sections(page: &str) -> Vec<Section> {
     let mut sections = Vec::new();
     let mut in_console = false;
     for line in page.lines() {
@@ -60,7 +60,7 @@ fn sections(page: &str) -> Vec<Section> {
 }
 
 /// Whether the shown lines are those that came out, where an ellipsis stands for any number of them.
-fn is_excerpt(shown: &[String], real: &[String]) -> bool {
+pub fn is_excerpt(shown: &[String], real: &[String]) -> bool {
     match shown.split_first() {
         None => real.is_empty(),
         Some((first, rest)) if first == "…" => (0..=real.len()).any(|skip| is_excerpt(rest, &real[skip..])),

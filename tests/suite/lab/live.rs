@@ -49,7 +49,28 @@ impl Ready {
                      WHERE d.id = 'ICX-GLOSS' AND v.version = 2;",
             )
             .unwrap();
+        ready.permit();
         ready
+    }
+
+    /// A permit for the run r-1 of this laboratory, signed by the key that its cutter accepts.
+    fn permit(&self) {
+        let manifest = fs::read(self.dir.join("host/opt/cutter/v0.7.sha256")).unwrap();
+        let utc = |minutes: i64| {
+            let at = chrono::Utc::now() + chrono::Duration::minutes(minutes);
+            at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+        };
+        let permit = serde_json::json!({
+            "format": "cutgate-permit/1", "kind": "run", "run_id": "r-1", "payload_sha256": "0".repeat(64),
+            "target": "ICX-GLOSS", "host": "vmi3080463", "registry": self.dir.join("governance.db").canonicalize().unwrap(),
+            "tree_digest": sha256_hex(&manifest), "review_decision_id": "RD-7", "rehearsal": false, "allowance": "explicit",
+            "issued_utc": utc(-1), "expires_utc": utc(60), "nonce": "00",
+        });
+        fs::write(self.dir.join("permit.json"), permit.to_string()).unwrap();
+        let signer = "$(sed -n 's/^signer = //p' host/etc/cutter.d/permit.toml | tr -d '\"')";
+        self.shell(&format!(
+            "gpg --homedir keys/home --batch --quiet --local-user {signer} --armor --detach-sign permit.json"
+        ));
     }
 
     fn shell(&self, line: &str) -> String {
@@ -64,11 +85,6 @@ impl Ready {
 
     fn number(&self, statement: &str) -> i64 {
         self.registry().query_row(statement, [], |row| row.get(0)).expect(statement)
-    }
-
-    fn switch(&self, to: &str) {
-        let line = format!("sed -i 's/^__execution_enabled__ = .*/__execution_enabled__ = {to}/'");
-        self.shell(&format!("{line} host/opt/cutter/v0.7/cutter/switch.py"));
     }
 
     /// `python3 -B …` with the deployed release, in the laboratory's folder.
@@ -86,7 +102,7 @@ impl Ready {
     }
 
     fn live(&self) -> Output {
-        self.cutter("run", &["--review-decision-id", "RD-7"])
+        self.cutter("run", &PERMITTED)
     }
 
     fn record(&self, name: &str) -> Value {
@@ -101,6 +117,9 @@ impl Drop for Ready {
         }
     }
 }
+
+/// What a live run is started with, beside what a dry run is.
+const PERMITTED: [&str; 4] = ["--review-decision-id", "RD-7", "--permit", "permit.json"];
 
 fn refused(output: &Output, code: i32, said: &str) {
     assert_eq!(output.status.code(), Some(code), "{}{}", stdout(output), stderr(output));
@@ -135,12 +154,13 @@ fn a_live_run_that_lacks_anything_is_refused_before_anything_is_begun() {
         assert_eq!(contents(&ready.dir), before, "{said}: nothing was written");
         ready.shell(&format!("rm -rf host && cp -a {0}/host {0}/governance.db . && rm -rf {0}", copy.display()));
     };
-    let review = ["--review-decision-id", "RD-7"];
-    refuses(3, "the execution switch is off: nothing was started", "true", &review);
-    ready.switch("True");
+    refuses(3, "the execution switch is off: nothing was started", "true", &PERMITTED[..2]);
+    refuses(7, "is for the tree", "sed -i 's/= False/= True/' host/opt/cutter/v0.7/cutter/switch.py", &PERMITTED);
+    refuses(7, "has no --permit", "sed -i 's/= False/= True/' host/opt/cutter/v0.7/cutter/switch.py", &PERMITTED[..2]);
+    let review = PERMITTED;
     refuses(2, "not configured: orchestrator.runs_dir", "sed -i /runs_dir/d host/etc/cutter/cutter.toml", &review);
     refuses(2, "pins commit 0123", "sed -i 's/^commit = .*/commit = \"0123\"/' host/etc/cutter/cutter.toml", &review);
-    refuses(2, "no --review-decision-id", "true", &[]);
+    refuses(2, "no --review-decision-id", "true", &PERMITTED[2..]);
     refuses(2, "is not there", "rmdir host/var/lib/cutter/locks", &review);
     refuses(
         2,
@@ -160,7 +180,6 @@ fn a_live_run_that_lacks_anything_is_refused_before_anything_is_begun() {
 #[test]
 fn a_live_run_of_v07_writes_what_it_says() {
     let ready = Ready::new();
-    ready.switch("True");
     let before = fs::read(ready.dir.join("governance.db")).unwrap();
     let counts = ready.number("SELECT count(*) FROM information_unit");
     let done = ready.live();
@@ -209,11 +228,10 @@ fn a_live_run_of_v07_writes_what_it_says() {
         0
     );
     assert!(!ready.dir.join("host/var/lib/cutter/locks/ICX-GLOSS.lock").exists(), "the lock is given back");
-    // The same cut again fails, says where, and leaves every row as it was.
+    // The same cut again is refused, and leaves every row as it was. So is its revert: what was enacted stays.
     let kept = rows("governance.db");
     fs::remove_file(ready.dir.join("run.json")).unwrap();
-    refused(&ready.live(), 1, "UNIQUE constraint failed");
-    assert_eq!(ready.record("run.json")["failed"]["phase"], "cut_leg_a");
+    refused(&ready.live(), 4, "CCS-0003 carries 1 rows in cutter_governance_verify_result already");
     assert_eq!(rows("governance.db"), kept);
 }
 

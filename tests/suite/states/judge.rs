@@ -60,6 +60,7 @@ pub(super) fn judge(loaded: &Loaded, state: &State) -> Judged {
     let process = Process { stdin_closed: true, secrets_known: 0, recomputed: false, newest_before: None };
     let evidence = Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
+        run: None,
         now,
         by: with.by,
         process,

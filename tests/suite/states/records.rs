@@ -52,7 +52,8 @@ static MADE: LazyLock<Made> = LazyLock::new(|| {
 /// A drill that proves a revert, with some fields changed.
 fn with(changes: &[(&str, Value)]) -> Value {
     let finished = Utc::now() - Duration::hours(1);
-    let phase = json!({"name": "cut_leg_a", "before": "sha256:aa", "after": "sha256:aa", "reverted": true});
+    let phase =
+        json!({"name": "cut_leg_a", "before": "sha256:aa", "mutated": "m", "after": "sha256:aa", "reverted": true});
     let mut record = json!({
         "format": "cutgate-drill/1", "kind": "revert-drill", "tree_digest": "0".repeat(64), "target": "ICX-7",
         "host": "here", "operator": "huy", "started": (finished - Duration::minutes(10)).to_rfc3339(),
@@ -118,7 +119,7 @@ const SIGNED: &str = r#"p.records.exists(r, r.tree_digest == "<tree>" && r.signa
 fn drills() {
     let old = json!("2020-01-01T00:00:00Z");
     let soon = json!((Utc::now() + Duration::hours(30)).to_rfc3339());
-    let phase = |after: &str, reverted: bool| json!([{"name": "cut_leg_a", "before": "x", "after": after, "reverted": reverted}]);
+    let phase = |after: &str, reverted: bool| json!([{"name": "cut_leg_a", "before": "x", "mutated": "m", "after": after, "reverted": reverted}]);
     let mut short = with(&[]);
     short.as_object_mut().expect("an object").remove("level");
     let twice = String::from_utf8(canonical_json(&with(&[]))).expect("text").replacen('{', "{\"host\":\"twice\",", 1);

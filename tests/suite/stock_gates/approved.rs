@@ -71,7 +71,11 @@ pub fn approved(lab: &Lab) {
     assert_eq!(payload.bound_sha256.as_str(), sha256_hex(&canonical_json(&payload.bound)));
     assert_eq!(payload.bound.len(), 6);
     let argv = payload.executor_argv.join(" ");
-    assert!(argv.contains(&format!("--run-id {run_id} --record requests/{run_id}/run.json")), "{argv}");
+    let wanted =
+        format!("--run-id {run_id} --review-decision-id <REVIEW_DECISION_ID> --permit <PERMIT> --record <RECORD>");
+    assert!(argv.contains(&wanted), "{argv}");
+    assert_eq!(payload.expected.tables["information_unit"].added, 12);
+    assert_eq!(payload.expected.tables.len(), 7);
     assert!(!argv.contains("<RUN_ID>"));
     // The request itself approves nothing, and neither does its document when it is signed as it was written.
     assert_eq!(audit(lab), expected(0, "B APPROVAL_READY absent", "OPEN"));
@@ -95,14 +99,14 @@ pub fn approved(lab: &Lab) {
     let (code, out, _) = cutgate(lab, &["verify", &last_report(lab)]);
     assert_eq!(code, 0, "{out}");
 
-    // Consumed; and consumed or not, nobody knows.
+    // Consumed, so that a run was started and nobody knows what it did; and consumed or not, nobody knows.
     let consumed =
         format!("{{\"format\":\"cutgate-consumed/1\",\"run_id\":\"{run_id}\",\"utc\":\"2026-05-21T10:00:00Z\"}}\n");
     lab.write(&format!("requests/{run_id}/consumed.json"), &consumed);
-    assert_eq!(audit(lab), expected(1, "C BLOCKED_WITH_EXACT_O8_GAP consumed", "OPEN"));
+    assert_eq!(audit(lab), expected(5, "D PRODUCTION_RUN_NOT_VERIFIED consumed", "OPEN"));
     assert!(report_07(lab).contains("consumed by the run at 2026-05-21T10:00:00Z"));
     lab.write(&format!("requests/{run_id}/consumed.json"), "");
-    assert_eq!(audit(lab), expected(3, "C BLOCKED_WITH_EXACT_O8_GAP unknown", "UNKNOWN"), "a crash left it empty");
+    assert_eq!(audit(lab), expected(5, "D PRODUCTION_RUN_NOT_VERIFIED unknown", "UNKNOWN"), "a crash left it empty");
     lab.shell(&format!("rm requests/{run_id}/consumed.json"));
 
     // Taken back, and the keys gone or not readable.

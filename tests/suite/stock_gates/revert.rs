@@ -20,6 +20,7 @@ pub fn drill(lab: &Lab) -> DrillRecord {
     let phase = |name: &str| DrillPhase {
         name: name.to_owned(),
         before: "a".to_owned(),
+        mutated: "m".to_owned(),
         after: "a".to_owned(),
         reverted: true,
     };
@@ -77,8 +78,9 @@ fn gap_6_closes_by_a_signed_drill_of_every_phase() {
         ));
     };
     let early = good.started - chrono::Duration::days(40);
-    let mut unequal = good.clone();
+    let (mut unequal, mut idle) = (good.clone(), good.clone());
     unequal.phases[4].after = "b".to_owned();
+    idle.phases[4].mutated = "a".to_owned();
     for (changed, key, said) in [
         (DrillRecord { tree_digest: "0".repeat(64), ..good.clone() }, "operator", "rehearsed on another tree"),
         (
@@ -96,6 +98,7 @@ fn gap_6_closes_by_a_signed_drill_of_every_phase() {
         (DrillRecord { level: Level::E2, ..good.clone() }, "operator", "proved at E2 only"),
         (DrillRecord { restore_compared: false, ..good.clone() }, "operator", "proved at E3 without comparing only"),
         (unequal, "operator", "not brought back in a drill of this tree and target: lifecycle_enact"),
+        (idle, "operator", "not brought back in a drill of this tree and target: lifecycle_enact"),
         (DrillRecord { phases: good.phases[1..].to_vec(), ..good.clone() }, "operator", "target: pre_write_backup"),
     ] {
         record(&lab, &changed);

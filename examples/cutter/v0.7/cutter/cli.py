@@ -1,4 +1,4 @@
-"""The command line: ``status``, ``dry-run``, ``run`` and ``tree-digest``."""
+"""The command line: ``status``, ``dry-run``, ``run``, ``revert`` and ``tree-digest``."""
 
 import argparse
 import os
@@ -9,10 +9,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from cutter import __commit__, __milestone__, __version__, config, record, units
+from cutter import __commit__, __milestone__, __version__, config, permit, record, undo, units
 from cutter.config import Config
 from cutter.context import RunContext
-from cutter.errors import ConfigError, CutterError, RegistryError
+from cutter.errors import ConfigError, CutterError, PermitError, RegistryError
 from cutter.lock import RunLock
 from cutter.mode import Mode
 from cutter.orchestrator import PHASES, Orchestrator, Outcome
@@ -48,7 +48,14 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--record", required=True, metavar="FILE", help="where the record goes")
         command.add_argument("--run-id", metavar="ID", help="the id of the run (default: a new one)")
         command.add_argument("--review-decision-id", metavar="ID", help="the review that a live cut rests on")
+        if perform is live_run:
+            command.add_argument("--permit", metavar="FILE", help="what allows this run, with FILE.asc beside it")
+            command.add_argument("--until", metavar="PHASE", help="in a rehearsal: end after this phase, with status 10")
         command.set_defaults(command=perform)
+    command = commands.add_parser("revert", help="take back what one run wrote, unless it was enacted")
+    for option in ("--registry", "--target", "--run-id", "--permit"):
+        command.add_argument(option, required=True)
+    command.set_defaults(command=revert)
     commands.add_parser("status", help="what is deployed and what is missing").set_defaults(command=status)
     commands.add_parser("tree-digest", help="the digest of this tree").set_defaults(command=print_digest)
     return top
@@ -69,23 +76,56 @@ def dry_run(arguments: argparse.Namespace) -> int:
 def live_run(arguments: argparse.Namespace) -> int:
     """Runs. Whatever happens after the first phase was begun, a record tells it."""
     run_id = arguments.run_id or f"live-{uuid.uuid4()}"
-    require_execution_enabled(run_id)
+    if not arguments.permit:
+        require_execution_enabled(run_id)
+        raise PermitError(f"run {run_id} has no --permit: nothing was started")
     settings = config.load(arguments.root)
+    allowed = permit.load(arguments.permit, settings, "run", run_id, arguments.target, arguments.registry)
+    if arguments.until and not allowed.rehearsal:
+        raise PermitError("--until is for rehearsals, and the permit is for a run")
     runs, locks = required(settings, arguments)
     live = {
         "backup_fingerprint": os.environ["BACKUP_GPG_FPR"],
         "gnupg_home": os.environ.get("GNUPGHOME", "/var/lib/cutter/gnupg"),
         "backup_path": str(runs / f"{run_id}.dump.gpg"),
         "review_decision_id": arguments.review_decision_id,
+        "permit": allowed,
     }
+    if allowed.fields["review_decision_id"] != arguments.review_decision_id:
+        raise PermitError(f"the permit rests on the review {allowed.fields['review_decision_id']!r}")
     with closing(Registry(arguments.registry)) as registry, RunLock(locks, arguments.target, run_id):
         with closing(sqlite3.connect(arguments.registry)) as connection:
             connection.execute("PRAGMA foreign_keys = ON")
             ctx = context(arguments, Mode.LIVE, run_id, settings, registry, {"connection": connection, **live})
             if len(ctx.units) > settings.get("orchestrator.max_units"):
                 raise ConfigError(f"{len(ctx.units)} units are more than orchestrator.max_units allows")
-            outcome = Orchestrator().run(ctx)
+            undo.keep(connection, runs / f"{run_id}.undo.json", run_id, ctx.change_set_id)
+            with permit.execution_enabled_by(allowed):
+                outcome = Orchestrator().run(ctx, arguments.until)
     return finish(arguments, ctx, outcome)
+
+
+def revert(arguments: argparse.Namespace) -> int:
+    """Takes back what one run wrote: its rows, then its dump and its lock. Nothing where it had not begun to write."""
+    run_id = arguments.run_id
+    settings = config.load(arguments.root)
+    permit.load(arguments.permit, settings, "revert", run_id, arguments.target, arguments.registry)
+    runs, locks = (settings.below_root(f"orchestrator.{key}") for key in ("runs_dir", "locks_dir"))
+    lock = RunLock(locks, arguments.target, run_id)
+    kept = runs / f"{run_id}.undo.json"
+    before = undo.load(kept, run_id)
+    if before is None:
+        print(f"{run_id}: nothing had been written")
+    else:
+        with closing(sqlite3.connect(arguments.registry)) as connection:
+            connection.execute("PRAGMA foreign_keys = ON")
+            for line in undo.take_back(connection, before):
+                print(f"taken back: {line}")
+    for name in (".dump.gpg", ".dump.gpg.sha256", ".dump.gpg.partial"):
+        (runs / f"{run_id}{name}").unlink(missing_ok=True)
+    lock.break_own()
+    kept.unlink(missing_ok=True)
+    return 0
 
 
 def required(settings: Config, arguments: argparse.Namespace) -> List[Path]:

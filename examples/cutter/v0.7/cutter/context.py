@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional
 
 from cutter.config import Config
 from cutter.mode import Mode
+from cutter.permit import Permit
 from cutter.registry import Registry, Target
 from cutter.sealed import SealedDump
 from cutter.units import Unit
@@ -34,6 +35,8 @@ class RunContext:
     gnupg_home: str = ""
     backup_path: str = ""
     review_decision_id: str = ""
+    #: What allows it, asked again before each phase.
+    permit: Optional[Permit] = None
     #: The dump of this run, once it was made.
     dump: Optional[SealedDump] = None
     started: datetime = field(default_factory=now)

@@ -41,3 +41,21 @@ class LockedError(CutterError):
     """Another run of the target is going on, or one ended without taking its lock away."""
 
     exit_status = 6
+
+
+class PermitError(CutterError):
+    """There is no permit, or not one for this run, this host, this moment."""
+
+    exit_status = 7
+
+
+class CompensationRequired(CutterError):
+    """Something was enacted: it is not taken back by deleting it."""
+
+    exit_status = 8
+
+
+class Stopped(CutterError):
+    """A rehearsal ended where it was asked to."""
+
+    exit_status = 10

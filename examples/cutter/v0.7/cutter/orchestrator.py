@@ -6,6 +6,7 @@ from typing import Dict, List, Optional, Tuple, Type
 
 from cutter.context import RunContext, now
 from cutter.discoverer import LiveDryRunDiscoverer
+from cutter.errors import Stopped
 from cutter.mode import Mode
 from cutter.phases.base import Phase, PhaseResult
 from cutter.phases.cut_leg_a import CutLegAPhase
@@ -50,8 +51,11 @@ class Orchestrator:
     def __init__(self, discoverer: Optional[LiveDryRunDiscoverer] = None) -> None:
         self.discoverer = discoverer or LiveDryRunDiscoverer()
 
-    def run(self, ctx: RunContext) -> Outcome:
-        """All phases, or those before the first that fails. Nothing is begun while the switch is off."""
+    def run(self, ctx: RunContext, until: Optional[str] = None) -> Outcome:
+        """All phases, or those before the first that fails. Nothing is begun while the switch is off.
+
+        The permit of a live run is asked before each phase. A rehearsal may end after the phase ``until``.
+        """
         if ctx.mode is Mode.LIVE:
             require_execution_enabled(ctx.run_id)
         before = ctx.registry.counts()
@@ -60,8 +64,16 @@ class Orchestrator:
         for phase_class in PHASES:
             phase = phase_class(self.discoverer)
             try:
+                if ctx.permit is not None:
+                    ctx.permit.validate()
+                    print(f"phase {phase.name} begun", flush=True)
                 results.append(phase.run(ctx))
             except Exception as error:
                 failure = Failure(phase.name, error)
+                break
+            if ctx.permit is not None:
+                print(f"phase {phase.name} done", flush=True)
+            if phase.name == until:
+                failure = Failure(phase.name, Stopped(f"ended after {phase.name}, as the rehearsal asked"))
                 break
         return Outcome(results, failure, before, ctx.registry.counts(), now())

@@ -1,0 +1,90 @@
+//! `drill`: rehearses the revert on a scratch copy of the registry, and writes the signed record of it.
+
+use std::fmt::Write as _;
+use std::mem::ManuallyDrop;
+use std::path::Path;
+
+use super::interrupt::Interrupts;
+use super::request::random;
+use super::run::{heard, request_rules, signer};
+use super::{CommandError, output, session};
+use crate::evidence::{Fact, canonical_json};
+use crate::execute::{Drill, RunLock, database};
+use crate::gates::Gate;
+use crate::report::escape::terminal;
+use crate::report::{PublishError, sync_dir, write_synced};
+
+pub fn run(package: &Path) -> Result<u8, CommandError> {
+    let interrupts = Interrupts::heard();
+    let loaded = session::load(package)?;
+    let rules = request_rules(&loaded)?;
+    let refused = |reason: String| CommandError::Refused(vec![reason]);
+    let (Some(run), Some(drill)) = (&loaded.package.run, &loaded.package.drill) else {
+        return Err(refused(
+            "the package has no [run] and [drill]: docs/executor-contract.md describes them".to_owned(),
+        ));
+    };
+    let registry = database(&loaded.package, &loaded.place).map_err(refused)?;
+    if rules.target.is_empty() {
+        return Err(refused("the package names no target: what would be rehearsed?".to_owned()));
+    }
+    let operator = signer(&loaded, rules, &loaded.package.trust.operator, "operator")?;
+    let auditor = signer(&loaded, rules, &loaded.package.trust.auditor, "auditor")?;
+    let requests = loaded.place.locate(Path::new(&rules.requests));
+    let _lock = RunLock::take(&requests).map_err(refused)?;
+    let of_tree = |gate: &&Gate| gate.probes.values().any(|used| used.id == rules.tree.probe);
+    let gates: Vec<&Gate> = loaded.gates.iter().filter(of_tree).collect();
+    let session::Collected { evidence, secrets } = session::collect_evidence(&loaded, &gates, false, None, &interrupts);
+    let evidence = ManuallyDrop::into_inner(evidence);
+    let tree = evidence.probes.get(&rules.tree.probe).map(|seen| rules.tree.value(&seen.facts));
+    let tree_digest = match tree {
+        Some(Ok(Fact::Text(digest))) => digest,
+        Some(Err(reason)) => return Err(refused(format!("the deployed tree: {reason}"))),
+        Some(Ok(_)) | None => return Err(refused("the digest of the deployed tree is not known".to_owned())),
+    };
+    let four = || random().map_err(|error| error.to_string());
+    let say = |what: &str| anstream::eprintln!("rehearsing {}", terminal(what));
+    let signal = heard();
+    let rehearsal = Drill {
+        loaded: &loaded,
+        run,
+        rules: drill,
+        registry,
+        requests,
+        target: rules.target.clone(),
+        tree_digest,
+        operator: session::user(),
+        secrets: &secrets,
+        signal: &signal,
+        signer: auditor,
+        random: &four,
+        now: &session::now,
+        say: &say,
+    };
+    let (text, code) = interrupts.undisturbed(|_| {
+        let rehearsed = rehearsal.rehearse().map_err(refused)?;
+        let bytes = canonical_json(&rehearsed.record);
+        let signature = operator.sign(&bytes).map_err(refused)?;
+        let folder = loaded.place.locate(Path::new(&drill.records));
+        let stamp = rehearsed.record.finished.format("%Y%m%dT%H%M%SZ");
+        let name = format!("drill-{stamp}.json");
+        let files = [(name.clone(), bytes), (format!("{name}.asc"), signature)];
+        write_synced(&folder, &files.into_iter().collect())?;
+        let io = |error| PublishError::Io { tried: "sync", path: folder.clone(), error };
+        sync_dir(&folder).map_err(io)?;
+        let mut text = String::new();
+        for phase in &rehearsed.record.phases {
+            let word = if phase.restored() { "brought back" } else { "NOT BROUGHT BACK" };
+            let _ = writeln!(text, "{word}: {}", terminal(&phase.name));
+        }
+        for problem in &rehearsed.problems {
+            let _ = writeln!(text, "- {}", terminal(problem));
+        }
+        let compared = if rehearsed.record.restore_compared { "restored and compared" } else { "NOT COMPARED" };
+        let _ = writeln!(text, "dump: {compared} (E{})", rehearsed.record.level.number());
+        let _ = writeln!(text, "record: {}", terminal(&format!("{}/{name}", drill.records)));
+        Ok::<_, CommandError>((text, u8::from(!rehearsed.problems.is_empty())))
+    })?;
+    output::to_stdout_without(&secrets, &text)?;
+    Ok(code)
+}

@@ -1,0 +1,386 @@
+//! The rehearsal of the revert: on a scratch copy of the registry, below a scratch root, with the deployed executor.
+//!
+//! For each mutating phase the executor runs forward to it and ends there, is told to take it back, and the state is compared
+//! with the one before, which the phase must have changed. The last phase is a full run, which must be exactly what a run is
+//! expected to be. Where it cannot be taken back the revert must refuse, and the encrypted dump is restored instead. The dump
+//! is restored into another database in any case, and compared. Nothing of production is written, and nothing is left.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::delegate::{Delegation, NotStarted, Program, delegate};
+use super::payload::working_dir;
+use super::permit::{Allows, Permit, Signer, Terms, piped};
+use super::run::fill;
+use super::surface::{self, Reading};
+use crate::classify::departures;
+use crate::evidence::{
+    DRILL_FORMAT, DRILL_KIND, Digest256, DrillPhase, DrillRecord, Ended, Expected, Fingerprint, Instant, Level, RunId,
+    State,
+};
+use crate::gates::Loaded;
+use crate::package::{DrillRules, RunRules};
+use crate::probes::{Place, Secrets};
+
+/// What the names of scratch folders begin with.
+const SCRATCH: &str = ".drill-";
+/// The status of an executor that ended where it was asked to.
+const STOPPED: i32 = 10;
+
+/// What a rehearsal is made with.
+pub struct Drill<'a> {
+    /// The package and its gates.
+    pub loaded: &'a Loaded,
+    /// What it says of runs.
+    pub run: &'a RunRules,
+    /// What it says of rehearsals.
+    pub rules: &'a DrillRules,
+    /// The registry, links followed.
+    pub registry: PathBuf,
+    /// The folder of requests, in which the scratch folder lies.
+    pub requests: PathBuf,
+    /// What is cut.
+    pub target: String,
+    /// The digest of the deployed tree.
+    pub tree_digest: String,
+    /// Who rehearses.
+    pub operator: String,
+    /// What must not be kept of the executor's output.
+    pub secrets: &'a Secrets,
+    /// A signal that came, or 0.
+    pub signal: &'a Arc<AtomicUsize>,
+    /// Who signs permits.
+    pub signer: Signer,
+    /// Four random bytes.
+    pub random: &'a dyn Fn() -> Result<[u8; 4], String>,
+    /// The clock.
+    pub now: &'a dyn Fn() -> Instant,
+    /// Told of each step.
+    pub say: &'a dyn Fn(&str),
+}
+
+/// What a rehearsal came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rehearsed {
+    /// Its record, to be signed.
+    pub record: DrillRecord,
+    /// What did not come back; empty where everything did.
+    pub problems: Vec<String>,
+}
+
+/// The scratch folder and what lies in it.
+struct Scratch {
+    dir: tempfile::TempDir,
+    registry: PathBuf,
+    place: Place,
+}
+
+/// One step of a rehearsal with the state after it.
+struct Stepped {
+    ended: Ended,
+    state: Fingerprint,
+}
+
+impl Drill<'_> {
+    /// Rehearses.
+    ///
+    /// # Errors
+    /// What could not be carried out: then there is no record.
+    pub fn rehearse(&self) -> Result<Rehearsed, String> {
+        let started = (self.now)();
+        sweep(&self.requests);
+        let untouched = self.production()?;
+        let scratch = self.scratch()?;
+        let (last, others) = self.rules.phases.split_last().ok_or("the package names no phase to rehearse")?;
+        if let Some(phase) = others.iter().find(|phase| self.rules.irreversible.contains(phase)) {
+            return Err(format!("{phase} cannot be taken back and is not the last phase: that cannot be rehearsed"));
+        }
+        let mut problems = Vec::new();
+        let mut phases = Vec::new();
+        for phase in others {
+            (self.say)(&format!("{phase}: forward, and back"));
+            phases.push(self.forward_and_back(&scratch, phase, &mut problems)?);
+        }
+        (self.say)(&format!("{last}: a full run, and back"));
+        let (phase, restore_compared) = self.full_run(&scratch, last, &mut problems)?;
+        phases.push(phase);
+        problems
+            .extend(phases.iter().filter(|it| !it.restored()).map(|it| format!("{} was not brought back", it.name)));
+        if !untouched.same_database(&self.production()?) {
+            return Err(
+                "the production registry changed during the rehearsal: see who wrote, and rehearse again".to_owned()
+            );
+        }
+        let dir = scratch.dir.path().to_owned();
+        scratch.dir.close().map_err(|error| format!("cannot remove the scratch folder {}: {error}", dir.display()))?;
+        let record = DrillRecord {
+            format: DRILL_FORMAT.to_owned(),
+            kind: DRILL_KIND.to_owned(),
+            tree_digest: self.tree_digest.clone(),
+            target: self.target.clone(),
+            host: self.loaded.package.host.clone(),
+            operator: self.operator.clone(),
+            started,
+            finished: (self.now)(),
+            level: if restore_compared { Level::E3 } else { Level::E2 },
+            restore_compared,
+            phases,
+        };
+        Ok(Rehearsed { record, problems })
+    }
+
+    /// The production registry as it is.
+    fn production(&self) -> Result<Fingerprint, String> {
+        let place = &self.loaded.place;
+        read(surface::read(&self.registry, &[], place, &Expected::default(), Reading::Before, (self.now)()))
+    }
+
+    /// A scratch root with what the executor needs, and a copy of the registry that is proved to be one.
+    fn scratch(&self) -> Result<Scratch, String> {
+        let made = |what: &Path| {
+            let what = what.display().to_string();
+            move |error: std::io::Error| format!("cannot make the scratch copy {what}: {error}")
+        };
+        let dir = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&self.requests).map_err(made(&self.requests))?;
+        let base = dir.path().canonicalize().map_err(made(dir.path()))?;
+        let root = base.join("host");
+        let place = Place { package_dir: base.clone(), root: Some(root) };
+        let absolute = |path: &String| {
+            let inside = path.starts_with('/').then(|| place.locate(Path::new(path)));
+            inside.ok_or_else(|| format!("{path} is not absolute: a rehearsal would use the one of production"))
+        };
+        self.run.watch.iter().try_for_each(|path| absolute(path).map(drop))?;
+        for folder in &self.rules.folders {
+            let to = absolute(folder)?;
+            fs::create_dir_all(&to).map_err(made(&to))?;
+        }
+        for file in &self.rules.copy {
+            let (from, to) = (self.loaded.place.locate(Path::new(file)), absolute(file)?);
+            fs::create_dir_all(to.parent().unwrap_or(&base)).map_err(made(&to))?;
+            fs::copy(&from, &to).map_err(made(&from))?;
+        }
+        let registry = base.join("registry.db");
+        let copied = || -> rusqlite::Result<()> {
+            let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+            let connection = Connection::open_with_flags(&self.registry, flags)?;
+            connection.execute("VACUUM INTO ?1", [registry.display().to_string()]).map(drop)
+        };
+        copied().map_err(|error| format!("cannot copy the registry: {error}"))?;
+        let scratch = Scratch { dir, registry, place };
+        if !self.production()?.same_database(&self.state(&scratch, &Expected::default())?) {
+            return Err("the scratch copy is not what the registry is: somebody writes; rehearse again".to_owned());
+        }
+        Ok(scratch)
+    }
+
+    fn state(&self, scratch: &Scratch, expected: &Expected) -> Result<Fingerprint, String> {
+        let place = &scratch.place;
+        read(surface::read(&scratch.registry, &self.run.watch, place, expected, Reading::After, (self.now)()))
+    }
+
+    /// What an executor left running is ended, and not as it should be.
+    fn strays(&self, stepped: &Stepped, problems: &mut Vec<String>) {
+        problems.extend(stepped.ended.left.iter().map(|it| format!("a process was left behind, and ended: {it}")));
+    }
+
+    /// One phase: forward to it, back, compared.
+    fn forward_and_back(
+        &self,
+        scratch: &Scratch,
+        phase: &str,
+        problems: &mut Vec<String>,
+    ) -> Result<DrillPhase, String> {
+        let run_id = RunId::new((self.now)(), (self.random)()?);
+        let expected = surface::expected(self.run, run_id.as_str(), &scratch.registry)?;
+        let before = self.state(scratch, &expected)?;
+        let mutated = self.step(scratch, &run_id, Allows::Run, Some(phase), &expected)?;
+        if mutated.ended.code != Some(STOPPED) {
+            return Err(format!("{phase} was not reached: {}", said(&mutated.ended)));
+        }
+        let after = self.step(scratch, &run_id, Allows::Revert, None, &expected)?;
+        [&mutated, &after].into_iter().for_each(|stepped| self.strays(stepped, problems));
+        if after.ended.code != Some(0) {
+            problems.push(format!("the revert of {phase} failed: {}", said(&after.ended)));
+        }
+        Ok(DrillPhase {
+            name: phase.to_owned(),
+            before: before.digest().to_string(),
+            mutated: mutated.state.digest().to_string(),
+            after: after.state.digest().to_string(),
+            reverted: after.ended.code == Some(0),
+        })
+    }
+
+    /// The last phase: a whole run, the restore of its dump compared, and back.
+    fn full_run(
+        &self,
+        scratch: &Scratch,
+        phase: &str,
+        problems: &mut Vec<String>,
+    ) -> Result<(DrillPhase, bool), String> {
+        let run_id = RunId::new((self.now)(), (self.random)()?);
+        let expected = surface::expected(self.run, run_id.as_str(), &scratch.registry)?;
+        let before = self.state(scratch, &expected)?;
+        let mutated = self.step(scratch, &run_id, Allows::Run, None, &expected)?;
+        if mutated.ended.code != Some(0) {
+            return Err(format!("the full run failed: {}", said(&mutated.ended)));
+        }
+        problems.extend(departures(&expected, &before, &mutated.state).into_iter().map(|it| format!("full run: {it}")));
+        (self.say)("the encrypted dump: restored and compared");
+        let restored = self.restored(scratch, &run_id)?;
+        let elsewhere = Scratch {
+            dir: tempfile::Builder::new().tempdir_in(scratch.dir.path()).map_err(|error| error.to_string())?,
+            registry: restored.clone(),
+            place: scratch.place.clone(),
+        };
+        let compared = self.state(&elsewhere, &Expected::default())?.same_database(&before);
+        if !compared {
+            problems.push("what the dump restores is not what was dumped".to_owned());
+        }
+        let back = self.step(scratch, &run_id, Allows::Revert, None, &expected)?;
+        [&mutated, &back].into_iter().for_each(|stepped| self.strays(stepped, problems));
+        let reverted = if self.rules.irreversible.iter().any(|it| it == phase) {
+            if back.ended.code == Some(0) || !back.state.same_state(&mutated.state) {
+                problems.push(format!("the revert did not refuse after {phase}, which cannot be taken back"));
+            }
+            // The one way back: the backup in the place of the registry, and the run's own files away.
+            let put = fs::copy(&restored, &scratch.registry).map(drop);
+            let left = expected.leaves.iter().map(|it| scratch.place.locate(Path::new(it)));
+            let away = left.filter(|it| it.exists()).try_for_each(fs::remove_file);
+            put.and(away).map_err(|error| format!("cannot restore into the scratch copy: {error}"))?;
+            compared
+        } else {
+            if back.ended.code != Some(0) {
+                problems.push(format!("the revert of {phase} failed: {}", said(&back.ended)));
+            }
+            back.ended.code == Some(0)
+        };
+        let after = self.state(scratch, &expected)?;
+        let phase = DrillPhase {
+            name: phase.to_owned(),
+            before: before.digest().to_string(),
+            mutated: mutated.state.digest().to_string(),
+            after: after.digest().to_string(),
+            reverted,
+        };
+        Ok((phase, compared))
+    }
+
+    /// A new database from the run's encrypted dump; its plain text is on no disk.
+    fn restored(&self, scratch: &Scratch, run_id: &RunId) -> Result<PathBuf, String> {
+        let dump = scratch.place.locate(Path::new(&self.rules.dump.replace("<RUN_ID>", run_id.as_str())));
+        let sealed = fs::read(&dump).map_err(|error| format!("the dump {}: {error}", dump.display()))?;
+        let (program, first) = self.rules.decrypt.split_first().ok_or("the package names no program that decrypts")?;
+        let mut command = Command::new(program);
+        command.args(first).current_dir(&self.loaded.place.package_dir);
+        let output = piped(&mut command, &sealed).map_err(|error| format!("{program}: {error}"))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(format!("the dump cannot be decrypted: {} {said}", output.status));
+        }
+        let path = scratch.dir.path().join("restored.db");
+        let text = String::from_utf8(output.stdout).map_err(|_| "the dump is not text".to_owned())?;
+        // A dump names tables in an order of its own, so that references are looked at when all of it is there.
+        let restore = || {
+            let connection = Connection::open(&path)?;
+            connection.pragma_update(None, "foreign_keys", false)?;
+            connection.execute_batch(&text)
+        };
+        restore().map_err(|error| format!("the dump cannot be restored: {error}"))?;
+        Ok(path)
+    }
+
+    /// Starts the executor once on the scratch copy, and reads the state after it.
+    fn step(
+        &self,
+        scratch: &Scratch,
+        run_id: &RunId,
+        allows: Allows,
+        until: Option<&str>,
+        expected: &Expected,
+    ) -> Result<Stepped, String> {
+        let executor = self.loaded.package.executor.clone().unwrap_or_default();
+        let terms = Terms {
+            allows,
+            run_id: run_id.clone(),
+            payload_sha256: Digest256::of(b""),
+            target: self.target.clone(),
+            host: self.loaded.package.host.clone(),
+            registry: scratch.registry.clone(),
+            tree_digest: self.tree_digest.clone(),
+            review_decision_id: "rehearsal".to_owned(),
+            rehearsal: true,
+            minutes: self.run.permit_minutes,
+        };
+        let nonce = u32::from_be_bytes((self.random)()?).to_string();
+        let permit = Permit::issue(scratch.dir.path(), &terms, &nonce, (self.now)(), &self.signer)?;
+        let root = scratch.place.root.clone().unwrap_or_default();
+        let record = scratch.dir.path().join(format!("record-{run_id}.json"));
+        let (argv, more) = match allows {
+            Allows::Run => (&executor.argv, until.map(|_| executor.until.clone()).unwrap_or_default()),
+            Allows::Revert => (&executor.revert, Vec::new()),
+        };
+        let argv: Vec<String> = argv.iter().chain(&more).cloned().collect();
+        let argv = fill(
+            &argv,
+            &[
+                ("<RUN_ID>", run_id.as_str()),
+                ("<REVIEW_DECISION_ID>", "rehearsal"),
+                ("<PERMIT>", &permit.path().display().to_string()),
+                ("<ROOT>", &root.display().to_string()),
+                ("<DATABASE>", &scratch.registry.display().to_string()),
+                ("<RECORD>", &record.display().to_string()),
+                ("<PHASE>", until.unwrap_or_default()),
+            ],
+        );
+        let environment: BTreeMap<String, String> = executor.environment;
+        let dir = working_dir(self.loaded);
+        let program = Program::find(argv.first().map_or("", String::as_str), &environment, &dir)?;
+        let with = Delegation {
+            argv: &argv,
+            program: &program,
+            environment: &environment,
+            secret_names: &[],
+            dir: &dir,
+            deadline: Duration::from_secs(self.run.deadline_seconds),
+            grace: Duration::from_secs(self.run.grace_seconds),
+            output_bytes: self.run.output_bytes,
+            secrets: self.secrets,
+            signal: self.signal,
+        };
+        let (ended, _) = delegate(permit, &with, |_| Ok(())).map_err(|NotStarted(reason)| reason)?;
+        Ok(Stepped { state: self.state(scratch, expected)?, ended })
+    }
+}
+
+fn read(state: State) -> Result<Fingerprint, String> {
+    match state {
+        State::Read(fingerprint) => Ok(fingerprint),
+        State::Unread(reason) => Err(format!("the state cannot be read: {reason}")),
+    }
+}
+
+fn said(ended: &Ended) -> String {
+    let how = match (ended.code, ended.signal) {
+        (Some(code), _) => format!("status {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "not seen to end".to_owned(),
+    };
+    format!("{how}{}{} {}", if ended.told.is_empty() { "" } else { ", " }, ended.told, ended.said.join(" "))
+}
+
+/// Removes the scratch folders that a killed rehearsal left. Only called under the lock of runs and drills.
+fn sweep(requests: &Path) {
+    for entry in fs::read_dir(requests).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(SCRATCH.as_bytes()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
