@@ -56,7 +56,7 @@ impl SignArgs {
                 let key = GpgKey::find(&gpg, fingerprint, session::now(), interrupts.stop());
                 Chosen { signer: Signer::Gpg(or_end(key, interrupts)?), passphrase: None }
             }
-            (None, Some(file)) => self.from_file(file)?,
+            (None, Some(file)) => self.key_in_file(file)?,
         };
         let fingerprint = chosen.signer.fingerprint();
         if !pinned.is_empty() && !pinned.contains(fingerprint) {
@@ -68,7 +68,7 @@ impl SignArgs {
         Ok(Some(chosen))
     }
 
-    fn from_file(&self, file: &Path) -> Result<Chosen, CommandError> {
+    fn key_in_file(&self, file: &Path) -> Result<Chosen, CommandError> {
         let passphrase = match self.passphrase_fd {
             Some(fd) => Some(passphrase_from_fd(fd)?),
             None => match std::env::var_os("CREDENTIALS_DIRECTORY") {

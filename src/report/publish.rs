@@ -379,7 +379,7 @@ impl LedgerLine {
         let said = [!self.letter.is_empty(), !self.label.is_empty(), !self.files.is_empty()];
         let first = self.format == FIRST_FORMAT;
         match self.entry {
-            Entry::Audit => said.iter().all(|said| *said) && !(first && !self.signers.is_empty()),
+            Entry::Audit => said.iter().all(|said| *said) && (!first || self.signers.is_empty()),
             Entry::Void => !said.iter().any(|said| *said) && self.signers.is_empty() && !first,
         }
     }

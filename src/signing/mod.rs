@@ -17,6 +17,7 @@ use crate::trust::{Cert, Fingerprint, SecretKey, SignError, would_verify};
 
 /// Who signs.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it in a command")]
 pub enum Signer {
     /// A key that gpg and its agent keep; it never comes here.
     Gpg(GpgKey),

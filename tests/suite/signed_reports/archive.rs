@@ -64,6 +64,9 @@ impl Archive {
     }
 }
 
+/// What is done to a copy.
+type Change = fn(&Archive);
+
 fn copy(from: &Path, to: &Path) {
     assert!(std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
 }
@@ -71,7 +74,7 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn whole_audits_that_were_moved_are_seen() {
     assert_eq!(Archive::new().verified().0, 0);
-    let table: [(&str, fn(&Archive), &str); 12] = [
+    let table: [(&str, Change, &str); 12] = [
         ("the folder of one is gone", |a| fs::remove_dir_all(a.folder(1)).unwrap(), "it is not there"),
         ("the line of one is gone", |a| a.write(&[a.lines()[0].clone(), a.lines()[2].clone()]), "does not follow"),
         ("the first line is gone", |a| a.write(&a.lines()[1..]), "does not follow"),
@@ -124,7 +127,6 @@ fn whole_audits_that_were_moved_are_seen() {
 /// Somebody who may write the folder, and chains the ledger anew, but has no key.
 #[test]
 fn a_ledger_that_was_put_right_does_not_help_without_the_key() {
-    type Change = fn(&Archive);
     let table: [(&str, Change, &str); 7] = [
         (
             "one is taken out",
@@ -271,5 +273,5 @@ fn a_pinned_fingerprint_needs_no_keyring() {
     let pinned = Keys::Pinned { package: "p".to_owned(), pinned: vec![SIGNED.auditor.clone()], certs: Vec::new() };
     let proved = verify(&published, &pinned, Utc::now()).unwrap();
     let Authorship::Proved(by) = proved.authorship else { panic!("{:?}", proved.authorship) };
-    assert_eq!(by.recorded, [SIGNED.auditor.clone()]);
+    assert_eq!(by.recorded, std::slice::from_ref(&SIGNED.auditor));
 }
