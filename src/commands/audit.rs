@@ -1,7 +1,7 @@
 //! `audit`: collect, evaluate, classify, publish, print.
 
 use std::mem::ManuallyDrop;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::cli::{AuditArgs, Required};
 use super::interrupt::Interrupts;
@@ -31,8 +31,7 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let requests = loaded.request.as_ref().map(|rules| loaded.place.locate(Path::new(&rules.requests)));
     evidence.run = requests.and_then(|requests| open_run(&requests));
     let evidence = ManuallyDrop::into_inner(evidence);
-    let publication =
-        Publication::prepare(&loaded, &templates, evidence, &root, &seals, &secrets, Some(&interrupts))?;
+    let publication = Publication::prepare(&loaded, &templates, evidence, &root, &seals, &secrets, Some(&interrupts))?;
     let (recorded, shown) = interrupts.undisturbed(|published| {
         let (recorded, shown) = publication.publish(&secrets)?;
         *published = Some(format!("{shown} was published whole before that; see it with cutgate verify"));

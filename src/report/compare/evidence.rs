@@ -123,7 +123,7 @@ fn beyond(asked: &Evidence, other: &Evidence) -> Vec<String> {
 }
 
 fn question(observation: &Observation) -> String {
-    format!("{} {}", observation.kind, serde_json::json!(observation.settings))
+    format!("{} {}", observation.kind, serde_json::json!(*observation.settings))
 }
 
 /// The measured invariants as they stood when each audit ended, where they differ.
