@@ -27,6 +27,12 @@ fn compared(lab: &Lab, args: &[&str]) -> String {
     text(&output.stdout)
 }
 
+/// An audit's instant is in whole seconds: what follows has another.
+fn next_second() {
+    let nanoseconds = u64::from(chrono::Utc::now().timestamp_subsec_nanos()).min(999_999_999);
+    std::thread::sleep(std::time::Duration::from_nanos(1_000_000_000 - nanoseconds));
+}
+
 fn json(lab: &Lab, old: &str, new: &str) -> Json {
     serde_json::from_str(&compared(lab, &[old, new, "--format", "json"])).unwrap()
 }
@@ -45,6 +51,7 @@ fn ids(comparison: &Json, finding: &str) -> Vec<String> {
 fn nothing_changed_is_said_to_be_nothing() {
     let lab = Lab::new();
     lab.audit();
+    next_second();
     lab.audit();
     for (old, new) in [("1", "2"), ("1", "1")] {
         let shown = compared(&lab, &[old, new]);
@@ -74,6 +81,7 @@ fn a_changed_gate_is_shown_with_the_facts_behind_it() {
     let listed = text(&listed.unwrap().stdout);
     let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap().trim_matches(':');
     ran(&lab, "sh", &["-c", &format!("echo BACKUP_GPG_FPR={fingerprint} >> host/etc/cutter/cutter.env")]);
+    next_second();
     let (_, second) = lab.audit();
     let comparison = json(&lab, "1", second.to_str().unwrap());
     assert_eq!(ids(&comparison, "state"), ["gpg-keyring"]);

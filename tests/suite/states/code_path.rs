@@ -116,7 +116,7 @@ fn trees() {
         state("the tree takes longer than the limit", Truth::CannotBeKnown, tree)
             .limits(|limits| limits.probe = Duration::from_millis(1))
             .mask("present = .*", "present = …")
-            .mask(r"(?s)p(\.phases)? is timed out: .*", "p.phases is timed out: where it was → what to look at"),
+            .mask(r"(?s)[pf](\.\w+)? is timed out: .*", "p.phases is timed out: where it was → what to look at"),
     ]);
     let about = "Whether every phase writes in a live run, cannot reach the simulator, and is refused while the switch is off. \
                  What the analysis cannot decide is missing, and never an answer.";
