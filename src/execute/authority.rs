@@ -55,8 +55,8 @@ pub fn authority(
         return Err(missing);
     }
     let reviewed = rules.gates.iter().filter(|gate| gate.wants_review_decision());
-    let reviews = reviewed.filter_map(|gate| approves(&gate.id)).map(|it| text(it, "review_decision_id"));
-    Ok(Authority { review_decision_id: reviews.last().unwrap_or_default() })
+    let mut reviews = reviewed.filter_map(|gate| approves(&gate.id)).map(|it| text(it, "review_decision_id"));
+    Ok(Authority { review_decision_id: reviews.next_back().unwrap_or_default() })
 }
 
 /// Everything in which a payload that was made now differs from the one that was approved. When and by whom each was made is

@@ -187,10 +187,10 @@ fn table(connection: &Connection, name: &str, delta: Option<&TableDelta>) -> rus
     while let Some(row) = rows.next()? {
         let [mine, altered, done]: [bool; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
         let (mut whole, mut rest) = (Vec::new(), Vec::new());
-        for at in 3..columns.len() {
+        for (at, is_masked) in masked.iter().enumerate().skip(3) {
             let mut value = Vec::new();
             encode(row.get_ref(at)?, &mut value);
-            if !(altered && masked[at]) {
+            if !(altered && *is_masked) {
                 rest.extend_from_slice(&value);
             }
             whole.extend_from_slice(&value);

@@ -230,7 +230,7 @@ fn read_documents(tree: &mut Tree, settings: &Settings, door: &Door) -> Vec<Docu
             Err(Unread { reason, late }) => {
                 tree.add_unreadable(rel, reason);
                 if let Some(missing) = late {
-                    tree.block(missing);
+                    tree.block(*missing);
                     break;
                 }
             }
@@ -247,14 +247,14 @@ struct Unread {
     /// In the form that facts use.
     reason: String,
     /// Where its time was over.
-    late: Option<Missing>,
+    late: Option<Box<Missing>>,
 }
 
 /// Reads one document, with its length in bytes.
 fn read_document(tree: &Tree, door: &Door, rel: &str, max: u64) -> Result<(Document, u64), Unread> {
     let bytes = tree.read(door, rel, max).map_err(|missing| Unread {
         reason: markdown_tree::reason(&missing),
-        late: (missing.state == MissingState::TimedOut).then_some(missing),
+        late: (missing.state == MissingState::TimedOut).then(|| Box::new(missing)),
     })?;
     let text = String::from_utf8(bytes).map_err(|error| Unread {
         reason: format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to()),
