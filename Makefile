@@ -36,9 +36,10 @@ licences: ## licences, bans and sources of all dependencies, by cargo-deny
 	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --version $(CARGO_DENY) --locked --debug
 	cargo deny --locked check --hide-inclusion-graph licenses bans sources
 
-bench: ## measure the released program beside its peers; writes docs/benchmarks.md
+bench: ## measure the released program beside its peers; writes docs/benchmarks.md and docs/real-code.md
 	@scripts/require build bench
 	cargo build --locked --release
+	@scripts/real-code
 	@scripts/bench
 
 fuzz: ## fuzz each reader of outside bytes for FUZZ_SECONDS (60); TARGETS="keybox certs" names some

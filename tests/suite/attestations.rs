@@ -103,7 +103,7 @@ fn relink(reports: &Path) {
 }
 
 /// The interpreter in which the other programs are installed.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |target| root.join(target));
     let python = target.join("python/bin/python");

@@ -10,6 +10,7 @@
 mod approvals;
 mod attestations;
 mod audit;
+mod build_servers;
 mod changed_nothing;
 mod code_path;
 mod code_path_command;

@@ -354,7 +354,7 @@ fn what_a_bare_machine_lacks_is_named() {
     let python = format!("{}{}/target/python", nowhere.path().display(), root().display());
     let pypi = format!(
         "python3 -m venv --clear {python} && {python}/bin/python -m pip install --quiet securesystemslib[crypto]==1.6.0 \
-         in-toto-attestation==0.9.3"
+         in-toto-attestation==0.9.3 junitparser==5.0.3"
     );
     assert_eq!(asked(&["build"], &bin), (Some(0), format!("{install} {build}\n")));
     assert_eq!(asked(&["demo"], &bin), (Some(0), format!("{install} {demo}\n")));

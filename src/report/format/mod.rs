@@ -1,14 +1,18 @@
 //! Formats: views of one frozen dossier. One file per format, one line in [`FORMATS`], which is sorted.
 
+mod github;
 mod json;
+mod junit;
 mod markdown;
 mod sarif;
 mod text;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::Dossier;
 use super::dossier::GateView;
+use crate::gates::{CheckFinding, CheckOutcome, GapState, Location};
 use crate::probes::Place;
 
 /// A format for people or machines.
@@ -46,9 +50,24 @@ impl<'a> Judged<'a> {
 }
 
 /// Sorted by name.
-pub const FORMATS: &[Format] = &[json::FORMAT, markdown::FORMAT, sarif::FORMAT, text::FORMAT];
+pub const FORMATS: &[Format] =
+    &[github::FORMAT, json::FORMAT, junit::FORMAT, markdown::FORMAT, sarif::FORMAT, text::FORMAT];
 
 /// The format of a name.
 pub fn find(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
+}
+
+/// The places that keep a gate from CLOSED, each once; none where it is closed, or where no check names one.
+fn blamed(gate: &GateView) -> Vec<(&CheckFinding, &Location)> {
+    let finding = &gate.finding;
+    let wanted = match finding.state {
+        GapState::Closed => return Vec::new(),
+        GapState::Open | GapState::Partial => CheckOutcome::Fails,
+        GapState::Unknown => CheckOutcome::Unknown,
+    };
+    let mut seen = BTreeSet::new();
+    let checks = finding.checks.iter().filter(|check| check.outcome == wanted);
+    let places = checks.flat_map(|check| check.locations.iter().map(move |location| (check, location)));
+    places.filter(|(_, at)| seen.insert((at.path.as_str(), at.line, at.column, at.message.as_str()))).collect()
 }

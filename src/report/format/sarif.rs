@@ -4,14 +4,13 @@
 //! where the package file speaks of the gap. A gate that is UNKNOWN makes `executionSuccessful` false: a reader
 //! that shows results only must not take silence for a pass, so it has a result, too.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use super::{Format, Judged};
+use super::{Format, Judged, blamed};
 use crate::evidence::Digest256;
-use crate::gates::{CheckFinding, CheckOutcome, GapState, Location};
+use crate::gates::{CheckFinding, GapState, Location};
 use crate::package::PACKAGE_FILE;
 use crate::probes::Place;
 use crate::report::dossier::GateView;
@@ -78,21 +77,11 @@ fn rule(gate: &GateView) -> Json {
 /// What keeps a gate from CLOSED, each place once.
 fn results(judged: &Judged<'_>, index: usize, gate: &GateView) -> Vec<Json> {
     let finding = &gate.finding;
-    let wanted = match finding.state {
-        GapState::Closed => return Vec::new(),
-        GapState::Open | GapState::Partial => CheckOutcome::Fails,
-        GapState::Unknown => CheckOutcome::Unknown,
-    };
-    let mut seen = BTreeSet::new();
-    let mut all = Vec::new();
-    for check in finding.checks.iter().filter(|check| check.outcome == wanted) {
-        for location in &check.locations {
-            let said = (location.path.as_str(), location.line, location.column, location.message.as_str());
-            if seen.insert(said) {
-                all.push(result(judged, index, gate, check, location));
-            }
-        }
+    if finding.state == GapState::Closed {
+        return Vec::new();
     }
+    let places = blamed(gate).into_iter();
+    let mut all: Vec<Json> = places.map(|(check, location)| result(judged, index, gate, check, location)).collect();
     if all.is_empty() {
         let message = format!("{} — {}", finding.state.word(), finding.reason);
         let place = json!({"physicalLocation": {

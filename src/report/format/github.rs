@@ -1,0 +1,79 @@
+//! `github`: annotations at their lines, in the words that the runner of GitHub Actions reads from a step's output.
+//!
+//! What host text could turn into a command of its own is escaped as the runner's toolkit does it: `%`, carriage return
+//! and line feed everywhere, colon and comma in properties. One line for each finding of a gate that is not CLOSED, and one
+//! for the result, which is an error unless it is A or B.
+
+use std::path::Path;
+
+use super::{Format, Judged, blamed};
+use crate::classify::Letter;
+use crate::gates::GapState;
+use crate::package::PACKAGE_FILE;
+use crate::report::dossier::GateView;
+use crate::report::escape::terminal;
+
+pub const FORMAT: Format = Format {
+    name: "github",
+    summary: "annotations at their lines, for GitHub Actions",
+    render: |dossier, _| render(&Judged::of(dossier)),
+    render_some: Some(render),
+};
+
+fn render(judged: &Judged<'_>) -> String {
+    let mut lines: Vec<String> = judged.gates.iter().flat_map(|gate| annotations(judged, gate)).collect();
+    if let Some(dossier) = judged.dossier {
+        let ruling = &dossier.result.ruling;
+        let level = if ruling.letter <= Letter::B { "notice" } else { "error" };
+        let said = format!("result: {} — {}", ruling.letter.word(), ruling.label);
+        let next = &dossier.result.next;
+        let said = if next.is_empty() { said } else { format!("{said}\nnext: {next}") };
+        lines.push(format!("::{level} title=cutgate::{}", message(&said)));
+    } else if lines.is_empty() {
+        let said = format!("{} of {} gates were judged, and are CLOSED", judged.gates.len(), judged.total);
+        lines.push(format!("::notice title=cutgate::{}", message(&said)));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn annotations(judged: &Judged<'_>, gate: &GateView) -> Vec<String> {
+    let finding = &gate.finding;
+    if finding.state == GapState::Closed {
+        return Vec::new();
+    }
+    let title = format!("{} {} is {}", finding.gap, finding.id, finding.state.word());
+    let annotation = |path: &Path, line: u64, column: u64, said: &str, next: &str| {
+        let path = path.to_string_lossy();
+        let path = path.strip_prefix("./").unwrap_or(&path);
+        let mut place = format!("file={}", property(path));
+        for (name, value) in [("line", line), ("col", column)] {
+            if value > 0 {
+                place = format!("{place},{name}={value}");
+            }
+        }
+        let said = if next.is_empty() { said.to_owned() } else { format!("{said}\nnext: {next}") };
+        format!("::error {place},title={}::{}", property(&title), message(&said))
+    };
+    let found: Vec<String> = blamed(gate)
+        .into_iter()
+        .map(|(check, at)| {
+            annotation(&judged.place.locate(Path::new(&at.path)), at.line, at.column, &at.message, &check.next)
+        })
+        .collect();
+    if found.is_empty() {
+        let package = judged.place.package_dir.join(PACKAGE_FILE);
+        return vec![annotation(&package, gate.line.max(1), 0, &finding.reason, &finding.next)];
+    }
+    found
+}
+
+/// The text of a command. Line ends are kept as data; anything else that could move a cursor is shown.
+fn message(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(|line| terminal(line).replace('%', "%25")).collect();
+    lines.join("%0A")
+}
+
+/// The value of a command's property.
+fn property(text: &str) -> String {
+    terminal(text).replace('%', "%25").replace('\n', "%0A").replace(':', "%3A").replace(',', "%2C")
+}
