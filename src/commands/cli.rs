@@ -75,7 +75,7 @@ pub struct AuditArgs {
     /// The result that must be reached for exit code 0.
     #[arg(long, value_name = "LETTER", default_value = "B")]
     pub require: Required,
-    /// A format for standard output, or NAME=FILE for a file: text, json, markdown, sarif. May be repeated.
+    /// A format for standard output, or NAME=FILE for a file: text, json, markdown, sarif, junit, github. May be repeated.
     #[arg(long, value_name = "NAME[=FILE]")]
     pub format: Vec<String>,
     /// Where the numbered reports go; default: reports/ beside the package file.
