@@ -26,7 +26,10 @@ pub fn run(package: &Path) -> Result<u8, CommandError> {
     };
     let registry = database(&loaded.package, &loaded.place).map_err(refused)?;
     if rules.target.is_empty() {
-        return Err(refused("the package names no target: what would be rehearsed?".to_owned()));
+        return Err(refused(
+            "the package names no target: fill in what `target` in [request] refers to, and see cutgate explain GAP-8"
+                .to_owned(),
+        ));
     }
     let operator = signer(&loaded, rules, &loaded.package.trust.operator, "operator")?;
     let auditor = signer(&loaded, rules, &loaded.package.trust.auditor, "auditor")?;
