@@ -50,8 +50,11 @@ fn what<'a>(cases: &'a [Json], class: &str, name: &str) -> &'a str {
     case.unwrap_or_else(|| panic!("no {class} {name}"))["is"].as_str().unwrap()
 }
 
-/// The annotations of a step, as the runner reads them: level, properties, text.
-fn annotations(text: &str) -> Vec<(String, Vec<(String, String)>, String)> {
+/// Level, properties and text.
+type Annotation = (String, Vec<(String, String)>, String);
+
+/// The annotations of a step, as the runner reads them.
+fn annotations(text: &str) -> Vec<Annotation> {
     let plain = |text: &str| {
         text.replace("%3A", ":").replace("%2C", ",").replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
     };
