@@ -453,7 +453,11 @@ fn survey(body: &[Stmt], reassigned: &mut std::collections::BTreeSet<Name>, requ
             StmtKind::Function(function) => survey(&function.body, reassigned, requests),
             StmtKind::Class(class) => survey(&class.body, reassigned, requests),
             StmtKind::If(branches) => branches.iter().for_each(|(_, body)| survey(body, reassigned, requests)),
-            StmtKind::While { body, otherwise, .. } | StmtKind::For { body, otherwise, .. } => {
+            StmtKind::While { body, otherwise, .. } => {
+                survey(body, reassigned, requests);
+                survey(otherwise, reassigned, requests);
+            }
+            StmtKind::For { body, otherwise, .. } => {
                 survey(body, reassigned, requests);
                 survey(otherwise, reassigned, requests);
             }

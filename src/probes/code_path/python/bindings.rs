@@ -165,7 +165,7 @@ fn expression(expr: &Expr, out: &mut Bindings) {
             expression(object, out);
             expression(index, out);
         }
-        ExprKind::Text(_, items)
+        ExprKind::Text(_, items, _)
         | ExprKind::All(items)
         | ExprKind::Any(items)
         | ExprKind::Either(items)

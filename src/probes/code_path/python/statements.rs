@@ -45,9 +45,9 @@ impl Lowering<'_> {
                 StmtKind::Declare(self.target(&s.target), annotation, value)
             }
             ast::Stmt::For(s) => StmtKind::For {
-                target: self.target(&s.target),
+                target: Rc::new(self.target(&s.target)),
                 iterable: self.expression(&s.iter),
-                body: self.block(&s.body),
+                body: Rc::new(self.block(&s.body)),
                 otherwise: self.block(&s.orelse),
                 awaited: s.is_async,
             },
