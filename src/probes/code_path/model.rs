@@ -357,6 +357,12 @@ pub enum Pattern {
     As(Box<Pattern>, Name),
     /// One of these.
     Or(Vec<Pattern>),
+    /// An instance of a class, with these attributes; the names that are bound in them.
+    Instance(Expr, Vec<(Name, Pattern)>, Vec<Name>),
+    /// A sequence of so many; the names that are bound in it.
+    Items(Vec<Pattern>, Vec<Name>),
+    /// A dictionary with at least these entries; the names that are bound in it.
+    Entries(Vec<(Expr, Pattern)>, Vec<Name>),
     /// A structure whose match cannot be told; these names are bound.
     Structure(Vec<Name>),
 }

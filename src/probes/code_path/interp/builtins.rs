@@ -115,6 +115,10 @@ impl Interp<'_> {
             ) if given.iter().any(|value| self.runs_when_iterated(state, value)) => {
                 Some(self.call_lost(state.clone(), "a generator of the tree is driven here", spot))
             }
+            ("functools.partialmethod", _) => {
+                let value = self.lost("functools.partialmethod is not followed", spot);
+                one(value)
+            }
             ("builtins.str", Some(Value::Text(text))) => one(Value::Text(text.clone())),
             ("builtins.property" | "builtins.staticmethod" | "builtins.classmethod", _) => {
                 let value = self.lost(&format!("{chain} is called as a function"), spot);

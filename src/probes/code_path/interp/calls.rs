@@ -208,6 +208,11 @@ impl Interp<'_> {
                     let reason = format!("{chain} is an argument; what it does is not seen");
                     return self.escape(state, arguments, &reason, spot);
                 };
+                if unseen.owner.is_none() {
+                    // It is no method of something: other code gave it, and may have been given functions of the tree.
+                    let reason = format!("what {chain}() gave is called; what it does is not seen");
+                    return self.escape(state, arguments, &reason, spot);
+                }
                 if self.tree.may_define_method(method) {
                     let reason = format!("the class of the object in {chain}() is not known");
                     return self.escape(state, arguments, &reason, spot);

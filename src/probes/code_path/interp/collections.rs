@@ -1,6 +1,5 @@
 //! Built-in collections: displays, elements, methods, and what is known of their contents.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{Evaled, Exc, Interp, State};

@@ -116,6 +116,11 @@ impl Interp<'_> {
         }
     }
 
+    /// Whether a comprehension has made any element on this path.
+    pub(super) fn has_noted(&self, state: &State, scope: Address) -> bool {
+        matches!(state.cell(scope), Some(Cell::Scope { names, .. }) if names.contains_key(ELEMENT))
+    }
+
     /// What stands for all elements that a comprehension has made.
     pub(super) fn noted_element(&mut self, state: &State, scope: Address) -> Option<Value> {
         let Some(Cell::Scope { names, .. }) = state.cell(scope) else { return None };

@@ -33,6 +33,7 @@ impl Interp<'_> {
         let mut out: Evaled = Vec::new();
         for (mut state, flow) in ran {
             let element = self.noted_element(&state, scope);
+            let made_none = comprehension.element.len() == 1 && !self.has_noted(&state, scope);
             let unkept = comprehension.element.len() > 1;
             if !comprehension.lazy {
                 state.drop_cell(scope);
@@ -47,6 +48,9 @@ impl Interp<'_> {
                     {
                         let id = unseen.id;
                         state.learn(id, Aspect::Filled, true);
+                    }
+                    if let (Value::Unseen(unseen), true, false) = (&value, made_none, comprehension.lazy) {
+                        state.learn(unseen.id, Aspect::Filled, false);
                     }
                     if let (Value::Unseen(unseen), Some(element), false) = (&value, element, unkept) {
                         self.remember(&mut state, unseen.id, &super::elements::ELEMENT.into(), element);

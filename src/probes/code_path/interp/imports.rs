@@ -68,6 +68,7 @@ impl Interp<'_> {
     /// Begins a run: what the modules that the entry leads to rewired behind names, as they were imported or in
     /// functions that may have run before, leaves open what is called.
     pub fn taint_by_imports(&mut self, state: &mut State, entry: ModuleId) {
+        self.entry = Some(entry);
         let (mut work, mut seen) = (vec![entry], std::collections::BTreeSet::new());
         while let Some(module) = work.pop() {
             if !seen.insert(module) {

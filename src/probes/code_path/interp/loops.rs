@@ -90,6 +90,9 @@ impl Interp<'_> {
         if let Some(items) = self.known_items(&state, iterable).filter(|items| items.len() <= UNROLLED) {
             return self.unrolled(state, &items, body);
         }
+        if self.truth(&state, iterable) == Some(false) && self.is_collection(&state, iterable) {
+            return vec![(state, Flow::Next)];
+        }
         let runs_code = match iterable {
             Value::Suspended(suspended) => matches!(suspended.kind, SuspendedKind::Generator | SuspendedKind::Context),
             Value::Object(address) => matches!(state.cell(*address), Some(Cell::Instance { .. })),

@@ -35,6 +35,7 @@ mod names;
 mod outside;
 mod paths;
 mod processes;
+mod registries;
 mod statements;
 mod tasks;
 mod types;
@@ -207,6 +208,9 @@ pub struct Interp<'t> {
     filling: usize,
     nesting: usize,
     counts: tasks::Counts,
+    entry: Option<ModuleId>,
+    registries: BTreeMap<Name, bool>,
+    contested: BTreeSet<Address>,
     steps: u64,
     limit: u64,
     end: Instant,
@@ -246,6 +250,9 @@ impl<'t> Interp<'t> {
             filling: 0,
             nesting: 0,
             counts: tasks::Counts::default(),
+            entry: None,
+            registries: BTreeMap::new(),
+            contested: BTreeSet::new(),
             steps: 0,
             limit,
             end,
@@ -263,6 +270,8 @@ impl<'t> Interp<'t> {
         (self.importing, self.quiet, self.catching, self.filling) = (0, 0, 0, 0);
         self.nesting = 0;
         self.counts = tasks::Counts::default();
+        self.entry = None;
+        self.registries.clear();
         self.pinned.clear();
         self.instance_ids.clear();
     }

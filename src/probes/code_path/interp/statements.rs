@@ -273,7 +273,12 @@ impl Interp<'_> {
                 Some(Cell::Table(mut entries)) if entries.len() < 64 => {
                     let simple = matches!(index, Value::Text(_) | Value::Member(..) | Value::Bool(_) | Value::Int(_));
                     if simple {
+                        let before = entries.len();
                         entries.retain(|(each, _)| each != index);
+                        if self.importing > 0 && entries.len() < before {
+                            // Which of them comes last depends on the order of the imports.
+                            self.contested.insert(*address);
+                        }
                         entries.push((index.clone(), value.clone()));
                         state.put(*address, Cell::Table(entries));
                     } else {

@@ -146,6 +146,7 @@ impl Interp<'_> {
         match &arguments.spread[..] {
             [] if arguments.open => return None,
             [] => {}
+            [collection] if self.truth(&state, collection) == Some(false) => {}
             [collection] => {
                 let element = self.element_of(&mut state, collection, spot)?;
                 for each in element.alternatives() {
