@@ -190,6 +190,25 @@ pub enum GatesAction {
     },
     /// Check the package and gate files without auditing: every problem at once.
     Check,
+    /// Test the gates over recorded facts, without a host: the cases in gate-tests/, and each rule changed bit by bit.
+    #[command(
+        after_help = "Examples:\n  cutgate gates test\n  cutgate gates test --start-from reports/0001-20260521T100000Z\n  cutgate gates test right-host --format json\nExit codes: 0 every case holds and every change of a rule was noticed · 1 not so, or a gate of the package has no tests · 2 a file is wrong, or there is nothing to test"
+    )]
+    Test(TestArgs),
+}
+
+/// `gates test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Only these gates (id, gap or alias); default: all that have tests, and all of the package's own.
+    #[arg(value_name = "GATE")]
+    pub gates: Vec<String>,
+    /// Write a first test file for each gate that has none, from the evidence of this published audit.
+    #[arg(long, value_name = "AUDIT")]
+    pub start_from: Option<PathBuf>,
+    /// A format for standard output, or NAME=FILE for a file: text, json. May be repeated.
+    #[arg(long, value_name = "NAME[=FILE]")]
+    pub format: Vec<String>,
 }
 
 /// `verify`.

@@ -19,6 +19,7 @@ mod request;
 mod run;
 mod session;
 mod signing;
+mod trial;
 mod verify;
 
 use std::ffi::OsString;

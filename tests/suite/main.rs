@@ -19,6 +19,7 @@ mod config;
 mod diff;
 mod documents;
 #[allow(dead_code, reason = "each test module uses a part of it")]
+mod gate_tests;
 mod harness;
 mod host;
 mod interrupts;
