@@ -3,6 +3,7 @@
 
 mod archive;
 mod flips;
+mod together;
 
 use std::collections::BTreeMap;
 use std::fs;
