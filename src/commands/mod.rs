@@ -13,6 +13,7 @@ mod explain;
 mod gates;
 mod init;
 mod interrupt;
+mod keys;
 mod output;
 mod publication;
 mod request;
