@@ -1,13 +1,13 @@
 //! `markdown`: the roll-up for a comment or a summary page.
 
-use super::Format;
-use crate::report::Dossier;
+use super::{Audited, Format};
 use crate::report::escape::{code, markdown};
 
 pub const FORMAT: Format =
-    Format { name: "markdown", summary: "the roll-up as a Markdown table", render, render_some: None };
+    Format { name: "markdown", summary: "the roll-up as a Markdown table", detailed: false, render, render_some: None };
 
-fn render(dossier: &Dossier, _colours: bool) -> String {
+fn render(audited: &Audited<'_>) -> String {
+    let dossier = audited.dossier;
     let ruling = &dossier.result.ruling;
     let word = |key: &str| dossier.package[key].as_str().unwrap_or_default().to_owned();
     let mut out = format!(

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use super::{Format, Judged, blamed};
+use super::{Format, Judged, Whole, blamed};
 use crate::evidence::Digest256;
 use crate::gates::{CheckFinding, GapState, Location};
 use crate::package::PACKAGE_FILE;
@@ -18,16 +18,17 @@ use crate::report::dossier::GateView;
 pub const FORMAT: Format = Format {
     name: "sarif",
     summary: "findings at their lines, SARIF 2.1.0, for code hosts and editors",
-    render: |dossier, _| render(&Judged::of(dossier)),
+    detailed: false,
+    render: |audited| render(&Judged::of(audited)),
     render_some: Some(render),
 };
 
 fn render(judged: &Judged<'_>) -> String {
-    let rules: Vec<_> = judged.gates.iter().map(rule).collect();
-    let results: Vec<_> =
+    let mut rules: Vec<_> = judged.gates.iter().map(rule).collect();
+    let mut results: Vec<_> =
         judged.gates.iter().enumerate().flat_map(|(index, gate)| results(judged, index, gate)).collect();
     let unknown: Vec<_> = judged.gates.iter().filter(|gate| gate.finding.state == GapState::Unknown).collect();
-    let notifications: Vec<_> = unknown
+    let mut notifications: Vec<_> = unknown
         .iter()
         .map(|gate| {
             let text = format!("{} is UNKNOWN: {}", gate.finding.gap, gate.finding.reason);
@@ -35,7 +36,22 @@ fn render(judged: &Judged<'_>) -> String {
         })
         .collect();
     let mut properties = serde_json::Map::new();
-    if let Some(dossier) = judged.dossier {
+    // A reader that shows results must not find none where something blocks that belongs to no gate.
+    if let Some(said) = judged.beside_the_gates() {
+        rules.push(
+            json!({"id": "result", "name": "result", "shortDescription": {"text": "the result is what was asked for"},
+            "defaultConfiguration": {"level": "error"}}),
+        );
+        let package = uri(&judged.place.package_dir.join(PACKAGE_FILE));
+        results.push(json!({
+            "ruleId": "result", "ruleIndex": rules.len() - 1, "level": "error", "message": {"text": said},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": package}, "region": {"startLine": 1}}}],
+        }));
+    }
+    if judged.code == 3 && unknown.is_empty() {
+        notifications.push(json!({"level": "error", "message": {"text": "whether the invariants held is not known"}}));
+    }
+    if let Some(Whole { dossier, .. }) = judged.whole {
         let ruling = &dossier.result.ruling;
         properties.insert("letter".to_owned(), json!(ruling.letter.word()));
         properties.insert("label".to_owned(), json!(ruling.label));
@@ -50,7 +66,7 @@ fn render(judged: &Judged<'_>) -> String {
                 "rules": rules,
             }},
             "invocations": [{
-                "executionSuccessful": unknown.is_empty(),
+                "executionSuccessful": unknown.is_empty() && judged.code != 3,
                 "endTimeUtc": judged.utc,
                 "toolExecutionNotifications": notifications,
             }],
