@@ -5,6 +5,8 @@ by a program that is not ours and compared with the JSON form: a gate that is no
 nothing in a file that is not in the audit. Prints each problem on a line; ends with 1 if there is any.
 """
 
+import base64
+import hashlib
 import json
 import pathlib
 import re
@@ -196,9 +198,15 @@ def html(text, audit, code, path):
                 yield f"a reference to {value}"
             if name == "http-equiv" and value != "Content-Security-Policy":
                 yield f"http-equiv {value}"
+    policy = [meta.get("content") for meta in tree.iter("meta") if meta.get("http-equiv")]
+    digest = base64.b64encode(hashlib.sha256(tree.find(".//style").text.encode()).digest()).decode()
+    expected = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+    yield from same("policy", policy, [expected])
     gates = tree.findall(".//ol[@class='gates']/li")
     badges = [gate.find("details/summary/span").text.split(" ")[1] for gate in gates]
     yield from same("states", badges, [gate["state"] for gate in audit["gates"]])
+    paper = [item.find("span").text.split(" ")[1] for item in tree.findall(".//ul[@class='paper']/li")]
+    yield from same("states on paper", paper, badges)
     ids = [gate.find("details/summary/code").text for gate in gates]
     yield from same("gates", ids, [gate["id"] for gate in audit["gates"]])
     heads = tree.findall(".//h1")
@@ -206,10 +214,7 @@ def html(text, audit, code, path):
     yield from same("met", heads[0].text.startswith("The requirement is met: "), code == 0)
     yield from same("class", tree.find(".//header").get("class") == "met", code == 0)
     tidy = subprocess.run(["tidy", "-quiet", "-errors", "--drop-empty-elements", "no", str(path)], capture_output=True)
-    # It knows no `title` in an SVG and takes it for a second one of the page.
-    said = [line for line in tidy.stderr.decode().splitlines() if "Error" in line or "Warning" in line]
-    said = [line for line in said if "title" not in line]
-    yield from same("tidy", said, [])
+    yield from same("tidy", tidy.stderr.decode().splitlines(), [])
 
 
 def oscal(text, audit, code, path):
@@ -282,7 +287,7 @@ def problems(folder):
         try:
             yield from (f"{name}: {problem}" for problem in read(raw, audit, code, path))
         except Exception as error:  # whatever a reader does not take is a problem of the file
-            yield f"{name}: {type(error).__name__}: {error}"
+            yield f"{name}: {type(error).__name__}: {str(error)[:500]!r}"
 
 
 found = [f"{folder}: {problem}" for folder in sys.argv[1:] for problem in problems(pathlib.Path(folder))]

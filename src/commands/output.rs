@@ -154,6 +154,10 @@ pub fn write_some(
     secrets: &Secrets,
     interrupts: &Interrupts,
 ) -> Result<(), CommandError> {
+    // As publishing does for a whole audit: a format's escaping could hide a secret from the search in what it wrote.
+    let gates =
+        serde_json::to_string(&judged.gates).expect("invariant: findings are made of text keys and plain values");
+    without(secrets, &gates, "the findings")?;
     each(outputs, secrets, interrupts, |output| Ok(some(output)?(judged)))
 }
 

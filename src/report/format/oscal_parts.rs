@@ -20,10 +20,10 @@ pub const OSCAL: &str = "1.1.3";
 /// (SG_1, 24 h). A run reads everything again in any case.
 const VALID_HOURS: i64 = 24;
 
-/// The namespace of properties.
-const NS: &str = "urn:cutgate:oscal";
+/// The namespace of properties: a name that leads nowhere, for nothing is to be fetched (RFC 6761, section 6.4).
+const NS: &str = "https://cutgate.invalid/oscal";
 
-/// A name-based identifier (RFC 9562, version 5) below the namespace of URNs' peers, URLs.
+/// A name-based identifier (RFC 9562, version 5) in the namespace of URLs.
 pub fn uuid(parts: &[&str]) -> String {
     const URL: [u8; 16] =
         [0x6b, 0xa7, 0xb8, 0x11, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8];
