@@ -143,8 +143,21 @@ def gitlab(text, audit, code, path):
     yield from same("severities", {issue["severity"] for issue in issues} - {"critical", "blocker"}, set())
 
 
+def messages(part):
+    """Every message in a part of a log."""
+    if isinstance(part, dict):
+        if isinstance(part.get("text"), str):
+            yield part
+        part = list(part.values())
+    for item in part if isinstance(part, list) else []:
+        yield from messages(item)
+
+
 def sarif(text, audit, code, path):
     run = json.loads(text)["runs"][0]
+    texts = [item["text"] for item in messages(run)]
+    yield from same("links", [said for said in texts if re.search(r"\]\(", said)], [])
+    yield from same("controls", [said for said in texts if not all(map(plain, said))], [])
     yield from gates_with_results({result["ruleId"] for result in run["results"]}, audit, code)
     unknown = code == 3 or any(gate["state"] == "UNKNOWN" for gate in audit["gates"])
     yield from same("success", run["invocations"][0]["executionSuccessful"], not unknown)
@@ -281,8 +294,7 @@ def problems(folder):
     for name, read in READERS.items():
         path = folder / name
         raw = path.read_bytes().decode("utf-8")
-        # JSON's strings may hold what a terminal acts on, escaped or not: it is data there.
-        loose = set() if name == "sarif" else {c for c in raw if c != "\n" and not plain(c)}
+        loose = {c for c in raw if c != "\n" and not plain(c)}
         yield from (f"{name}: a raw U+{ord(c):04X}" for c in sorted(loose))
         try:
             yield from (f"{name}: {problem}" for problem in read(raw, audit, code, path))

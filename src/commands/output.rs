@@ -275,6 +275,7 @@ fn to_file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
         file.write_all(bytes)?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
         file.as_file().set_permissions(mode)?;
+        file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
     });

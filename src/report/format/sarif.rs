@@ -14,6 +14,7 @@ use crate::gates::{CheckFinding, GapState, Location};
 use crate::package::PACKAGE_FILE;
 use crate::probes::Place;
 use crate::report::dossier::GateView;
+use crate::report::escape::terminal;
 
 pub const FORMAT: Format = Format {
     name: "sarif",
@@ -32,7 +33,7 @@ fn render(judged: &Judged<'_>) -> String {
         .iter()
         .map(|gate| {
             let text = format!("{} is UNKNOWN: {}", gate.finding.gap, gate.finding.reason);
-            json!({"level": "error", "message": {"text": text}, "associatedRule": {"id": gate.finding.id}})
+            json!({"level": "error", "message": {"text": shown(&text)}, "associatedRule": {"id": gate.finding.id}})
         })
         .collect();
     let mut properties = serde_json::Map::new();
@@ -44,7 +45,7 @@ fn render(judged: &Judged<'_>) -> String {
         );
         let package = uri(&judged.place.package_dir.join(PACKAGE_FILE));
         results.push(json!({
-            "ruleId": "result", "ruleIndex": rules.len() - 1, "level": "error", "message": {"text": said},
+            "ruleId": "result", "ruleIndex": rules.len() - 1, "level": "error", "message": {"text": shown(&said)},
             "locations": [{"physicalLocation": {"artifactLocation": {"uri": package}, "region": {"startLine": 1}}}],
         }));
     }
@@ -83,7 +84,7 @@ fn rule(gate: &GateView) -> Json {
     json!({
         "id": finding.id,
         "name": finding.gap,
-        "shortDescription": {"text": finding.title},
+        "shortDescription": {"text": shown(&finding.title)},
         "help": {"text": format!("cutgate explain {}", finding.id)},
         "defaultConfiguration": {"level": "error"},
         "properties": {"gap": finding.gap, "stage": finding.stage},
@@ -116,7 +117,7 @@ fn result(judged: &Judged<'_>, index: usize, gate: &GateView, check: &CheckFindi
         .iter()
         .map(|step| {
             let mut at = physical(judged.place, &step.path, step.line, step.column);
-            at["message"] = json!({"text": step.label});
+            at["message"] = json!({"text": shown(&step.label)});
             json!({"location": at})
         })
         .collect();
@@ -132,7 +133,7 @@ fn whole(index: usize, gate: &GateView, message: &str, next: &str, place: Json, 
         "ruleId": gate.finding.id,
         "ruleIndex": index,
         "level": "error",
-        "message": {"text": format!("{}: {message}.{next}", gate.finding.gap)},
+        "message": {"text": shown(&format!("{}: {message}.{next}", gate.finding.gap))},
         "locations": [place],
         "partialFingerprints": {"cutgate/v1": Digest256::of(format!("{}\n{same}", gate.finding.id).as_bytes())},
     });
@@ -151,6 +152,11 @@ fn physical(place: &Place, path: &str, line: u64, column: u64) -> Json {
         physical["region"]["startColumn"] = json!(column);
     }
     json!({"physicalLocation": physical})
+}
+
+/// A value in a message. What a viewer would make a link of (section 3.11.6) is taken apart.
+fn shown(text: &str) -> String {
+    terminal(text).replace("](", "] (")
 }
 
 /// A path as a URI reference (RFC 3986): relative where the path is, so that it lies below the checkout.
