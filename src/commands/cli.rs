@@ -63,10 +63,19 @@ pub enum Required {
     B,
 }
 
+/// Whose exit codes an audit ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExitStyle {
+    /// Those of docs/exit-codes.md.
+    Contract,
+    /// Those of a monitoring plugin.
+    Nagios,
+}
+
 /// `audit`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cutgate audit\n  cutgate audit --format json=result.json\n  cutgate audit --only live-code-path --only GAP-1\n  cutgate audit --require A --out /srv/audits\n  cutgate audit --sign 0123456789ABCDEF0123456789ABCDEF01234567\n  cutgate audit --sign-key ci.key --passphrase-fd 3 3< passphrase"
+    after_help = "Examples:\n  cutgate audit\n  cutgate audit --format json=result.json --format html=audit.html\n  cutgate audit --format nagios --exit-style nagios\n  cutgate audit --only live-code-path --only GAP-1\n  cutgate audit --require A --out /srv/audits\n  cutgate audit --sign 0123456789ABCDEF0123456789ABCDEF01234567\n  cutgate audit --sign-key ci.key --passphrase-fd 3 3< passphrase"
 )]
 pub struct AuditArgs {
     /// Judge only these gates (id, gap or alias). Gives no result letter and publishes no reports.
@@ -75,9 +84,13 @@ pub struct AuditArgs {
     /// The result that must be reached for exit code 0.
     #[arg(long, value_name = "LETTER", default_value = "B")]
     pub require: Required,
-    /// A format for standard output, or NAME=FILE for a file: text, json, markdown, sarif, junit, github. May be repeated.
+    /// A format for standard output, or NAME=FILE for a file: text, json, markdown, html, sarif, junit, tap, github, gitlab,
+    /// nagios, prometheus, oscal, oscal-poam. May be repeated.
     #[arg(long, value_name = "NAME[=FILE]")]
     pub format: Vec<String>,
+    /// Whose exit codes: those of cutgate, or those of a monitoring plugin (0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN).
+    #[arg(long, value_name = "STYLE", default_value = "contract")]
+    pub exit_style: ExitStyle,
     /// Where the numbered reports go; default: reports/ beside the package file.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -18,6 +18,7 @@ mod collection;
 mod config;
 mod diff;
 mod documents;
+mod formats;
 #[allow(dead_code, reason = "each test module uses a part of it")]
 mod gate_tests;
 mod harness;
