@@ -7,7 +7,9 @@ use super::driving::Progress;
 use super::{DEPTH, Driver, Evaled, Exc, Flow, Frame, Interp, State};
 use crate::probes::code_path::model::{Name, ParameterKind};
 use crate::probes::code_path::patterns::any_matches;
-use crate::probes::code_path::value::{Arguments, Cell, Closure, ClosureKind, Origin, Spot, Suspended, SuspendedKind, Value};
+use crate::probes::code_path::value::{
+    Arguments, Cell, Closure, ClosureKind, Origin, Spot, Suspended, SuspendedKind, Value,
+};
 
 impl Interp<'_> {
     /// Calls a function of the tree. `spot` is the place of the call; `None` when nobody calls it in the tree.
@@ -231,7 +233,9 @@ impl Interp<'_> {
                 match self.progress(&state, suspended) {
                     Progress::Fresh => {}
                     Progress::Ended => return vec![(state, Err(Exc::Builtin("RuntimeError".into())))],
-                    Progress::Perhaps => self.unseen_code(&mut state, "this coroutine may have been awaited before", spot),
+                    Progress::Perhaps => {
+                        self.unseen_code(&mut state, "this coroutine may have been awaited before", spot)
+                    }
                 }
                 self.ended(&mut state, suspended);
                 self.run(state, &suspended.closure, suspended.arguments.clone(), suspended.spot, Driver::None)
@@ -244,7 +248,8 @@ impl Interp<'_> {
                     return gathered;
                 }
                 // What was only given, or held by a collection, may be a coroutine of the tree.
-                let given = unseen.origin == Origin::Data && !unseen.chain.contains('.');
+                let given = unseen.origin == Origin::Data
+                    && (!unseen.chain.contains('.') || super::outside::passes_on(&unseen.chain));
                 if given || matches!(unseen.origin, Origin::Lost(..)) {
                     self.unseen_code(&mut state, "what is awaited here is not seen", spot);
                 }
