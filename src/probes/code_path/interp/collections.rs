@@ -491,6 +491,9 @@ impl Interp<'_> {
         }
         let mut out: Evaled = Vec::new();
         let value = match object {
+            collection if self.holds_calls(&state, collection) => {
+                self.lost("what this collection holds by then is not seen", spot)
+            }
             Value::Tuple(items) => self.position(items, index),
             Value::Object(address) => match state.cell(*address).cloned() {
                 Some(Cell::List(items)) => self.position(&items, index),

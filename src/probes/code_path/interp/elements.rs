@@ -17,8 +17,8 @@ impl Interp<'_> {
     /// The elements of a collection are not known any more, but perhaps that there are some.
     pub(super) fn lose_elements(&mut self, state: &mut State, address: Address, filled: bool) {
         let held = match state.cell(address) {
-            Some(Cell::List(items)) => items.iter().any(is_call),
-            Some(Cell::Table(entries)) => entries.iter().any(|(_, value)| is_call(value)),
+            Some(Cell::List(items)) => items.iter().any(|item| self.leads_to_call(state, item)),
+            Some(Cell::Table(entries)) => entries.iter().any(|(_, value)| self.leads_to_call(state, value)),
             Some(Cell::Seen(fields)) => fields.contains_key(ELEMENT),
             Some(Cell::Instance { .. } | Cell::Scope { .. }) | None => false,
         };
@@ -59,7 +59,7 @@ impl Interp<'_> {
             _ => return,
         };
         let mut element = match known {
-            None if is_call(&value) => Some(Value::Unbound),
+            None if self.leads_to_call(state, &value) => Some(Value::Unbound),
             None | Some(Value::Unbound) => return,
             known => known,
         };
@@ -110,10 +110,30 @@ impl Interp<'_> {
         let Some(scope) = self.frame().scope else { return };
         let Some(Cell::Scope { names, .. }) = state.cell(scope) else { return };
         let mut element = names.get(ELEMENT).cloned();
-        add_alike(&mut element, if is_kept(value) { value.clone() } else { Value::None });
+        let noted = match is_kept(value) {
+            true => value.clone(),
+            false if self.leads_to_call(state, value) => Value::Unbound,
+            false => Value::None,
+        };
+        add_alike(&mut element, noted);
         if let (Some(element), Some(Cell::Scope { names, .. })) = (element, state.cell_mut(scope)) {
             names.insert(ELEMENT.into(), element);
         }
+    }
+
+    /// Whether a value is, holds or leads to a call that has not begun.
+    pub(super) fn leads_to_call(&self, state: &State, value: &Value) -> bool {
+        let is_call = |address: Address| match state.cell(address) {
+            Some(Cell::Seen(fields)) => fields.contains_key(super::driving::SUSPENDED),
+            _ => false,
+        };
+        state.reachable([value]).into_iter().any(is_call)
+    }
+
+    /// Whether the elements of a collection are calls, or were.
+    pub(super) fn holds_calls(&self, state: &State, collection: &Value) -> bool {
+        let cell = collection_address(collection).and_then(|address| state.cell(address));
+        matches!(cell, Some(Cell::Seen(fields)) if fields.contains_key(ELEMENT))
     }
 
     /// Whether a comprehension has made any element on this path.

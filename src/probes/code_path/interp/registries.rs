@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Interp;
 use crate::probes::code_path::model::{
-    Class, Comparison, Expr, ExprKind, Function, Module, Name, Pattern, Stmt, StmtKind, Target,
+    Class, Comparison, Const, Expr, ExprKind, Function, Module, Name, Pattern, Stmt, StmtKind, Target,
 };
 use crate::probes::code_path::tree::Resolution;
 use crate::probes::code_path::value::{Address, ModuleId};
@@ -145,6 +145,7 @@ impl Look<'_> {
                 }
                 _ => self.expression(expr),
             },
+            StmtKind::Assign(targets, _) if matches!(&targets[..], [Target::Name(name)] if &**name == "__all__") => {}
             StmtKind::Assign(targets, value) => {
                 self.expression(value);
                 targets.iter().for_each(|target| self.target(target, Some(value)));
@@ -315,6 +316,8 @@ impl Look<'_> {
             self.is_bad = true;
         }
         match &expr.kind {
+            // By its name in a text it is reached in other ways.
+            ExprKind::Const(Const::Text(text)) => self.is_bad |= **text == *self.name,
             ExprKind::Const(_) | ExprKind::Name(_) | ExprKind::Yield(None) => {}
             ExprKind::Opaque(_) => self.is_bad = true,
             ExprKind::Attribute(inner, _) | ExprKind::Await(inner) | ExprKind::Yield(Some(inner)) => {

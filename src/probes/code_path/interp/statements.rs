@@ -238,6 +238,8 @@ impl Interp<'_> {
         let rest = targets.iter().any(|target| matches!(target, Target::Rest(_)));
         let items = self.known_items(&state, value).filter(|items| !rest && items.len() == targets.len());
         let runs_code = self.runs_when_iterated(&state, value);
+        let is_lost = self.holds_calls(&state, value)
+            || value.unseen().is_some_and(|unseen| matches!(unseen.origin, Origin::Lost(..)));
         let mut states: Outcomes = vec![(state.clone(), Flow::Next)];
         if runs_code {
             self.driven_unseen(&mut states[0].0, value);
@@ -246,6 +248,7 @@ impl Interp<'_> {
         for (index, target) in targets.iter().enumerate() {
             let item = match &items {
                 Some(items) => items[index].clone(),
+                None if is_lost => self.lost("what is unpacked here is not seen", spot),
                 None => self.data("unpacked"),
             };
             let mut next = Vec::new();
