@@ -27,6 +27,7 @@ mod interrupts;
 mod keyring;
 mod knowledge_base;
 mod lab;
+mod man;
 mod package_files;
 mod pages;
 #[allow(dead_code, reason = "each test module uses a part of it")]
