@@ -89,6 +89,15 @@ where
         }
     };
     let Known { version, role, present, unchanged, ended } = known;
+    // A database that is not there is no state of a database that could be compared with a later one.
+    let ended = ended.map(|reason| match reason.state.is_absent() {
+        true => Missing { state: MissingState::Error, ..reason },
+        false => reason,
+    });
+    let [version, role, unchanged] = [version, role, unchanged].map(|fact| match (&fact, &ended) {
+        (Fact::Missing(_), Some(reason)) => reason.clone().into(),
+        (_, _) => fact,
+    });
     let in_recovery = in_recovery.or_else(|| ended.clone().map(Fact::from)).expect("invariant: asked, or ended before");
     let facts = vec![
         ("server", server.into()),
