@@ -188,11 +188,11 @@ fn measured(paths: &[String], others_write: &[String], evidence: &Evidence) -> S
 
 /// What a statement over the whole of a database is about: everybody's writes, not ours only.
 fn scope(paths: &[String], evidence: &Evidence) -> &'static str {
-    let of_surface = |path: &String| {
+    let of_server = |path: &String| {
         let name = path.split('.').next().unwrap_or_default();
-        evidence.before.get(name).is_some_and(|seen| seen.kind == "pg-surface")
+        evidence.before.get(name).is_some_and(|seen| seen.kind.starts_with("pg-"))
     };
-    if !paths.is_empty() && paths.iter().all(of_surface) { "database-wide: " } else { "" }
+    if !paths.is_empty() && paths.iter().all(of_server) { "database-wide: " } else { "" }
 }
 
 /// Says of facts that rest on a part of the rows how large that part is.

@@ -31,8 +31,10 @@ pub(super) fn shape(table: &Table) -> Shape {
 
 /// What `unknown` leaves of a table.
 pub(super) fn unknown(table: &Table, reason: &Missing) -> Fact {
-    let tried =
-        |about: &str| Missing { tried: format!("{} ({about} of {})", reason.tried, table.written), ..reason.clone() };
+    let tried = |about: &str| match reason.tried.contains(&table.written) {
+        true => reason.clone(),
+        false => Missing { tried: format!("{} ({about} of {})", reason.tried, table.written), ..reason.clone() },
+    };
     let target = table.target.as_ref().map(|_| ("target", tried("rows").into()));
     let own = [
         ("table", Fact::text(&table.written)),
