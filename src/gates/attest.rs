@@ -432,6 +432,66 @@ mod tests {
         assert_eq!(words, ["NOT DONE", "CHANGED", "INCONCLUSIVE", "NOT ATTESTED", "DECLARED"]);
     }
 
+    /// Where others write too, a change says nothing of who made it; what only we may change is as strict as ever.
+    #[test]
+    fn a_change_where_others_write_is_inconclusive() {
+        let judged = |ours: i64, theirs: i64| {
+            let mut evidence = evidence();
+            let rows = |ours, theirs| Fact::record([("ours", Fact::Int(ours)), ("theirs", Fact::Int(theirs))]);
+            evidence.before.insert("surface".to_owned(), observed("pg-surface", rows(1, 1)));
+            evidence.after.insert("surface".to_owned(), observed("pg-surface", rows(ours, theirs)));
+            let paths = ["surface.rows.ours", "surface.rows.theirs"].map(str::to_owned);
+            let said = measured(&paths, &paths[1..], &evidence);
+            (said.status, said.ground)
+        };
+        assert_eq!(judged(1, 1).0, AttestationStatus::NotDone);
+        assert_eq!(judged(2, 1).0, AttestationStatus::Changed);
+        assert_eq!(judged(2, 2).0, AttestationStatus::Changed);
+        let (status, ground) = judged(1, 2);
+        assert_eq!(status, AttestationStatus::Inconclusive);
+        assert!(ground.starts_with("database-wide: surface.rows.theirs changed between "), "{ground}");
+        assert!(ground.ends_with("and others write there too; surface.rows.ours equal"), "{ground}");
+    }
+
+    /// What our own connections did is known only where each of them says so.
+    #[test]
+    fn no_transaction_of_ours_wrote_only_where_every_one_says_so() {
+        let unread = crate::evidence::Missing {
+            state: MissingState::Error,
+            tried: "ask".to_owned(),
+            by: "auditor".to_owned(),
+            said: "gone".to_owned(),
+            next: String::new(),
+        };
+        let judged = |facts: &[Fact]| {
+            let mut evidence = evidence();
+            for (at, unchanged) in facts.iter().enumerate() {
+                let mut observation = observed("sql", Fact::list([]));
+                observation.facts = match unchanged {
+                    Fact::Text(_) => unread.clone().into(),
+                    unchanged => Fact::record([("unchanged", unchanged.clone())]),
+                };
+                evidence.before.insert(at.to_string(), observation);
+            }
+            evidence.after.insert("host".to_owned(), observed("host", Fact::list([])));
+            let said = attributable(Proof::NoTransactionId, &evidence);
+            (said.status, said.ground)
+        };
+        let (yes, no, missing) = (Fact::Bool(true), Fact::Bool(false), Fact::from(unread.clone()));
+        assert_eq!(judged(&[]), (AttestationStatus::NotAttested, "no database was asked".to_owned()));
+        assert_eq!(judged(&[yes.clone(), no.clone(), missing.clone()]).0, AttestationStatus::Changed);
+        assert_eq!(judged(&[yes.clone(), missing]).0, AttestationStatus::NotAttested);
+        assert_eq!(judged(&[yes.clone(), "nothing came back".into()]).0, AttestationStatus::NotAttested);
+        let (status, ground) = judged(&[yes.clone(), yes]);
+        assert_eq!(status, AttestationStatus::NotDone);
+        assert!(
+            ground.starts_with(
+                "our connections: 2 transactions, none was given a transaction number; 2 statements sent, 1 diff"
+            ),
+            "{ground}"
+        );
+    }
+
     #[test]
     fn the_programs_that_were_started_are_those_of_the_host_probe() {
         let mut evidence = evidence();

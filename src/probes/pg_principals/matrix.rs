@@ -133,6 +133,7 @@ fn grants_sql(seen: &str, maintains: bool) -> String {
          UNION ALL SELECT a.role, 'schema', quote_ident(s.nspname), {schema} FROM a CROSS JOIN s \
          UNION ALL SELECT a.role, 'table', quote_ident(s.nspname) || '.' || quote_ident(c.relname), {table} \
          FROM a CROSS JOIN s JOIN pg_class c ON c.relnamespace = s.oid WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') \
+         AND (has_table_privilege(a.oid, c.oid, '{any}') OR pg_has_role(a.oid, c.relowner, 'USAGE')) \
          UNION ALL SELECT a.role, 'sequence', quote_ident(s.nspname) || '.' || quote_ident(c.relname), {sequence} \
          FROM a CROSS JOIN s JOIN pg_class c ON c.relnamespace = s.oid WHERE c.relkind = 'S' \
          UNION ALL SELECT a.role, 'column', \
@@ -147,6 +148,8 @@ fn grants_sql(seen: &str, maintains: bool) -> String {
         table = held("has_table_privilege", "c.oid", "c.relowner", &on_tables),
         sequence = held("has_sequence_privilege", "c.oid", "c.relowner", &["USAGE", "SELECT", "UPDATE"]),
         column = on_columns.join(", "),
+        // One question for most pairs of a role and a table: a list is held where one of it is.
+        any = on_tables.join(", "),
         function_name = function_name("s", "p"),
         function = held("has_function_privilege", "p.oid", "p.proowner", &["EXECUTE"]),
     )
