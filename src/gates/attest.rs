@@ -504,9 +504,9 @@ mod tests {
     #[test]
     fn nothing_measured_is_not_attested() {
         let evidence = evidence();
-        let said = measured(&[], &evidence);
+        let said = measured(&[], &[], &evidence);
         assert_eq!((said.status, said.ground.as_str()), (AttestationStatus::NotAttested, "nothing was measured"));
-        let said = measured(&["ring.digest".to_owned()], &evidence);
+        let said = measured(&["ring.digest".to_owned()], &[], &evidence);
         assert_eq!(said.status, AttestationStatus::NotAttested);
     }
 

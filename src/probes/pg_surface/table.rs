@@ -1,11 +1,11 @@
 //! One table: its rows in one pass on the server, and what is fastened to it.
 //!
-//! The digest does not depend on the order of rows: each row as text has a SHA-256, of which the first 128 bits are added up
-//! as two numbers; the SHA-256 of the count and both sums is the digest. That is proof against accidents, and not against
-//! somebody who may choose the content of very many rows for this purpose.
+//! The digest does not depend on the order of rows: of each row as text, the first 64 bits of its SHA-256 and the server's own
+//! 64-bit hash are added up, and the SHA-256 of the count and both sums is the digest. No row can be altered so that it stays the
+//! same by any effort that is known; it is not proof against somebody who may choose very many rows for this purpose.
 
 use super::super::sql::query::{Kind, Query};
-use super::super::sql::server::{Row, only};
+use super::super::sql::server::only;
 use super::super::sql::session::Snapshot;
 use super::settings::Table;
 use crate::evidence::{Fact, Missing, MissingState, Shape, sha256_hex};
@@ -152,54 +152,58 @@ async fn list(
     snapshot.ask(&about, &Query::of(sql, &columns)).await
 }
 
-/// The rows of the table, and those of the target where the package says which they are.
+/// The rows of the table, and those of the target where the package says which they are. The plan is one that several processes of
+/// the server can share: no subquery stands between the table and the sums.
 async fn rows(snapshot: &mut Snapshot<'_>, table: &Table) -> Result<(Fact, Option<Fact>), Missing> {
     let sample = table.sample_percent.map(|percent| format!(" TABLESAMPLE SYSTEM ({percent}) REPEATABLE (0)"));
     let target = table.target.as_deref().unwrap_or("false");
-    let sums = |filter: &str, prefix: &str| {
-        format!(
-            "count(*){filter} AS {prefix}rows, coalesce(sum(y.a){filter}, 0)::text AS {prefix}a, \
-             coalesce(sum(y.b){filter}, 0)::text AS {prefix}b"
-        )
-    };
-    let half = |from: u8| format!("('x' || substr(x.h, {from}, 16))::bit(64)::bigint");
-    // The condition sees the columns and no name of ours; OFFSET 0 keeps the digest of a row from being made twice. A line end
-    // ends a comment of the package's.
+    let text = "ROW(t.*)::text";
+    // The line end ends a comment of the package's.
     let sql = format!(
-        "SELECT {}, {} FROM (SELECT {} AS a, {} AS b, x.mine FROM \
-         (SELECT encode(sha256(convert_to(ROW(t.*)::text, 'UTF8')), 'hex') AS h, (({target}\n)) IS TRUE AS mine \
-         FROM {} AS t{} OFFSET 0) x) y",
-        sums("", ""),
-        sums(" FILTER (WHERE y.mine)", "target_"),
-        half(1),
-        half(17),
+        "SELECT (({target}\n)) IS TRUE AS mine, count(*) AS rows, \
+         sum(('x' || encode(substr(sha256(convert_to({text}, 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint)::text AS a, \
+         sum(hashtextextended({text}, 0))::text AS b FROM {} AS t{} GROUP BY 1",
         table.name.quoted(),
         sample.unwrap_or_default(),
     );
-    let columns = [
-        ("rows", Kind::Int),
-        ("a", Kind::Text),
-        ("b", Kind::Text),
-        ("target_rows", Kind::Int),
-        ("target_a", Kind::Text),
-        ("target_b", Kind::Text),
-    ];
+    let columns = [("mine", Kind::Bool), ("rows", Kind::Int), ("a", Kind::Text), ("b", Kind::Text)];
     let about = format!("the rows of {}", table.written);
-    let answer = only(snapshot.ask_whole(&about, &Query::of(sql, &columns)).await?);
-    let content = content(&answer, "", table);
-    let target = table.target.as_ref().map(|_| self::content(&answer, "target_", table));
-    Ok((content, target))
+    let groups = match snapshot.ask_whole(&about, &Query::of(sql, &columns)).await? {
+        Fact::List(groups) => groups,
+        missing => return Ok((missing.clone(), table.target.as_ref().map(|_| missing))),
+    };
+    let of = |is_part: &dyn Fn(&Fact) -> bool| {
+        let parts = groups.iter().filter(|group| is_part(group)).map(part);
+        match parts.collect::<Option<Vec<_>>>() {
+            Some(parts) => content(&parts, table),
+            None => {
+                let said = "the sums are not whole numbers";
+                snapshot.missing(&about, MissingState::Error, said, "report this as a bug of cutgate").into()
+            }
+        }
+    };
+    let target = |group: &Fact| group.get("mine") == Some(&Fact::Bool(true));
+    Ok((of(&|_| true), table.target.as_ref().map(|_| of(&target))))
 }
 
-fn content(answer: &Row, prefix: &str, table: &Table) -> Fact {
-    let field = |name: &str| answer.get(&format!("{prefix}{name}")).cloned();
-    match (field("rows"), field("a"), field("b")) {
-        (Some(Fact::Int(rows)), Some(Fact::Text(a)), Some(Fact::Text(b))) => Fact::record([
-            ("rows", rows.into()),
-            ("digest", sha256_hex(format!("{rows} {a} {b}").as_bytes()).into()),
-            ("sampled_percent", table.sample_percent.unwrap_or(100).into()),
-        ]),
-        (Some(missing), ..) => missing,
-        (None, ..) => unreachable!("the columns were declared"),
+/// Rows and both sums of one group.
+fn part(group: &Fact) -> Option<(i64, i128, i128)> {
+    let sum = |name: &str| match group.get(name) {
+        Some(Fact::Text(text)) => text.parse().ok(),
+        Some(_) | None => None,
+    };
+    match group.get("rows") {
+        Some(Fact::Int(rows)) => Some((*rows, sum("a")?, sum("b")?)),
+        Some(_) | None => None,
     }
+}
+
+fn content(parts: &[(i64, i128, i128)], table: &Table) -> Fact {
+    let rows: i64 = parts.iter().map(|part| part.0).sum();
+    let (a, b): (i128, i128) = (parts.iter().map(|part| part.1).sum(), parts.iter().map(|part| part.2).sum());
+    Fact::record([
+        ("rows", rows.into()),
+        ("digest", sha256_hex(format!("{rows} {a} {b}").as_bytes()).into()),
+        ("sampled_percent", table.sample_percent.unwrap_or(100).into()),
+    ])
 }
