@@ -63,10 +63,19 @@ pub enum Required {
     B,
 }
 
+/// Whose exit codes an audit ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExitStyle {
+    /// Those of docs/exit-codes.md.
+    Contract,
+    /// Those of a monitoring plugin.
+    Nagios,
+}
+
 /// `audit`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cutgate audit\n  cutgate audit --format json=result.json\n  cutgate audit --only live-code-path --only GAP-1\n  cutgate audit --require A --out /srv/audits\n  cutgate audit --sign 0123456789ABCDEF0123456789ABCDEF01234567\n  cutgate audit --sign-key ci.key --passphrase-fd 3 3< passphrase"
+    after_help = "Examples:\n  cutgate audit\n  cutgate audit --format json=result.json --format html=audit.html\n  cutgate audit --format nagios --exit-style nagios\n  cutgate audit --only live-code-path --only GAP-1\n  cutgate audit --require A --out /srv/audits\n  cutgate audit --sign 0123456789ABCDEF0123456789ABCDEF01234567\n  cutgate audit --sign-key ci.key --passphrase-fd 3 3< passphrase"
 )]
 pub struct AuditArgs {
     /// Judge only these gates (id, gap or alias). Gives no result letter and publishes no reports.
@@ -75,9 +84,13 @@ pub struct AuditArgs {
     /// The result that must be reached for exit code 0.
     #[arg(long, value_name = "LETTER", default_value = "B")]
     pub require: Required,
-    /// A format for standard output, or NAME=FILE for a file: text, json, markdown, sarif, junit, github. May be repeated.
+    /// A format for standard output, or NAME=FILE for a file: text, json, markdown, html, sarif, junit, tap, github, gitlab,
+    /// nagios, prometheus, oscal, oscal-poam. May be repeated.
     #[arg(long, value_name = "NAME[=FILE]")]
     pub format: Vec<String>,
+    /// Whose exit codes: those of cutgate, or those of a monitoring plugin (0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN).
+    #[arg(long, value_name = "STYLE", default_value = "contract")]
+    pub exit_style: ExitStyle,
     /// Where the numbered reports go; default: reports/ beside the package file.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -193,6 +206,25 @@ pub enum GatesAction {
     },
     /// Check the package and gate files without auditing: every problem at once.
     Check,
+    /// Test the gates over recorded facts, without a host: the cases in gate-tests/, and each rule changed bit by bit.
+    #[command(
+        after_help = "Examples:\n  cutgate gates test\n  cutgate gates test --start-from reports/0001-20260521T100000Z\n  cutgate gates test right-host --format json\nExit codes: 0 every case holds and every change of a rule was noticed · 1 not so, or a gate of the package has no tests · 2 a file is wrong, or there is nothing to test"
+    )]
+    Test(TestArgs),
+}
+
+/// `gates test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Only these gates (id, gap or alias); default: all that have tests, and all of the package's own.
+    #[arg(value_name = "GATE")]
+    pub gates: Vec<String>,
+    /// Write a first test file for each gate that has none, from the evidence of this published audit.
+    #[arg(long, value_name = "AUDIT")]
+    pub start_from: Option<PathBuf>,
+    /// A format for standard output, or NAME=FILE for a file: text, json. May be repeated.
+    #[arg(long, value_name = "NAME[=FILE]")]
+    pub format: Vec<String>,
 }
 
 /// `verify`.

@@ -20,6 +20,7 @@ mod request;
 mod run;
 mod session;
 mod signing;
+mod trial;
 mod verify;
 
 use std::ffi::OsString;
@@ -114,6 +115,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    let plugin = matches!(&cli.command, Command::Audit(args) if args.exit_style == cli::ExitStyle::Nagios);
     let result = match cli.command {
         Command::Audit(args) => audit::run(&cli.package, &args),
         Command::CodePath(args) => code_path::run(&args),
@@ -130,22 +132,37 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            match &error {
-                CommandError::Problems(problems) => eprintln!("{}", problems.render(true).trim_end()),
-                CommandError::Usage(_)
-                | CommandError::Render(_)
-                | CommandError::Publish(_)
-                | CommandError::Lab(_)
-                | CommandError::Signing(_)
-                | CommandError::Replay(_)
-                | CommandError::Compared(..)
-                | CommandError::Refused(_)
-                | CommandError::Internal(_) => {
-                    let lines: Vec<_> = error.to_string().lines().map(crate::report::escape::terminal).collect();
-                    eprintln!("error: {}", lines.join("\n"))
-                }
-            }
-            ExitCode::from(error.exit_code())
+            say(&error);
+            ExitCode::from(if plugin { as_plugin(&error) } else { error.exit_code() })
         }
     }
+}
+
+/// Says on standard error what went wrong.
+fn say(error: &CommandError) {
+    match error {
+        CommandError::Problems(problems) => eprintln!("{}", problems.render(true).trim_end()),
+        CommandError::Usage(_)
+        | CommandError::Render(_)
+        | CommandError::Publish(_)
+        | CommandError::Lab(_)
+        | CommandError::Signing(_)
+        | CommandError::Replay(_)
+        | CommandError::Compared(..)
+        | CommandError::Refused(_)
+        | CommandError::Internal(_) => {
+            let lines: Vec<_> = error.to_string().lines().map(crate::report::escape::terminal).collect();
+            eprintln!("error: {}", lines.join("\n"))
+        }
+    }
+}
+
+/// The exit code of a monitoring plugin that could not do its work, for `--exit-style nagios`: tampering is CRITICAL,
+/// everything else UNKNOWN. Monitoring reads standard output, so it is said there too.
+fn as_plugin(error: &CommandError) -> u8 {
+    let (word, code) = if error.exit_code() == 6 { ("CRITICAL", 2) } else { ("UNKNOWN", 3) };
+    let said = error.to_string();
+    let said = crate::report::escape::terminal(said.lines().next().unwrap_or_default()).replace('|', "¦");
+    let _ = output::to_stdout(&format!("CUTGATE {word} - {said}\n"));
+    code
 }

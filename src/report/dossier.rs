@@ -316,11 +316,16 @@ fn package_view(package: &Package) -> Json {
 }
 
 fn sources(evidence: &Evidence) -> Vec<SourceView> {
-    use crate::evidence::Reading;
     let all =
         evidence.probes.values().flat_map(|observation| observation.sources.iter().map(|s| (&observation.kind, s)));
-    all.map(|(kind, source)| SourceView {
-        probe: kind.clone(),
+    all.map(|(kind, source)| source_view(kind, source)).collect()
+}
+
+/// One thing that a probe of this kind read.
+pub(super) fn source_view(kind: &str, source: &crate::evidence::Source) -> SourceView {
+    use crate::evidence::Reading;
+    SourceView {
+        probe: kind.to_owned(),
         what: source.what.clone(),
         by: source.by.clone(),
         at: utc(source.at),
@@ -328,8 +333,7 @@ fn sources(evidence: &Evidence) -> Vec<SourceView> {
             Reading::Content { sha256, .. } | Reading::Statement { sha256 } => sha256.to_string(),
             Reading::Attributes => "attributes".to_owned(),
         },
-    })
-    .collect()
+    }
 }
 
 /// The exit code of an audit that was judged (docs/exit-codes.md: the same for every format).

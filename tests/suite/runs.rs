@@ -37,7 +37,7 @@ fn approve(lab: &Lab) -> String {
 }
 
 /// A laboratory with an approved run of the deployed executor, or of the one that misbehaves.
-struct Approved {
+pub struct Approved {
     lab: Lab,
     run_id: String,
     /// Keeps what copies are made of.
@@ -79,7 +79,7 @@ impl Approved {
     }
 
     /// With the executor that does what the file `mode` says.
-    fn misbehaving() -> Self {
+    pub fn misbehaving() -> Self {
         static KEPT: Mutex<Weak<Kept>> = Mutex::new(Weak::new());
         Self::of(&KEPT, |lab| {
             // One phase is enough for the gates, and analysed in no time.
@@ -97,8 +97,18 @@ impl Approved {
         })
     }
 
-    fn run(&self, more: &[&str], environment: &[(&str, &str)]) -> Output {
+    pub fn run(&self, more: &[&str], environment: &[(&str, &str)]) -> Output {
         cutgate(&self.lab.dir, &[&["run", &self.run_id], more].concat(), environment)
+    }
+
+    /// Where the laboratory lies.
+    pub fn dir(&self) -> &Path {
+        &self.lab.dir
+    }
+
+    /// The real program in its folder.
+    pub fn cutgate(&self, arguments: &[&str]) -> Output {
+        cutgate(&self.lab.dir, arguments, &[])
     }
 
     fn number(&self, sql: &str) -> i64 {
