@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::attest::{AttestArgs, AttestedArgs};
+use super::keys::KeyArgs;
 use super::signing::SignArgs;
-use crate::evidence::Instant;
 
 /// Audits whether a host is ready for an irreversible production run, and writes the reports that prove it.
 #[derive(Debug, Parser)]
@@ -159,7 +159,7 @@ pub struct DemoArgs {
 /// `diff`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cutgate diff 1 2\n  cutgate diff reports/0001-20260521T100000Z reports/0002-20260522T100000Z --format markdown=changes.md\n  cutgate diff /srv/old/reports/0007-20260521T100000Z 8 --out /srv/audits\nExit codes: 0 compared, whatever changed · 2 usage, or an audit cannot be read · 6 an audit does not verify"
+    after_help = "Examples:\n  cutgate diff 1 2\n  cutgate diff reports/0001-20260521T100000Z reports/0002-20260522T100000Z --format markdown=changes.md\n  cutgate diff /srv/old/reports/0007-20260521T100000Z 8 --out /srv/audits\n  cutgate diff 1 2 --key auditor.asc\nWhose signatures count is as for verify.\nExit codes: 0 compared, whatever changed · 2 usage, or an audit cannot be read · 6 an audit does not verify"
 )]
 pub struct DiffArgs {
     /// The folder of the older audit, or its number.
@@ -172,6 +172,9 @@ pub struct DiffArgs {
     /// Where numbers are looked up; default: reports/ beside the package file.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Whose signatures count.
+    #[command(flatten)]
+    pub keys: KeyArgs,
 }
 
 /// `explain`.
@@ -203,6 +206,25 @@ pub enum GatesAction {
     },
     /// Check the package and gate files without auditing: every problem at once.
     Check,
+    /// Test the gates over recorded facts, without a host: the cases in gate-tests/, and each rule changed bit by bit.
+    #[command(
+        after_help = "Examples:\n  cutgate gates test\n  cutgate gates test --start-from reports/0001-20260521T100000Z\n  cutgate gates test right-host --format json\nExit codes: 0 every case holds and every change of a rule was noticed · 1 not so, or a gate of the package has no tests · 2 a file is wrong, or there is nothing to test"
+    )]
+    Test(TestArgs),
+}
+
+/// `gates test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Only these gates (id, gap or alias); default: all that have tests, and all of the package's own.
+    #[arg(value_name = "GATE")]
+    pub gates: Vec<String>,
+    /// Write a first test file for each gate that has none, from the evidence of this published audit.
+    #[arg(long, value_name = "AUDIT")]
+    pub start_from: Option<PathBuf>,
+    /// A format for standard output, or NAME=FILE for a file: text, json. May be repeated.
+    #[arg(long, value_name = "NAME[=FILE]")]
+    pub format: Vec<String>,
 }
 
 /// `verify`.
@@ -216,12 +238,9 @@ pub struct VerifyArgs {
     /// Whose attestations count.
     #[command(flatten)]
     pub attested: AttestedArgs,
-    /// A file with OpenPGP certificates, armored or not: the audit must be signed by one of them. May be repeated.
-    #[arg(long, value_name = "FILE")]
-    pub key: Vec<PathBuf>,
-    /// Judge the keys at this instant (RFC 3339) instead of now: for audits whose key has expired since.
-    #[arg(long, value_name = "UTC")]
-    pub at: Option<Instant>,
+    /// Whose signatures count.
+    #[command(flatten)]
+    pub keys: KeyArgs,
 }
 
 /// `run`.

@@ -13,12 +13,14 @@ mod explain;
 mod gates;
 mod init;
 mod interrupt;
+mod keys;
 mod output;
 mod publication;
 mod request;
 mod run;
 mod session;
 mod signing;
+mod trial;
 mod verify;
 
 use std::ffi::OsString;

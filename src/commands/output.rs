@@ -281,3 +281,8 @@ fn to_file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     });
     written.map_err(|error| CommandError::Usage(format!("cannot write {}: {error}", path.display())))
 }
+
+/// A count with its noun, which makes its plural with an s.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

@@ -11,6 +11,7 @@ use super::CommandError;
 use super::interrupt::Interrupts;
 use crate::evidence::{EVIDENCE_FORMAT, Evidence, Instant, ProbeId, Process};
 use crate::gates::{self, Gate, Loaded};
+use crate::package::ProbeUse;
 use crate::probes::{Collection, Place, Question, Secrets, Surroundings, collect_until};
 
 /// Loads a package and shows its warnings on standard error. It is not taken apart again: the command's end is the
@@ -91,27 +92,10 @@ pub fn collect_evidence(
     let stdin_closed = close_stdin();
     let secrets = Secrets::default();
     keep_environment_secrets(loaded, &secrets);
-    let collection = Collection {
-        place: loaded.place.clone(),
-        limits: loaded.package.limits,
-        now: now(),
-        by: user(),
-        deadline: Monotonic::now() + loaded.package.audit_limit,
-        secrets: secrets.clone(),
-        surroundings: Arc::new(surroundings()),
-    };
+    let collection = collection(loaded, &secrets);
     let used = gates.iter().flat_map(|gate| gate.probes.values());
-    let questions: BTreeMap<ProbeId, Question> = used
-        .map(|used| (used.id.clone(), Question { kind: used.kind.clone(), settings: used.settings.clone() }))
-        .collect();
-    let measures: BTreeMap<String, Question> = if with_measures {
-        let measures = loaded.package.measures.iter();
-        measures
-            .map(|(name, used)| (name.clone(), Question { kind: used.kind.clone(), settings: used.settings.clone() }))
-            .collect()
-    } else {
-        BTreeMap::new()
-    };
+    let questions: BTreeMap<ProbeId, Question> = used.map(|used| (used.id.clone(), question(used))).collect();
+    let measures = if with_measures { measures(loaded) } else { BTreeMap::new() };
     let mut progress = Progress::new();
     let stop = interrupts.stop();
     let before = collect_until(&measures, &collection, stop, |kind, left| progress.say("before", kind, left));
@@ -136,6 +120,28 @@ pub fn collect_evidence(
     Collected { evidence: ManuallyDrop::new(evidence), secrets }
 }
 
+/// What is the same for every probe that is asked from now on.
+fn collection(loaded: &Loaded, secrets: &Secrets) -> Collection {
+    Collection {
+        place: loaded.place.clone(),
+        limits: loaded.package.limits,
+        now: now(),
+        by: user(),
+        deadline: Monotonic::now() + loaded.package.audit_limit,
+        secrets: secrets.clone(),
+        surroundings: Arc::new(surroundings()),
+    }
+}
+
+/// What the package measures, by name.
+fn measures(loaded: &Loaded) -> BTreeMap<String, Question> {
+    loaded.package.measures.iter().map(|(name, used)| (name.clone(), question(used))).collect()
+}
+
+fn question(used: &ProbeUse) -> Question {
+    Question { kind: used.kind.clone(), settings: used.settings.clone() }
+}
+
 /// The environment and the home of the process. A variable that is not text says nothing to a probe.
 fn surroundings() -> Surroundings {
     let variables =
@@ -145,20 +151,8 @@ fn surroundings() -> Surroundings {
 
 /// Reads what the package measures, once more. Nothing of it is cut short by a signal.
 pub fn collect_measures(loaded: &Loaded, secrets: &Secrets) -> BTreeMap<String, crate::evidence::Observation> {
-    let collection = Collection {
-        place: loaded.place.clone(),
-        limits: loaded.package.limits,
-        now: now(),
-        by: user(),
-        deadline: Monotonic::now() + loaded.package.audit_limit,
-        secrets: secrets.clone(),
-        surroundings: Arc::new(surroundings()),
-    };
-    let measures = loaded.package.measures.iter();
-    let measures: BTreeMap<String, Question> = measures
-        .map(|(name, used)| (name.clone(), Question { kind: used.kind.clone(), settings: used.settings.clone() }))
-        .collect();
-    collect_until(&measures, &collection, &crate::probes::Stop::default(), |_, _| {}).observations()
+    let collection = collection(loaded, secrets);
+    collect_until(&measures(loaded), &collection, &crate::probes::Stop::default(), |_, _| {}).observations()
 }
 
 /// The values of the executor's environment variables are secrets until the opposite is known.

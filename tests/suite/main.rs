@@ -20,6 +20,7 @@ mod diff;
 mod documents;
 mod formats;
 #[allow(dead_code, reason = "each test module uses a part of it")]
+mod gate_tests;
 mod harness;
 mod host;
 mod interrupts;

@@ -4,6 +4,7 @@ mod crash;
 mod executors;
 mod permit;
 mod refusal;
+mod signed;
 mod story;
 
 use std::path::Path;
