@@ -328,7 +328,7 @@ impl Interp<'_> {
     /// Runs a task, or any number of such, and keeps what it has come to.
     fn run_task(&mut self, mut state: State, task: &Task, spot: Spot) -> Vec<State> {
         let call = &task.call;
-        let mut once = |me: &mut Self, state: State| {
+        let once = |me: &mut Self, state: State| {
             me.catching += 1;
             let ran = me.run(state, &call.closure, call.arguments.clone(), call.spot, Driver::None);
             me.catching -= 1;
