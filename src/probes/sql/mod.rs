@@ -18,9 +18,14 @@
 
 mod address;
 mod answer;
-mod connection;
+mod coding;
+pub(super) mod connection;
+mod failure;
+pub(super) mod name;
 mod postgres;
-mod query;
+pub(super) mod query;
+pub(super) mod server;
+pub(super) mod session;
 mod sqlite;
 
 use std::collections::BTreeMap;
