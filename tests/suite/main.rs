@@ -27,6 +27,7 @@ mod interrupts;
 mod keyring;
 mod knowledge_base;
 mod lab;
+mod man;
 mod package_files;
 mod pages;
 mod pg_example;
