@@ -48,7 +48,7 @@ fn nothing() -> Evidence {
         run: None,
         now: now(),
         by: "fuzz".to_owned(),
-        process: Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None },
+        process: Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None, requests_unread: None },
         probes: BTreeMap::new(),
         before: BTreeMap::new(),
         after: BTreeMap::new(),

@@ -29,7 +29,7 @@ fn evidence(a: &str) -> Evidence {
         run: None,
         now,
         by: "fuzz".to_owned(),
-        process: Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None },
+        process: Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None, requests_unread: None },
         probes: BTreeMap::new(),
         before: BTreeMap::new(),
         after: BTreeMap::from([("probe".to_owned(), observation)]),

@@ -8,7 +8,6 @@ use super::interrupt::Interrupts;
 use super::publication::{Publication, Seals};
 use super::{CommandError, output, session};
 use crate::classify::Letter;
-use crate::evidence::RunEvidence;
 use crate::execute::unsettled;
 use crate::gates::{GapState, Gate, Loaded, evaluate};
 use crate::report::format::Judged;
@@ -29,7 +28,12 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let session::Collected { mut evidence, secrets } =
         session::collect_evidence(&loaded, &gates, true, newest, &interrupts);
     let requests = loaded.request.as_ref().map(|rules| loaded.place.locate(Path::new(&rules.requests)));
-    evidence.run = requests.and_then(|requests| open_run(&requests));
+    match requests.map(|requests| unsettled(&requests)) {
+        // The newest of those that were started and are not over.
+        Some(Ok(mut open)) => evidence.run = open.pop().map(|(_, run, _)| run),
+        Some(Err(reason)) => evidence.process.requests_unread = Some(reason),
+        None => {}
+    }
     let evidence = ManuallyDrop::into_inner(evidence);
     let publication = Publication::prepare(&loaded, &templates, evidence, &root, &seals, &secrets, Some(&interrupts))?;
     let (recorded, shown) = interrupts.undisturbed(|published| {
@@ -46,11 +50,6 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let shown = Dossier { reports_dir: shown, place: session::shown(&loaded.place), ..recorded };
     output::write(&outputs, &shown, &secrets, &interrupts)?;
     Ok(code)
-}
-
-/// A run that was started and is not over: the newest. What the requests do not let us see, the gate of the authority says.
-fn open_run(requests: &Path) -> Option<RunEvidence> {
-    unsettled(requests).ok()?.pop().map(|(_, run, _)| run)
 }
 
 /// The stock templates, and those of the package's own `templates/` folder in their place.

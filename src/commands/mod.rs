@@ -93,6 +93,7 @@ impl CommandError {
                 ReplayError::Ledger(PublishError::Ledger { .. })
                 | ReplayError::NotInLedger(_)
                 | ReplayError::Void(_)
+                | ReplayError::Drill(_)
                 | ReplayError::File { .. }
                 | ReplayError::Rules(_)
                 | ReplayError::Render(_) => 6,

@@ -8,15 +8,16 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::delegate::{Delegation, NotStarted, Program, delegate, end_earlier, named};
+use super::delegate::{Delegation, NotStarted, Program, delegate, end_earlier, left_of, named};
 use super::journal::{EVIDENCE, Journal, Known, Step, known, read, replace};
 use super::output::Kept;
 use super::payload::working_dir;
-use super::permit::{Allows, Permit, Signer, Terms};
-use super::surface::{self, Reading};
+use super::permit::{Allows, Permit, Terms, withdraw};
+use super::registry::Registry;
+use super::surface::{self, Reading, Surface};
 use crate::classify::{self, next_step};
 use crate::evidence::{
     CONSUMED_FORMAT, Consumed, Digest256, Ended, Evidence, Instant, Observation, Payload, RunEvidence, RunId, State,
@@ -26,6 +27,7 @@ use crate::gates::{Loaded, unlike};
 use crate::package::RunRules;
 use crate::probes::Secrets;
 use crate::report::sync_dir;
+use crate::signing::Signer;
 
 /// What a run is made with.
 pub struct Run<'a> {
@@ -39,16 +41,18 @@ pub struct Run<'a> {
     pub payload_sha256: Digest256,
     /// The folder of the request.
     pub folder: PathBuf,
-    /// The registry, links followed.
-    pub registry: PathBuf,
+    /// The registry.
+    pub registry: &'a Registry,
     /// The review that the enact rests on.
     pub review_decision_id: String,
     /// What must not be kept of the executor's output.
     pub secrets: &'a Secrets,
     /// A signal that came, or 0.
     pub signal: &'a Arc<AtomicUsize>,
-    /// Who signs permits.
-    pub signer: Signer,
+    /// Finds the key that signs permits, when one is to be signed.
+    pub signer: &'a dyn Fn() -> Result<Signer, String>,
+    /// Looks at everything once more: what speaks against the run now.
+    pub recheck: &'a dyn Fn() -> Vec<String>,
     /// Reads the package's measures.
     pub measure: &'a dyn Fn() -> BTreeMap<String, Observation>,
     /// Random text that no other permit has.
@@ -74,7 +78,23 @@ impl Run<'_> {
         journal.record(&run).map_err(one)?;
         self.note(&mut journal, Step::Read, Digest256::of(&canonical_json(&run.pre)).as_str()).map_err(one)?;
         let permit = self.permit(Allows::Run).map_err(one)?;
-        self.note(&mut journal, Step::Permitted, &permit.path().display().to_string()).map_err(one)?;
+        self.note(&mut journal, Step::Permitted, permit.digest().as_str()).map_err(one)?;
+        // Signing takes its time: what everything rests on is looked at again, as late as can be.
+        let changed = (self.recheck)();
+        if !changed.is_empty() {
+            return Err(changed);
+        }
+        let (Some(State::Read(pre)), State::Read(now)) = (&run.pre, self.state(&run, Reading::Before)) else {
+            return Err(vec!["the state before the run cannot be read again".to_owned()]);
+        };
+        if !now.same_state(pre) {
+            return Err(vec!["somebody wrote to the registry or a watched folder since it was judged".to_owned()]);
+        }
+        let signal = self.signal.load(Ordering::SeqCst);
+        if signal != 0 {
+            return Err(vec![format!("signal {signal} came before the executor was started")]);
+        }
+        self.note(&mut journal, Step::Rechecked, "").map_err(one)?;
         self.consume().map_err(one)?;
         // From here on the run counts as started.
         run.begun = Some((self.now)());
@@ -96,13 +116,14 @@ impl Run<'_> {
     /// # Errors
     /// Why nothing could be done.
     pub fn recover(&self, mut run: RunEvidence, evidence: &Evidence, revert: bool) -> Result<RunEvidence, String> {
-        let lines = read(&self.folder).map(|(lines, _)| lines).unwrap_or_default();
-        let grace = Duration::from_secs(self.rules.grace_seconds);
-        for line in lines.iter().filter(|line| matches!(line.step, Step::Started | Step::Reverting)) {
-            if !end_earlier(&line.said, grace) {
-                return Err(format!("the process {} is still there and cannot be ended", line.said));
-            }
+        let said = processes(&self.folder);
+        let said: Vec<&str> = said.iter().map(String::as_str).collect();
+        if !end_earlier(&said, &self.folder, Duration::from_secs(self.rules.grace_seconds)) {
+            let left = left_of(&said, &self.folder).into_iter().map(|(pid, name)| format!("{pid} ({name})"));
+            let left = left.collect::<Vec<_>>().join(", ");
+            return Err(format!("what the run started is still there and cannot be ended: {left}"));
         }
+        withdraw(&self.folder);
         let mut journal = Journal::open(&self.folder)?;
         self.note(&mut journal, Step::Recovering, "")?;
         if run.expected.tables.is_empty() {
@@ -126,7 +147,11 @@ impl Run<'_> {
         use classify::RunOutcome as O;
         let step = match outcome {
             O::Verified | O::RolledBack => Step::Settled,
-            O::NotStarted | O::RollbackUnverified | O::CompensationRequired | O::Interrupted => Step::Unsettled,
+            O::NotStarted
+            | O::Unseen
+            | O::RollbackUnverified
+            | O::CompensationRequired
+            | O::Interrupted => Step::Unsettled,
         };
         self.note(&mut Journal::open(&self.folder)?, step, folder)
     }
@@ -170,7 +195,7 @@ impl Run<'_> {
 
     /// The state before, which must be readable, bear no row of this run, and give the approved numbers.
     fn before(&self, run: &RunEvidence) -> Result<State, Vec<String>> {
-        let expected = surface::expected(self.rules, self.payload.run_id.as_str(), &self.registry);
+        let expected = surface::expected(self.rules, self.payload.run_id.as_str(), self.registry);
         let expected = expected.map_err(|reason| vec![reason])?;
         if expected != self.payload.expected {
             return Err(vec!["what the run would change is not what was approved any more".to_owned()]);
@@ -195,8 +220,8 @@ impl Run<'_> {
     }
 
     fn state(&self, run: &RunEvidence, how: Reading) -> State {
-        let place = &self.loaded.place;
-        surface::read(&self.registry, &self.rules.watch, place, &run.expected, how, (self.now)())
+        let (watch, place) = (&self.rules.watch, &self.loaded.place);
+        Surface { registry: self.registry, watch, place, expected: &run.expected }.read(how, (self.now)())
     }
 
     fn permit(&self, allows: Allows) -> Result<Permit, String> {
@@ -206,13 +231,13 @@ impl Run<'_> {
             payload_sha256: self.payload_sha256.clone(),
             target: self.payload.target.clone(),
             host: self.payload.host.clone(),
-            registry: self.registry.clone(),
+            registry: self.registry.address(),
             tree_digest: self.payload.tree_digest.clone(),
             review_decision_id: self.review_decision_id.clone(),
             rehearsal: false,
             minutes: self.rules.permit_minutes,
         };
-        Permit::issue(&self.folder, &terms, &(self.nonce)()?, (self.now)(), &self.signer)
+        Permit::sign(&self.folder, &terms, &(self.nonce)()?, (self.now)(), &(self.signer)()?)
     }
 
     /// Records that the approvals are spent: created once, by whoever is first.
@@ -241,7 +266,7 @@ impl Run<'_> {
                 ("<REVIEW_DECISION_ID>", &self.review_decision_id),
                 ("<PERMIT>", &path),
                 ("<ROOT>", &root.display().to_string()),
-                ("<DATABASE>", &self.registry.display().to_string()),
+                ("<DATABASE>", &self.registry.address()),
                 ("<RECORD>", &record.display().to_string()),
             ],
         );
@@ -259,6 +284,7 @@ impl Run<'_> {
             environment: &self.payload.environment,
             secret_names: &secret_names,
             dir: &dir,
+            mark: &self.folder,
             deadline: Duration::from_secs(self.rules.deadline_seconds),
             grace: Duration::from_secs(self.rules.grace_seconds),
             output_bytes: self.rules.output_bytes,
@@ -295,6 +321,23 @@ impl Run<'_> {
             said: Vec::new(),
         }
     }
+}
+
+/// The processes that the journal of a run names.
+fn processes(folder: &Path) -> Vec<String> {
+    let lines = read(folder).map(|(lines, _)| lines).unwrap_or_default();
+    lines
+        .into_iter()
+        .filter(|line| matches!(line.step, Step::Started | Step::Reverting))
+        .map(|line| line.said)
+        .collect()
+}
+
+/// What is there at this moment of what a run started, each as its number and name.
+pub fn still_there(folder: &Path) -> Vec<String> {
+    let said = processes(folder);
+    let said: Vec<&str> = said.iter().map(String::as_str).collect();
+    left_of(&said, folder).into_iter().map(|(pid, name)| format!("{pid} {name}")).collect()
 }
 
 /// Arguments with their placeholders filled in.

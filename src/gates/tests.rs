@@ -29,7 +29,7 @@ fn evidence(probes: BTreeMap<crate::evidence::ProbeId, crate::evidence::Observat
         run: None,
         now: "2026-05-21T10:00:00Z".parse().unwrap(),
         by: "auditor".to_owned(),
-        process: Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None },
+        process: Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None, requests_unread: None },
         probes,
         before: BTreeMap::new(),
         after: BTreeMap::new(),

@@ -196,7 +196,7 @@ fn collect(loaded: &Loaded) -> Evidence {
         run: None,
         now,
         by: "auditor".to_owned(),
-        process: Process { stdin_closed: true, secrets_known: 3, recomputed: true, newest_before: None },
+        process: Process { stdin_closed: true, secrets_known: 3, recomputed: true, newest_before: None, requests_unread: None },
         probes: probed,
         before,
         after,

@@ -19,9 +19,12 @@
 mod address;
 mod answer;
 mod connection;
+mod lock;
 mod postgres;
 mod query;
 mod sqlite;
+
+pub use self::lock::AdvisoryLock;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
