@@ -19,6 +19,7 @@ mod request;
 mod run;
 mod session;
 mod signing;
+mod story;
 mod verify;
 
 use std::ffi::OsString;

@@ -278,8 +278,17 @@ impl Desk<'_> {
                 continue;
             }
             let dossier = Dossier::assemble(self.loaded, &Recorded::of(evidence));
-            let over = matches!(dossier.result.run, RunOutcome::Verified | RunOutcome::RolledBack);
-            if !over || dossier.result.ruling.letter.word() != line.letter {
+            // An audit in between tells of a run that is open, and never calls it A.
+            let told = match dossier.result.run {
+                RunOutcome::Verified => Letter::A,
+                RunOutcome::RolledBack => Letter::D,
+                RunOutcome::NotStarted
+                | RunOutcome::Unseen
+                | RunOutcome::RollbackUnverified
+                | RunOutcome::CompensationRequired
+                | RunOutcome::Interrupted => return Ok(None),
+            };
+            if told != dossier.result.ruling.letter || told.word() != line.letter {
                 return Ok(None);
             }
             let shown = root.join(&line.folder).display().to_string();

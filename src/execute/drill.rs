@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use super::copies::Copies;
+use super::copies::{Copies, drop_databases};
 use super::delegate::{Delegation, NotStarted, Program, delegate, end_earlier};
 use super::payload::working_dir;
 use super::permit::{Allows, Permit, Terms};
@@ -106,6 +106,13 @@ struct Scratch {
     place: Place,
 }
 
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Where that fails the next command does it: the folder that names them is left then.
+        let _ = drop_databases(self.dir.path());
+    }
+}
+
 /// One step of a rehearsal with the state after it.
 struct Stepped {
     ended: Ended,
@@ -142,7 +149,8 @@ impl Drill<'_> {
             );
         }
         let dir = scratch.dir.path().to_owned();
-        scratch.dir.close().map_err(|error| format!("cannot remove the scratch folder {}: {error}", dir.display()))?;
+        drop_databases(&dir)?;
+        fs::remove_dir_all(&dir).map_err(|error| format!("cannot remove the scratch folder {}: {error}", dir.display()))?;
         let record = DrillRecord {
             format: DRILL_FORMAT.to_owned(),
             kind: DRILL_KIND.to_owned(),
@@ -191,9 +199,9 @@ impl Drill<'_> {
             fs::create_dir_all(to.parent().unwrap_or(&base)).map_err(made(&to))?;
             fs::copy(&from, &to).map_err(made(&from))?;
         }
-        let registry = Copies { registry: self.registry, dir: base }.of_registry()?;
+        let registry = self.copies(&dir).of_registry()?;
         let scratch = Scratch { dir, registry, place };
-        if !self.production()?.same_database(&self.state(&scratch, &Expected::default())?) {
+        if !self.production()?.is_copied_by(&self.state(&scratch, &Expected::default())?) {
             return Err("the scratch copy is not what the registry is: somebody writes; rehearse again".to_owned());
         }
         Ok(scratch)
@@ -265,7 +273,7 @@ impl Drill<'_> {
             registry: restored.clone(),
             place: scratch.place.clone(),
         };
-        let compared = self.state(&elsewhere, &Expected::default())?.same_database(&before);
+        let compared = before.is_copied_by(&self.state(&elsewhere, &Expected::default())?);
         clock.restore = seconds(begun, chrono::Utc::now());
         if !compared {
             problems.push("what the dump restores is not what was dumped".to_owned());
@@ -277,7 +285,7 @@ impl Drill<'_> {
                 problems.push(format!("the revert did not refuse after {phase}, which cannot be taken back"));
             }
             // The one way back: the backup in the place of the registry, and the run's own files away.
-            self.copies(scratch).put(&restored, &scratch.registry)?;
+            self.copies(&scratch.dir).put(&restored, &scratch.registry)?;
             let left = expected.leaves.iter().map(|it| scratch.place.locate(Path::new(it)));
             let away = left.filter(|it| it.exists()).try_for_each(fs::remove_file);
             away.map_err(|error| format!("cannot restore into the scratch copy: {error}"))?;
@@ -311,11 +319,11 @@ impl Drill<'_> {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             return Err(format!("the dump cannot be decrypted: {} {said}", output.status));
         }
-        self.copies(scratch).of_dump(&output.stdout)
+        self.copies(&scratch.dir).of_dump(&output.stdout)
     }
 
-    fn copies(&self, scratch: &Scratch) -> Copies<'_> {
-        Copies { registry: self.registry, dir: scratch.dir.path().to_owned() }
+    fn copies(&self, dir: &tempfile::TempDir) -> Copies<'_> {
+        Copies { registry: self.registry, scratch: &self.rules.scratch, dir: dir.path().to_owned() }
     }
 
     fn program(&self) -> Result<Program, String> {
@@ -409,12 +417,14 @@ fn said(ended: &Ended) -> String {
 pub fn sweep(requests: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(requests).into_iter().flatten().flatten();
     let scratch = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(SCRATCH.as_bytes()));
-    let swept = |folder: &PathBuf| end_earlier(&[], folder, GRACE) && fs::remove_dir_all(folder).is_ok();
+    let swept = |folder: &PathBuf| {
+        end_earlier(&[], folder, GRACE) && drop_databases(folder).is_ok() && fs::remove_dir_all(folder).is_ok()
+    };
     scratch.map(|entry| entry.path()).filter(|folder| !swept(folder)).collect()
 }
 
 /// Runs a program to its end with bytes on its standard input.
-fn piped(command: &mut Command, input: &[u8]) -> std::io::Result<std::process::Output> {
+pub(super) fn piped(command: &mut Command, input: &[u8]) -> std::io::Result<std::process::Output> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let stdin = child.stdin.take();
     std::thread::scope(|scope| {

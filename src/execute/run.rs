@@ -224,6 +224,11 @@ impl Run<'_> {
         Surface { registry: self.registry, watch, place, expected: &run.expected }.read(how, (self.now)())
     }
 
+    /// The registry as the executor and its permit are told.
+    fn address(&self) -> String {
+        if self.rules.database.is_empty() { self.registry.address() } else { self.rules.database.clone() }
+    }
+
     fn permit(&self, allows: Allows) -> Result<Permit, String> {
         let terms = Terms {
             allows,
@@ -231,7 +236,7 @@ impl Run<'_> {
             payload_sha256: self.payload_sha256.clone(),
             target: self.payload.target.clone(),
             host: self.payload.host.clone(),
-            registry: self.registry.address(),
+            registry: self.address(),
             tree_digest: self.payload.tree_digest.clone(),
             review_decision_id: self.review_decision_id.clone(),
             rehearsal: false,
@@ -266,7 +271,7 @@ impl Run<'_> {
                 ("<REVIEW_DECISION_ID>", &self.review_decision_id),
                 ("<PERMIT>", &path),
                 ("<ROOT>", &root.display().to_string()),
-                ("<DATABASE>", &self.registry.address()),
+                ("<DATABASE>", &self.address()),
                 ("<RECORD>", &record.display().to_string()),
             ],
         );

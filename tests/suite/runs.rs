@@ -3,7 +3,9 @@
 mod crash;
 mod executors;
 mod permit;
+mod played;
 mod refusal;
+mod server;
 mod story;
 mod unseen;
 mod violence;

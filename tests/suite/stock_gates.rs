@@ -4,7 +4,7 @@
 mod approved;
 mod code;
 mod gaps;
-mod postgresql;
+pub mod postgresql;
 pub mod ready;
 pub mod revert;
 mod target;

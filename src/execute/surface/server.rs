@@ -9,25 +9,20 @@ use serde_json::{Value, json};
 
 use super::super::registry::{Answers, Server};
 use super::Asked;
-use crate::evidence::{Digest256, Expected, Fact, TableDelta, TableState};
+use crate::evidence::{Digest256, Expected, Fact, Fingerprint, TableDelta, TableState};
 
 /// Every table that holds rows, of every schema but the server's own.
 const TABLES: &str = "SELECT n.nspname::text AS space, c.relname::text AS name FROM pg_catalog.pg_class c \
      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'm') \
      AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1, 2";
 
-/// What decides how rows are written and who may write them: columns, constraints, indexes, triggers, views, rules, policies,
-/// functions, owners and rights.
-const SCHEMA: &str = "WITH own AS (SELECT oid, nspname FROM pg_catalog.pg_namespace \
-       WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'), \
-     said AS ( \
-       SELECT 'class ' || n.nspname || '.' || c.relname || ' ' || c.relkind || ' ' || c.relowner || ' ' || \
-         coalesce(c.relacl::text, '-') || ' ' || c.relrowsecurity || c.relforcerowsecurity || ' ' || \
-         coalesce(CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END, '-') AS line \
-         FROM pg_catalog.pg_class c JOIN own n ON n.oid = c.relnamespace \
-       UNION ALL SELECT 'column ' || n.nspname || '.' || c.relname || '.' || a.attname || ' ' || a.attnum || ' ' || \
+/// What decides how rows are written: columns, constraints, indexes, triggers, views, rules, policies, functions.
+const SCHEMA: &str = "SELECT 'class ' || n.nspname || '.' || c.relname || ' ' || c.relkind || ' ' || c.relrowsecurity || ' ' || \
+         c.relforcerowsecurity || ' ' || coalesce(CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END, '-') \
+         AS line FROM pg_catalog.pg_class c JOIN own n ON n.oid = c.relnamespace \
+       UNION ALL SELECT 'column ' || n.nspname || '.' || c.relname || '.' || a.attname || ' ' || \
          pg_catalog.format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull || ' ' || a.attidentity || a.attgenerated \
-         || ' ' || coalesce(a.attacl::text, '-') || ' ' || coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), '-') \
+         || ' ' || coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), '-') \
          FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN own n ON n.oid = c.relnamespace \
          LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
          WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind <> 'i' \
@@ -40,23 +35,40 @@ const SCHEMA: &str = "WITH own AS (SELECT oid, nspname FROM pg_catalog.pg_namesp
        UNION ALL SELECT 'rule ' || pg_catalog.pg_get_ruledef(r.oid) FROM pg_catalog.pg_rewrite r \
          JOIN pg_catalog.pg_class c ON c.oid = r.ev_class JOIN own n ON n.oid = c.relnamespace \
        UNION ALL SELECT 'policy ' || p.polname || ' ' || p.polrelid::regclass::text || ' ' || p.polcmd || ' ' || \
-         p.polpermissive || ' ' || p.polroles::text || ' ' || coalesce(pg_catalog.pg_get_expr(p.polqual, p.polrelid), '-') || \
+         p.polpermissive || ' ' || coalesce(pg_catalog.pg_get_expr(p.polqual, p.polrelid), '-') || \
          ' ' || coalesce(pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid), '-') FROM pg_catalog.pg_policy p \
          JOIN pg_catalog.pg_class c ON c.oid = p.polrelid JOIN own n ON n.oid = c.relnamespace \
-       UNION ALL SELECT 'function ' || p.proowner || ' ' || coalesce(p.proacl::text, '-') || ' ' || \
-         CASE WHEN p.prokind = 'a' THEN p.oid::regprocedure::text ELSE pg_catalog.pg_get_functiondef(p.oid) END \
-         FROM pg_catalog.pg_proc p JOIN own n ON n.oid = p.pronamespace \
-       UNION ALL SELECT 'space ' || n.nspname || ' ' || coalesce(s.nspacl::text, '-') FROM own n \
-         JOIN pg_catalog.pg_namespace s ON s.oid = n.oid) \
-     SELECT encode(sha256(convert_to(coalesce(string_agg(line, E'\\n' ORDER BY line COLLATE \"C\"), ''), 'UTF8')), 'hex') \
-       AS digest FROM said";
+       UNION ALL SELECT 'function ' || CASE WHEN p.prokind = 'a' THEN p.oid::regprocedure::text \
+         ELSE pg_catalog.pg_get_functiondef(p.oid) END FROM pg_catalog.pg_proc p JOIN own n ON n.oid = p.pronamespace";
+
+/// Who owns what, and who may do what: by the names of roles.
+const RIGHTS: &str = "SELECT 'class ' || n.nspname || '.' || c.relname || ' ' || pg_catalog.pg_get_userbyid(c.relowner) || ' ' || \
+         coalesce(c.relacl::text, '-') AS line FROM pg_catalog.pg_class c JOIN own n ON n.oid = c.relnamespace \
+       UNION ALL SELECT 'column ' || n.nspname || '.' || c.relname || '.' || a.attname || ' ' || a.attacl::text \
+         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN own n ON n.oid = c.relnamespace \
+         WHERE a.attacl IS NOT NULL \
+       UNION ALL SELECT 'function ' || p.oid::regprocedure::text || ' ' || pg_catalog.pg_get_userbyid(p.proowner) || ' ' || \
+         coalesce(p.proacl::text, '-') FROM pg_catalog.pg_proc p JOIN own n ON n.oid = p.pronamespace \
+       UNION ALL SELECT 'space ' || n.nspname || ' ' || pg_catalog.pg_get_userbyid(s.nspowner) || ' ' || \
+         coalesce(s.nspacl::text, '-') FROM own n JOIN pg_catalog.pg_namespace s ON s.oid = n.oid";
+
+/// Lines of text about the schemas that are not the server's own: how many, and their digest.
+fn lines(sql: &str) -> Value {
+    let sql = format!(
+        "WITH own AS (SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname <> 'information_schema' \
+         AND nspname !~ '^pg_'), said AS ({sql}) SELECT count(*)::bigint AS rows, encode(sha256(convert_to(coalesce(\
+         string_agg(line, E'\\n' ORDER BY line COLLATE \"C\"), ''), 'UTF8')), 'hex') AS digest FROM said"
+    );
+    query(&sql, &json!({"rows": "int", "digest": "text"}))
+}
 
 /// Reads every table, the checks and the schema, in one snapshot.
 pub(super) fn read(server: &Server, expected: &Expected) -> Result<Asked, String> {
     let list = names(&server.ask(&json!({"tables": tables()}))?)?;
     let mut queries = serde_json::Map::new();
     queries.insert("tables".to_owned(), tables());
-    queries.insert("schema".to_owned(), query(SCHEMA, &json!({"digest": "text"})));
+    queries.insert("schema".to_owned(), lines(SCHEMA));
+    queries.insert("rights".to_owned(), lines(RIGHTS));
     for (at, (space, name)) in list.iter().enumerate() {
         let delta = expected.tables.get(&called(space, name));
         queries.insert(format!("table_{at}"), table(space, name, delta));
@@ -94,6 +106,10 @@ pub(super) fn read(server: &Server, expected: &Expected) -> Result<Asked, String
         false => whole(&answers.one("irreversible")?, "number")?,
     };
     let schema = digest(&answers.one("schema")?, "digest")?;
+    let rights = answers.one("rights")?;
+    let (rows, said) = (whole(&rights, "rows")?, digest(&rights, "digest")?);
+    let rights = TableState { rows, digest: said.clone(), outside: said, belonging: 0, become_so: 0 };
+    found.insert(Fingerprint::RIGHTS.to_owned(), rights);
     Ok(Asked { tables: found, checks, irreversible, schema })
 }
 

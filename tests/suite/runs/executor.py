@@ -95,7 +95,7 @@ def daemon():
         if os.fork() == 0:
             for number in range(3):
                 os.close(number)
-            time.sleep(1)
+            time.sleep(6)
             sql("UPDATE source_document SET title = 'late'")
             time.sleep(600)
         os._exit(0)
