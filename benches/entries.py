@@ -178,7 +178,7 @@ def files(bench):
             f"{FILES:,} files beside other auditors",
             judge,
             [("OpenSCAP", oscap), (f"pytest-testinfra, {TESTINFRA_FILES} of the files", some)],
-            runs=2,
+            runs=5,
         ),
     ]
 
@@ -255,7 +255,7 @@ def code_path(bench):
             f"the same among {code_tree.FILES:,} files, beside what parses",
             ours,
             parsers,
-            runs=2,
+            runs=5,
             targets=[
                 times_faster(10, 0, "Python's `ast`"),
                 times_faster(20, 1, "semgrep"),

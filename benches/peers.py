@@ -11,7 +11,7 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resol
 # Everything that is built or installed here goes into one folder, which `cargo clean` removes.
 BENCH = TARGET / "bench"
 TESTINFRA = "pytest-testinfra==10.2.2"
-SCANNERS = ["semgrep==1.185.0", "ast-grep-cli==0.51.1"]
+SCANNERS = ["semgrep==1.175.1", "ast-grep-cli==0.51.1"]
 # Makes the keys of a large keyring.
 CRYPTOGRAPHY = "cryptography==48.0.0"
 # By which a document speaks of approval, as a person would search for them.

@@ -240,15 +240,23 @@ pub fn follow(
             }
         }
     }
-    if let (false, Some(why)) = (carried, interp.exhausted.take()) {
-        return Err(why.into());
-    }
-    if !carried {
-        let reason = format!("the entry has no {} that could carry the mode", phase.carrier);
-        return Err(Failure::unseen(reason, Some(entry.spot)));
+    let exhausted = interp.exhausted.take();
+    match (carried, exhausted.is_none() && outcomes.is_empty()) {
+        (true, false) => {}
+        // Nothing returns and nothing raises: what was lost on the way could have done anything.
+        (true, true) => return Err(Failure::unseen("no run could be followed to its end", Some(entry.spot))),
+        (false, _) => {
+            return Err(match exhausted {
+                Some(why) => why.into(),
+                None => {
+                    let reason = format!("the entry has no {} that could carry the mode", phase.carrier);
+                    Failure::unseen(reason, Some(entry.spot))
+                }
+            });
+        }
     }
     let log = std::mem::take(&mut interp.log);
-    Ok(Run { outcomes, log, exhausted: interp.exhausted.take() })
+    Ok(Run { outcomes, log, exhausted })
 }
 
 /// Puts the mode where the carrier says. False when these arguments cannot carry it.

@@ -61,6 +61,49 @@ fn a_module_whose_import_was_cut_short_decides_nothing_for_a_later_phase() {
     }
 }
 
+/// A phase that writes at once on one path and takes more steps than any analysis may on the other, which then
+/// returns without a write.
+const HALF_FOLLOWED: &str = "def run(ctx: Ctx):
+    gate.require()
+    if ctx.rows:
+        return ctx.adapter.write(ctx.rows)
+    LOOPS
+    return None
+";
+
+fn half_followed(first: &str) -> Vec<(String, String)> {
+    let numbers: String = (0..40).map(|n| format!("{n}, ")).collect();
+    let loops: String = (0..5).map(|n| format!("for v{n} in ({numbers}):\n{}", "    ".repeat(n + 2))).collect();
+    let body = HALF_FOLLOWED.replace("LOOPS", &format!("{loops}{first}"));
+    vec![("app/phase.py".to_owned(), format!("{HEAD}{body}"))]
+}
+
+#[test]
+fn a_run_that_was_given_up_is_not_judged_by_the_paths_that_were_followed() {
+    for first in ["pass", "ctx.discoverer.simulate_cut(ctx.rows)"] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path().join("tree");
+        write_tree(&root, FRAME);
+        let files = half_followed(first);
+        write_tree(&root, &files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect::<Vec<_>>());
+        let limits = cutgate::probes::Limits { probe: Duration::from_secs(2), ..Default::default() };
+        let given = json!({"tree": "tree", "config": config("app.phase:run", "ctx.mode")});
+        let fact = harness::collect_within("code-path", dir.path(), given, limits).expect("facts");
+        let phase = phase(&fact, "p");
+        // Which limit comes first is the machine's affair.
+        assert!(matches!(phase.at("live_write"), Some(Fact::Missing(_))), "{first}: {}", reasons(phase));
+        assert_ne!(phase.at("simulator_reachable"), Some(&Fact::from("false")), "{first}");
+        assert!(reasons(phase).contains("ran out of "), "{first}: {}", reasons(phase));
+    }
+}
+
+#[test]
+fn a_run_that_neither_returns_nor_raises_decides_nothing() {
+    let phase = one_phase("def run(ctx: Ctx):\n    gate.require()\n    while True:\n        pass\n");
+    assert_eq!(answers(&phase)[..2], ["unknown"; 2], "{}", reasons(&phase));
+    assert!(reasons(&phase).contains("no run could be followed to its end"), "{}", reasons(&phase));
+}
+
 /// Peak resident memory of the real program, MB, as the kernel counted it, and how it ended.
 fn peak(dir: &Path) -> (f64, i32) {
     const ASK: &str = "import resource, subprocess, sys\ncode = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode\nprint(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, code)";
