@@ -11,7 +11,7 @@ use super::request::random;
 use super::run::{heard, request_rules, signer, swept};
 use super::{CommandError, output, session};
 use crate::evidence::{DrillPublished, DrillRecord, Fact, canonical_json};
-use crate::execute::{Drill, RunLock};
+use crate::execute::{Drill, Means, RunLock};
 use crate::gates::Gate;
 use crate::probes::{Stop, parse_duration};
 use crate::report::escape::terminal;
@@ -52,20 +52,23 @@ pub fn run(package: &Path) -> Result<u8, CommandError> {
     let four = || random().map_err(|error| error.to_string());
     let say = |what: &str| anstream::eprintln!("rehearsing {}", terminal(what));
     let signal = heard();
-    let rehearsal = Drill {
+    let means = Means {
         loaded: &loaded,
-        run,
-        rules: drill,
+        rules: run,
         registry: &registry,
+        secrets: &secrets,
+        signal: &signal,
+        now: &session::now,
+    };
+    let rehearsal = Drill {
+        means,
+        rules: drill,
         requests,
         target: rules.target.clone(),
         tree_digest,
         operator: session::user(),
-        secrets: &secrets,
-        signal: &signal,
         signer: &auditor,
         random: &four,
-        now: &session::now,
         say: &say,
     };
     let (text, code) = interrupts.undisturbed(|_| {

@@ -41,7 +41,8 @@ pub fn run(package: &Path) -> Result<u8, CommandError> {
         return Err(CommandError::Refused(reasons));
     }
     let run_id = RunId::new(evidence.now, random()?);
-    let payload = payload(&loaded, rules, evidence, &templates, &session::registry(&loaded), run_id).map_err(CommandError::Refused)?;
+    let payload = payload(&loaded, rules, evidence, &templates, &session::registry(&loaded), run_id)
+        .map_err(CommandError::Refused)?;
     let bytes = canonical_json(&payload);
     let sha256 = Digest256::of(&bytes);
     let (requests, approvals) = (typed(&loaded, &rules.requests), typed(&loaded, &rules.approvals));

@@ -11,11 +11,9 @@ use std::time::Instant as Monotonic;
 use super::CommandError;
 use super::interrupt::Interrupts;
 use crate::evidence::{EVIDENCE_FORMAT, Evidence, Instant, ProbeId, Process};
-use crate::gates::{self, Gate, Loaded};
 use crate::execute::{Ask, Registry, RunLock};
-use crate::probes::{
-    AdvisoryLock, Collection, Door, Place, Question, Secrets, Settings, Surroundings, collect_until,
-};
+use crate::gates::{self, Gate, Loaded};
+use crate::probes::{AdvisoryLock, Collection, Door, Place, Question, Secrets, Settings, Surroundings, collect_until};
 
 /// Loads a package and shows its warnings on standard error. It is not taken apart again: the command's end is the
 /// process's end, and the system takes all of it at once.
@@ -115,7 +113,8 @@ pub fn collect_evidence(
     progress.clear();
     interrupts.checkpoint();
     let secrets_known = secrets.count() as u64;
-    let process = Process { stdin_closed, secrets_known, recomputed: false, newest_before: newest, requests_unread: None };
+    let process =
+        Process { stdin_closed, secrets_known, recomputed: false, newest_before: newest, requests_unread: None };
     let evidence = Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
         run: None,

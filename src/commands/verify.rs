@@ -11,8 +11,7 @@ use crate::evidence::Instant;
 use crate::gates;
 use crate::report::escape::terminal;
 use crate::report::{
-    Authorship, Entry, Keys, LEDGER, Published, ReplayError, Replayed, Signatures, prove, read_ledger, rehearsal,
-    utc,
+    Authorship, Entry, Keys, LEDGER, Published, ReplayError, Replayed, Signatures, prove, read_ledger, rehearsal, utc,
 };
 use crate::trust::ed25519::VerifyingKey;
 use crate::trust::{Cert, Fingerprint, from_bytes};

@@ -47,7 +47,8 @@ impl Copies<'_> {
             }
             Registry::Server(server) => {
                 let copy = self.created(server, "copy")?;
-                let dump = piped(Command::new("pg_dump").args(["--no-owner", "--no-privileges", "-d", &server.url]), &[])?;
+                let dump =
+                    piped(Command::new("pg_dump").args(["--no-owner", "--no-privileges", "-d", &server.url]), &[])?;
                 self.fill(&copy, &dump)?;
                 Ok(Registry::Server(copy))
             }
@@ -104,7 +105,10 @@ impl Copies<'_> {
     /// A new, empty database on the scratch server, which is not that of production.
     fn created(&self, production: &Server, what: &str) -> Result<Server, String> {
         if self.scratch.is_empty() {
-            return Err("the package names no scratch server: `scratch` in [drill] is a database that may create others".to_owned());
+            return Err(
+                "the package names no scratch server: `scratch` in [drill] is a database that may create others"
+                    .to_owned(),
+            );
         }
         let random = self.dir.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
         let random: String = random.chars().filter(char::is_ascii_alphanumeric).collect();

@@ -304,7 +304,8 @@ pub fn named(pid: u32) -> String {
 
 /// What the kernel calls this time that the machine is up: random(4), `boot_id`.
 fn boot() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map_or_else(|_| "-".to_owned(), |id| id.trim().to_owned())
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map_or_else(|_| "-".to_owned(), |id| id.trim().to_owned())
 }
 
 /// The group that a process led, as a journal names it, as long as it may still be its own: while one of its processes is

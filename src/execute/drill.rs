@@ -10,25 +10,23 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use super::copies::{Copies, drop_databases};
 use super::delegate::{Delegation, NotStarted, Program, delegate, end_earlier};
+use super::means::Means;
 use super::payload::working_dir;
 use super::permit::{Allows, Permit, Terms};
-use super::run::fill;
 use super::registry::Registry;
+use super::run::fill;
 use super::surface::{self, Reading, Surface};
 use crate::classify::departures;
 use crate::evidence::{
     DRILL_FORMAT, DRILL_KIND, Digest256, DrillPhase, DrillRecord, Ended, Expected, Fingerprint, Instant, Level, RunId,
     State,
 };
-use crate::gates::Loaded;
-use crate::package::{DrillRules, RunRules};
-use crate::probes::{Place, Secrets};
+use crate::package::DrillRules;
+use crate::probes::Place;
 use crate::signing::Signer;
 
 /// What the names of scratch folders begin with.
@@ -40,14 +38,10 @@ const STOPPED: i32 = 10;
 
 /// What a rehearsal is made with.
 pub struct Drill<'a> {
-    /// The package and its gates.
-    pub loaded: &'a Loaded,
-    /// What it says of runs.
-    pub run: &'a RunRules,
-    /// What it says of rehearsals.
+    /// What a run is made with, too.
+    pub means: Means<'a>,
+    /// What the package says of rehearsals.
     pub rules: &'a DrillRules,
-    /// The registry.
-    pub registry: &'a Registry,
     /// The folder of requests, in which the scratch folder lies.
     pub requests: PathBuf,
     /// What is cut.
@@ -56,16 +50,10 @@ pub struct Drill<'a> {
     pub tree_digest: String,
     /// Who rehearses.
     pub operator: String,
-    /// What must not be kept of the executor's output.
-    pub secrets: &'a Secrets,
-    /// A signal that came, or 0.
-    pub signal: &'a Arc<AtomicUsize>,
     /// Who signs permits.
     pub signer: &'a Signer,
     /// Four random bytes.
     pub random: &'a dyn Fn() -> Result<[u8; 4], String>,
-    /// The clock.
-    pub now: &'a dyn Fn() -> Instant,
     /// Told of each step.
     pub say: &'a dyn Fn(&str),
 }
@@ -125,7 +113,7 @@ impl Drill<'_> {
     /// # Errors
     /// What could not be carried out: then there is no record.
     pub fn rehearse(&self) -> Result<Rehearsed, String> {
-        let (started, mut clock) = ((self.now)(), Times::default());
+        let (started, mut clock) = ((self.means.now)(), Times::default());
         let untouched = self.production()?;
         let scratch = self.scratch()?;
         let (last, others) = self.rules.phases.split_last().ok_or("the package names no phase to rehearse")?;
@@ -150,16 +138,17 @@ impl Drill<'_> {
         }
         let dir = scratch.dir.path().to_owned();
         drop_databases(&dir)?;
-        fs::remove_dir_all(&dir).map_err(|error| format!("cannot remove the scratch folder {}: {error}", dir.display()))?;
+        fs::remove_dir_all(&dir)
+            .map_err(|error| format!("cannot remove the scratch folder {}: {error}", dir.display()))?;
         let record = DrillRecord {
             format: DRILL_FORMAT.to_owned(),
             kind: DRILL_KIND.to_owned(),
             tree_digest: self.tree_digest.clone(),
             target: self.target.clone(),
-            host: self.loaded.package.host.clone(),
+            host: self.means.loaded.package.host.clone(),
             operator: self.operator.clone(),
             started,
-            finished: (self.now)(),
+            finished: (self.means.now)(),
             level: if restore_compared { Level::E3 } else { Level::E2 },
             restore_compared,
             phases,
@@ -170,9 +159,9 @@ impl Drill<'_> {
 
     /// The production registry as it is.
     fn production(&self) -> Result<Fingerprint, String> {
-        let place = &self.loaded.place;
-        let surface = Surface { registry: self.registry, watch: &[], place, expected: &Expected::default() };
-        read(surface.read(Reading::Before, (self.now)()))
+        let place = &self.means.loaded.place;
+        let surface = Surface { registry: self.means.registry, watch: &[], place, expected: &Expected::default() };
+        read(surface.read(Reading::Before, (self.means.now)()))
     }
 
     /// A scratch root with what the executor needs, and a copy of the registry that is proved to be one.
@@ -189,13 +178,13 @@ impl Drill<'_> {
             let inside = path.starts_with('/').then(|| place.locate(Path::new(path)));
             inside.ok_or_else(|| format!("{path} is not absolute: a rehearsal would use the one of production"))
         };
-        self.run.watch.iter().try_for_each(|path| absolute(path).map(drop))?;
+        self.means.rules.watch.iter().try_for_each(|path| absolute(path).map(drop))?;
         for folder in &self.rules.folders {
             let to = absolute(folder)?;
             fs::create_dir_all(&to).map_err(made(&to))?;
         }
         for file in &self.rules.copy {
-            let (from, to) = (self.loaded.place.locate(Path::new(file)), absolute(file)?);
+            let (from, to) = (self.means.loaded.place.locate(Path::new(file)), absolute(file)?);
             fs::create_dir_all(to.parent().unwrap_or(&base)).map_err(made(&to))?;
             fs::copy(&from, &to).map_err(made(&from))?;
         }
@@ -209,8 +198,8 @@ impl Drill<'_> {
 
     fn state(&self, scratch: &Scratch, expected: &Expected) -> Result<Fingerprint, String> {
         let place = &scratch.place;
-        let surface = Surface { registry: &scratch.registry, watch: &self.run.watch, place, expected };
-        read(surface.read(Reading::After, (self.now)()))
+        let surface = Surface { registry: &scratch.registry, watch: &self.means.rules.watch, place, expected };
+        read(surface.read(Reading::After, (self.means.now)()))
     }
 
     /// What an executor left running is ended, and not as it should be.
@@ -226,8 +215,8 @@ impl Drill<'_> {
         problems: &mut Vec<String>,
         clock: &mut Times,
     ) -> Result<DrillPhase, String> {
-        let run_id = RunId::new((self.now)(), (self.random)()?);
-        let expected = surface::expected(self.run, run_id.as_str(), &scratch.registry)?;
+        let run_id = RunId::new((self.means.now)(), (self.random)()?);
+        let expected = surface::expected(self.means.rules, run_id.as_str(), &scratch.registry)?;
         let before = self.state(scratch, &expected)?;
         let mutated = self.step(scratch, &run_id, Allows::Run, Some(phase), &expected)?;
         if mutated.ended.code != Some(STOPPED) {
@@ -256,8 +245,8 @@ impl Drill<'_> {
         problems: &mut Vec<String>,
         clock: &mut Times,
     ) -> Result<(DrillPhase, bool), String> {
-        let run_id = RunId::new((self.now)(), (self.random)()?);
-        let expected = surface::expected(self.run, run_id.as_str(), &scratch.registry)?;
+        let run_id = RunId::new((self.means.now)(), (self.random)()?);
+        let expected = surface::expected(self.means.rules, run_id.as_str(), &scratch.registry)?;
         let before = self.state(scratch, &expected)?;
         let mutated = self.step(scratch, &run_id, Allows::Run, None, &expected)?;
         if mutated.ended.code != Some(0) {
@@ -313,7 +302,7 @@ impl Drill<'_> {
         let sealed = fs::read(&dump).map_err(|error| format!("the dump {}: {error}", dump.display()))?;
         let (program, first) = self.rules.decrypt.split_first().ok_or("the package names no program that decrypts")?;
         let mut command = Command::new(program);
-        command.args(first).current_dir(&self.loaded.place.package_dir);
+        command.args(first).current_dir(&self.means.loaded.place.package_dir);
         let output = piped(&mut command, &sealed).map_err(|error| format!("{program}: {error}"))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
@@ -323,13 +312,15 @@ impl Drill<'_> {
     }
 
     fn copies(&self, dir: &tempfile::TempDir) -> Copies<'_> {
-        Copies { registry: self.registry, scratch: &self.rules.scratch, dir: dir.path().to_owned() }
+        // Links followed, as the executor finds the file that it opens.
+        let dir = dir.path().canonicalize().unwrap_or_else(|_| dir.path().to_owned());
+        Copies { registry: self.means.registry, scratch: &self.rules.scratch, dir }
     }
 
     fn program(&self) -> Result<Program, String> {
-        let executor = self.loaded.package.executor.clone().unwrap_or_default();
+        let executor = self.means.loaded.package.executor.clone().unwrap_or_default();
         let name = executor.argv.first().map_or("", String::as_str);
-        Program::find(name, &executor.environment, &working_dir(self.loaded))
+        Program::find(name, &executor.environment, &working_dir(self.means.loaded))
     }
 
     /// Starts the executor once on the scratch copy, and reads the state after it.
@@ -341,21 +332,21 @@ impl Drill<'_> {
         until: Option<&str>,
         expected: &Expected,
     ) -> Result<Stepped, String> {
-        let executor = self.loaded.package.executor.clone().unwrap_or_default();
+        let executor = self.means.loaded.package.executor.clone().unwrap_or_default();
         let terms = Terms {
             allows,
             run_id: run_id.clone(),
             payload_sha256: Digest256::of(b""),
             target: self.target.clone(),
-            host: self.loaded.package.host.clone(),
+            host: self.means.loaded.package.host.clone(),
             registry: scratch.registry.address(),
             tree_digest: self.tree_digest.clone(),
             review_decision_id: "rehearsal".to_owned(),
             rehearsal: true,
-            minutes: self.run.permit_minutes,
+            minutes: self.means.rules.permit_minutes,
         };
         let nonce = u32::from_be_bytes((self.random)()?).to_string();
-        let permit = Permit::sign(scratch.dir.path(), &terms, &nonce, (self.now)(), self.signer)?;
+        let permit = Permit::sign(scratch.dir.path(), &terms, &nonce, (self.means.now)(), self.signer)?;
         let root = scratch.place.root.clone().unwrap_or_default();
         let record = scratch.dir.path().join(format!("record-{run_id}.json"));
         let (argv, more) = match allows {
@@ -376,7 +367,7 @@ impl Drill<'_> {
             ],
         );
         let environment: BTreeMap<String, String> = executor.environment;
-        let dir = working_dir(self.loaded);
+        let dir = working_dir(self.means.loaded);
         let program = self.program()?;
         let with = Delegation {
             argv: &argv,
@@ -385,11 +376,11 @@ impl Drill<'_> {
             secret_names: &[],
             dir: &dir,
             mark: scratch.dir.path(),
-            deadline: Duration::from_secs(self.run.deadline_seconds),
-            grace: Duration::from_secs(self.run.grace_seconds),
-            output_bytes: self.run.output_bytes,
-            secrets: self.secrets,
-            signal: self.signal,
+            deadline: Duration::from_secs(self.means.rules.deadline_seconds),
+            grace: Duration::from_secs(self.means.rules.grace_seconds),
+            output_bytes: self.means.rules.output_bytes,
+            secrets: self.means.secrets,
+            signal: self.means.signal,
         };
         let (ended, _) = delegate(permit, &with, |_| Ok(())).map_err(|NotStarted(reason)| reason)?;
         Ok(Stepped { state: self.state(scratch, expected)?, ended })

@@ -13,42 +13,32 @@ use std::time::Duration;
 
 use super::delegate::{Delegation, NotStarted, Program, delegate, end_earlier, left_of, named};
 use super::journal::{EVIDENCE, Journal, Known, Step, known, read, replace};
+use super::means::Means;
 use super::output::Kept;
 use super::payload::working_dir;
 use super::permit::{Allows, Permit, Terms, withdraw};
-use super::registry::Registry;
 use super::surface::{self, Reading, Surface};
 use crate::classify::{self, next_step};
 use crate::evidence::{
-    CONSUMED_FORMAT, Consumed, Digest256, Ended, Evidence, Instant, Observation, Payload, RunEvidence, RunId, State,
+    CONSUMED_FORMAT, Consumed, Digest256, Ended, Evidence, Observation, Payload, RunEvidence, RunId, State,
     canonical_json,
 };
-use crate::gates::{Loaded, unlike};
-use crate::package::RunRules;
-use crate::probes::Secrets;
+use crate::gates::unlike;
 use crate::report::sync_dir;
 use crate::signing::Signer;
 
 /// What a run is made with.
 pub struct Run<'a> {
-    /// The package and its gates.
-    pub loaded: &'a Loaded,
-    /// What the package says of runs.
-    pub rules: &'a RunRules,
+    /// What a rehearsal is made with, too.
+    pub means: Means<'a>,
     /// What was approved.
     pub payload: &'a Payload,
     /// Its digest.
     pub payload_sha256: Digest256,
     /// The folder of the request.
     pub folder: PathBuf,
-    /// The registry.
-    pub registry: &'a Registry,
     /// The review that the enact rests on.
     pub review_decision_id: String,
-    /// What must not be kept of the executor's output.
-    pub secrets: &'a Secrets,
-    /// A signal that came, or 0.
-    pub signal: &'a Arc<AtomicUsize>,
     /// Finds the key that signs permits, when one is to be signed.
     pub signer: &'a dyn Fn() -> Result<Signer, String>,
     /// Looks at everything once more: what speaks against the run now.
@@ -57,8 +47,6 @@ pub struct Run<'a> {
     pub measure: &'a dyn Fn() -> BTreeMap<String, Observation>,
     /// Random text that no other permit has.
     pub nonce: &'a dyn Fn() -> Result<String, String>,
-    /// The clock.
-    pub now: &'a dyn Fn() -> Instant,
 }
 
 impl Run<'_> {
@@ -90,14 +78,14 @@ impl Run<'_> {
         if !now.same_state(pre) {
             return Err(vec!["somebody wrote to the registry or a watched folder since it was judged".to_owned()]);
         }
-        let signal = self.signal.load(Ordering::SeqCst);
+        let signal = self.means.signal.load(Ordering::SeqCst);
         if signal != 0 {
             return Err(vec![format!("signal {signal} came before the executor was started")]);
         }
         self.note(&mut journal, Step::Rechecked, "").map_err(one)?;
         self.consume().map_err(one)?;
         // From here on the run counts as started.
-        run.begun = Some((self.now)());
+        run.begun = Some((self.means.now)());
         let noted = journal
             .record(&run)
             .and_then(|()| self.note(&mut journal, Step::Consumed, ""))
@@ -118,7 +106,7 @@ impl Run<'_> {
     pub fn recover(&self, mut run: RunEvidence, evidence: &Evidence, revert: bool) -> Result<RunEvidence, String> {
         let said = processes(&self.folder);
         let said: Vec<&str> = said.iter().map(String::as_str).collect();
-        if !end_earlier(&said, &self.folder, Duration::from_secs(self.rules.grace_seconds)) {
+        if !end_earlier(&said, &self.folder, Duration::from_secs(self.means.rules.grace_seconds)) {
             let left = left_of(&said, &self.folder).into_iter().map(|(pid, name)| format!("{pid} ({name})"));
             let left = left.collect::<Vec<_>>().join(", ");
             return Err(format!("what the run started is still there and cannot be ended: {left}"));
@@ -147,18 +135,16 @@ impl Run<'_> {
         use classify::RunOutcome as O;
         let step = match outcome {
             O::Verified | O::RolledBack => Step::Settled,
-            O::NotStarted
-            | O::Unseen
-            | O::RollbackUnverified
-            | O::CompensationRequired
-            | O::Interrupted => Step::Unsettled,
+            O::NotStarted | O::Unseen | O::RollbackUnverified | O::CompensationRequired | O::Interrupted => {
+                Step::Unsettled
+            }
         };
         self.note(&mut Journal::open(&self.folder)?, step, folder)
     }
 
     /// The invariants that are not what they were when everything held.
     fn disturbed(&self, run: &RunEvidence, evidence: &Evidence) -> Vec<String> {
-        unlike(&self.loaded.forbidden, &self.loaded.package, evidence, &run.measures)
+        unlike(&self.means.loaded.forbidden, &self.means.loaded.package, evidence, &run.measures)
     }
 
     /// Reads everything again, takes it back where that is to be done, and reads once more. Never fails: what cannot be read
@@ -190,12 +176,12 @@ impl Run<'_> {
     }
 
     fn note(&self, journal: &mut Journal, step: Step, said: &str) -> Result<(), String> {
-        journal.note(step, said, (self.now)())
+        journal.note(step, said, (self.means.now)())
     }
 
     /// The state before, which must be readable, bear no row of this run, and give the approved numbers.
     fn before(&self, run: &RunEvidence) -> Result<State, Vec<String>> {
-        let expected = surface::expected(self.rules, self.payload.run_id.as_str(), self.registry);
+        let expected = surface::expected(self.means.rules, self.payload.run_id.as_str(), self.means.registry);
         let expected = expected.map_err(|reason| vec![reason])?;
         if expected != self.payload.expected {
             return Err(vec!["what the run would change is not what was approved any more".to_owned()]);
@@ -220,13 +206,17 @@ impl Run<'_> {
     }
 
     fn state(&self, run: &RunEvidence, how: Reading) -> State {
-        let (watch, place) = (&self.rules.watch, &self.loaded.place);
-        Surface { registry: self.registry, watch, place, expected: &run.expected }.read(how, (self.now)())
+        let (watch, place) = (&self.means.rules.watch, &self.means.loaded.place);
+        Surface { registry: self.means.registry, watch, place, expected: &run.expected }.read(how, (self.means.now)())
     }
 
     /// The registry as the executor and its permit are told.
     fn address(&self) -> String {
-        if self.rules.database.is_empty() { self.registry.address() } else { self.rules.database.clone() }
+        if self.means.rules.database.is_empty() {
+            self.means.registry.address()
+        } else {
+            self.means.rules.database.clone()
+        }
     }
 
     fn permit(&self, allows: Allows) -> Result<Permit, String> {
@@ -240,16 +230,16 @@ impl Run<'_> {
             tree_digest: self.payload.tree_digest.clone(),
             review_decision_id: self.review_decision_id.clone(),
             rehearsal: false,
-            minutes: self.rules.permit_minutes,
+            minutes: self.means.rules.permit_minutes,
         };
-        Permit::sign(&self.folder, &terms, &(self.nonce)()?, (self.now)(), &(self.signer)()?)
+        Permit::sign(&self.folder, &terms, &(self.nonce)()?, (self.means.now)(), &(self.signer)()?)
     }
 
     /// Records that the approvals are spent: created once, by whoever is first.
     fn consume(&self) -> Result<(), String> {
         let path = self.folder.join("consumed.json");
         let run_id = self.payload.run_id.to_string();
-        let consumed = Consumed { format: CONSUMED_FORMAT.to_owned(), run_id, utc: (self.now)() };
+        let consumed = Consumed { format: CONSUMED_FORMAT.to_owned(), run_id, utc: (self.means.now)() };
         let write = || {
             let mut file = File::create_new(&path)?;
             file.write_all(&canonical_json(&consumed))?;
@@ -262,7 +252,7 @@ impl Run<'_> {
     /// Starts one program of the executor's and waits for its end.
     fn delegated(&self, permit: Permit, argv: &[String], name: &str, journal: &mut Journal, step: Step) -> Ended {
         let path = permit.path().display().to_string();
-        let root = self.loaded.place.root.clone().unwrap_or_else(|| PathBuf::from("/"));
+        let root = self.means.loaded.place.root.clone().unwrap_or_else(|| PathBuf::from("/"));
         let root = root.canonicalize().unwrap_or(root);
         let record = self.folder.join("run.json");
         let argv = fill(
@@ -279,8 +269,8 @@ impl Run<'_> {
             path: PathBuf::from(&self.payload.executor_program),
             sha256: self.payload.executor_program_sha256.clone(),
         };
-        let dir = working_dir(self.loaded);
-        let secret_names = self.loaded.package.executor.as_ref().map(|it| it.env.clone()).unwrap_or_default();
+        let dir = working_dir(self.means.loaded);
+        let secret_names = self.means.loaded.package.executor.as_ref().map(|it| it.env.clone()).unwrap_or_default();
         // What is taken back is not cut short because this program was told to end.
         let unheard = Arc::new(AtomicUsize::new(0));
         let with = Delegation {
@@ -290,11 +280,11 @@ impl Run<'_> {
             secret_names: &secret_names,
             dir: &dir,
             mark: &self.folder,
-            deadline: Duration::from_secs(self.rules.deadline_seconds),
-            grace: Duration::from_secs(self.rules.grace_seconds),
-            output_bytes: self.rules.output_bytes,
-            secrets: self.secrets,
-            signal: if permit.allows() == Allows::Run { self.signal } else { &unheard },
+            deadline: Duration::from_secs(self.means.rules.deadline_seconds),
+            grace: Duration::from_secs(self.means.rules.grace_seconds),
+            output_bytes: self.means.rules.output_bytes,
+            secrets: self.means.secrets,
+            signal: if permit.allows() == Allows::Run { self.means.signal } else { &unheard },
         };
         match delegate(permit, &with, |pid| self.note(journal, step, &named(pid))) {
             Ok((ended, kept)) => {
@@ -314,8 +304,8 @@ impl Run<'_> {
 
     fn unstarted(&self, reason: &str) -> Ended {
         Ended {
-            started: (self.now)(),
-            finished: (self.now)(),
+            started: (self.means.now)(),
+            finished: (self.means.now)(),
             code: None,
             signal: None,
             told: format!("it was not started: {reason}"),

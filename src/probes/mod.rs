@@ -34,8 +34,8 @@ pub use collect::{Collected, Collection, Question, collect, collect_until};
 pub use door::{Access, Door, Limits, Place};
 pub use files::{Attributes, Entry, FileKind, Space};
 pub use secrets::Secrets;
-pub use sql::AdvisoryLock;
 pub use settings::{Parameter, ParameterKind, SettingProblem, Settings, parse_duration};
+pub use sql::AdvisoryLock;
 pub use stop::{Held, Stop};
 pub use surroundings::Surroundings;
 

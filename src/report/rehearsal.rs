@@ -54,7 +54,10 @@ pub fn rehearsal(
     if vouched {
         let verdict = verify_detached(signature, bytes, certs, pinned, at);
         if verdict.counted.is_empty() {
-            return Err(mismatch(DRILL_SIGNATURE, format!("no pinned operator signed the record: {}", verdict.reasons())));
+            return Err(mismatch(
+                DRILL_SIGNATURE,
+                format!("no pinned operator signed the record: {}", verdict.reasons()),
+            ));
         }
     }
     Ok(Some(Rehearsal { record, signers: line.signers.clone(), vouched }))

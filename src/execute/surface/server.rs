@@ -17,11 +17,11 @@ const TABLES: &str = "SELECT n.nspname::text AS space, c.relname::text AS name F
      AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1, 2";
 
 /// What decides how rows are written: columns, constraints, indexes, triggers, views, rules, policies, functions.
-const SCHEMA: &str = "SELECT 'class ' || n.nspname || '.' || c.relname || ' ' || c.relkind || ' ' || c.relrowsecurity || ' ' || \
+const SCHEMA: &str = "SELECT 'class ' || n.nspname || '.' || c.relname || ' ' || c.relkind::text || ' ' || c.relrowsecurity || ' ' || \
          c.relforcerowsecurity || ' ' || coalesce(CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END, '-') \
          AS line FROM pg_catalog.pg_class c JOIN own n ON n.oid = c.relnamespace \
        UNION ALL SELECT 'column ' || n.nspname || '.' || c.relname || '.' || a.attname || ' ' || \
-         pg_catalog.format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull || ' ' || a.attidentity || a.attgenerated \
+         pg_catalog.format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull || ' ' || a.attidentity::text || a.attgenerated::text \
          || ' ' || coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), '-') \
          FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN own n ON n.oid = c.relnamespace \
          LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
@@ -30,11 +30,11 @@ const SCHEMA: &str = "SELECT 'class ' || n.nspname || '.' || c.relname || ' ' ||
          pg_catalog.pg_get_constraintdef(c.oid) FROM pg_catalog.pg_constraint c JOIN own n ON n.oid = c.connamespace \
        UNION ALL SELECT 'index ' || pg_catalog.pg_get_indexdef(i.indexrelid) FROM pg_catalog.pg_index i \
          JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN own n ON n.oid = c.relnamespace \
-       UNION ALL SELECT 'trigger ' || t.tgenabled || ' ' || pg_catalog.pg_get_triggerdef(t.oid) FROM pg_catalog.pg_trigger t \
+       UNION ALL SELECT 'trigger ' || t.tgenabled::text || ' ' || pg_catalog.pg_get_triggerdef(t.oid) FROM pg_catalog.pg_trigger t \
          JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN own n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal \
        UNION ALL SELECT 'rule ' || pg_catalog.pg_get_ruledef(r.oid) FROM pg_catalog.pg_rewrite r \
          JOIN pg_catalog.pg_class c ON c.oid = r.ev_class JOIN own n ON n.oid = c.relnamespace \
-       UNION ALL SELECT 'policy ' || p.polname || ' ' || p.polrelid::regclass::text || ' ' || p.polcmd || ' ' || \
+       UNION ALL SELECT 'policy ' || p.polname || ' ' || p.polrelid::regclass::text || ' ' || p.polcmd::text || ' ' || \
          p.polpermissive || ' ' || coalesce(pg_catalog.pg_get_expr(p.polqual, p.polrelid), '-') || \
          ' ' || coalesce(pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid), '-') FROM pg_catalog.pg_policy p \
          JOIN pg_catalog.pg_class c ON c.oid = p.polrelid JOIN own n ON n.oid = c.relnamespace \
@@ -166,8 +166,7 @@ fn table(space: &str, name: &str, delta: Option<&TableDelta>) -> Value {
             "CASE WHEN {alters} THEN (to_jsonb(cutgate_row) - {masked})::text ELSE to_jsonb(cutgate_row)::text END"
         )),
     );
-    let columns =
-        json!({"rows": "int", "all_rows": "text", "outside": "text", "belonging": "int", "become_so": "int"});
+    let columns = json!({"rows": "int", "all_rows": "text", "outside": "text", "belonging": "int", "become_so": "int"});
     query(&sql, &columns)
 }
 

@@ -25,6 +25,9 @@ fn the_story_goes_from_c_through_b_and_d_to_a() {
         let at = rest.find(turn).unwrap_or_else(|| panic!("{turn} does not come, in this order:\n{said}"));
         rest = &rest[at..];
     }
-    let agent = std::process::Command::new("gpgconf").args(["--kill", "all", "--homedir"]).arg(folder.path().join("lab/keys/home")).status();
+    let agent = std::process::Command::new("gpgconf")
+        .args(["--kill", "all", "--homedir"])
+        .arg(folder.path().join("lab/keys/home"))
+        .status();
     assert!(agent.is_ok_and(|status| status.success()));
 }

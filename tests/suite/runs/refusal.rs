@@ -35,7 +35,10 @@ const CASES: &[(&str, &str)] = &[
     ("rm -r keys/home/private-keys-v1.d", "gpg has no secret key of"),
     ("rm requests/RUN/payload.json", "no such run was requested"),
     ("touch requests/RUN/consumed.json", "was started before"),
-    ("sed -i 's#^url = .*#url = \"postgresql:///governance?host=/nowhere\"#' cutgate.toml", "advisory lock of the registry"),
+    (
+        "sed -i 's#^url = .*#url = \"postgresql:///governance?host=/nowhere\"#' cutgate.toml",
+        "advisory lock of the registry",
+    ),
 ];
 
 fn wrong((change, said): &(&str, &str)) -> Option<String> {

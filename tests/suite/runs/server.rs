@@ -29,7 +29,8 @@ fn a_registry_on_postgresql_is_rehearsed_on_locked_reverted_and_verified() {
     lab.write("cutgate.toml", &changed);
     lab.shell("rm governance.db");
     let all = |output: &std::process::Output| text(&output.stdout) + &text(&output.stderr);
-    let rows = || cluster.sql(&database, "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM information_unit t");
+    let rows =
+        || cluster.sql(&database, "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM information_unit t");
     let before = rows();
 
     let nowhere = cutgate(&lab.dir, &["drill"], &[]);

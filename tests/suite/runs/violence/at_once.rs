@@ -29,7 +29,8 @@ fn of_four_operators_at_once_one_starts_an_executor() {
         });
         let mut codes: Vec<_> = outputs.iter().map(|output| output.status.code()).collect();
         codes.sort();
-        let seen = (codes, approved.starts(), approved.steps("started"), approved.steps("consumed"), approved.letters("A"));
+        let seen =
+            (codes, approved.starts(), approved.steps("started"), approved.steps("consumed"), approved.letters("A"));
         if seen == (vec![Some(0), Some(7), Some(7), Some(7)], 1, 1, 1, 1) {
             return Vec::new();
         }
@@ -46,7 +47,11 @@ fn a_run_of_another_package_on_the_same_registry_keeps_this_one_out() {
     lock.lock().unwrap();
     let refused = approved.run(&[], &[]);
     assert_eq!(refused.status.code(), Some(7), "{}", all(&refused));
-    assert!(text(&refused.stderr).contains("a run of another package is at work on this registry"), "{}", all(&refused));
+    assert!(
+        text(&refused.stderr).contains("a run of another package is at work on this registry"),
+        "{}",
+        all(&refused)
+    );
     assert_eq!((approved.starts(), approved.steps("opened")), (0, 0));
     drop(lock);
     let done = approved.run(&[], &[]);
