@@ -19,6 +19,9 @@ use crate::evidence::Fact;
 /// The file that names the databases of a rehearsal: a line for each, the server and the database.
 const DATABASES: &str = "databases";
 
+/// What the names of scratch databases begin with.
+const PREFIX: &str = "cutgate_drill_";
+
 /// Makes copies in a scratch folder.
 pub struct Copies<'a> {
     /// What is copied.
@@ -110,9 +113,9 @@ impl Copies<'_> {
                     .to_owned(),
             );
         }
-        let random = self.dir.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let random: String = random.chars().filter(char::is_ascii_alphanumeric).collect();
-        let name = format!("cutgate_{random}_{what}");
+        let folder = self.dir.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let random = folder.rsplit('-').next().unwrap_or_default().to_owned();
+        let name = format!("{PREFIX}{random}_{what}");
         let line = json!({"server": self.scratch, "database": name}).to_string() + "\n";
         let noted = || -> std::io::Result<()> {
             let mut file = File::options().create(true).append(true).open(self.dir.join(DATABASES))?;
@@ -151,6 +154,11 @@ pub fn drop_databases(dir: &Path) -> Result<(), String> {
         // A line that was cut off named a database that was not made yet.
         let Ok(line) = serde_json::from_str::<serde_json::Value>(line) else { continue };
         let (Some(server), Some(name)) = (line["server"].as_str(), line["database"].as_str()) else { continue };
+        // Whatever stands in the file, nothing but a copy is dropped.
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if !name.starts_with(PREFIX) || !name.chars().all(plain) {
+            return Err(format!("{name:?} is no scratch database"));
+        }
         psql(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)").as_bytes())?;
     }
     Ok(())

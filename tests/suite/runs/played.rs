@@ -25,6 +25,13 @@ fn the_story_goes_from_c_through_b_and_d_to_a() {
         let at = rest.find(turn).unwrap_or_else(|| panic!("{turn} does not come, in this order:\n{said}"));
         rest = &rest[at..];
     }
+    // The record of the rehearsal is in the chain: edited by hand, it does not verify.
+    let lab = folder.path().join("lab");
+    let edit = "sed -i 's/\"level\":\"E3\"/\"level\":\"E4\"/' reports/*/drill.json";
+    assert!(std::process::Command::new("bash").args(["-c", edit]).current_dir(&lab).status().unwrap().success());
+    let verified = super::cutgate(&lab, &["verify", "reports"], &[]);
+    assert_eq!(verified.status.code(), Some(6), "{}", text(&verified.stdout));
+    assert!(text(&verified.stderr).contains("drill.json: it is not what was published"), "{}", text(&verified.stderr));
     let agent = std::process::Command::new("gpgconf")
         .args(["--kill", "all", "--homedir"])
         .arg(folder.path().join("lab/keys/home"))

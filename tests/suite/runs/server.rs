@@ -19,6 +19,7 @@ fn a_registry_on_postgresql_is_rehearsed_on_locked_reverted_and_verified() {
         (r#"url = "sqlite:{paths.registry}""#, format!("url = \"{reader}\"")),
         (r#"ledger_prefix = "cutter_governance_""#, r#"ledger_prefix = "cutter_governance.""#.to_owned()),
         ("[run]\n", format!("[run]\ndatabase = \"{writer}\"\n")),
+        ("deadline_seconds = 4", "deadline_seconds = 120".to_owned()),
         ("instr(", "strpos(".to_owned()),
         ("char(10)", "chr(10)".to_owned()),
         (r#"irreversible = ["lifecycle_enact"]"#, r#"irreversible = ["cut_leg_a"]"#.to_owned()),

@@ -29,7 +29,11 @@ fn a_signal_reaches_the_executor_and_the_record_is_true() {
         let output = child.wait_with_output().unwrap();
         // The record is whole by then: whoever started it sees the signal, or the result, whichever comes first.
         let ended = (output.status.signal(), output.status.code());
-        assert!(ended == (Some(signal.as_raw()), None) || ended == (None, Some(4)), "{mode}: {ended:?} {}", all(&output));
+        assert!(
+            ended == (Some(signal.as_raw()), None) || ended == (None, Some(4)),
+            "{mode}: {ended:?} {}",
+            all(&output)
+        );
         assert_eq!(approved.rows(), before, "{mode}");
         assert_eq!((approved.left(), approved.letters("D"), approved.letters("A")), (vec![], 1, 0), "{mode}");
         let status = approved.run(&["--status"], &[]);
