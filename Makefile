@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint licences bench others fuzz mutants
+.PHONY: help demo test lint licences pages bench others fuzz mutants
 
 # The version that deny.toml was written for. A debug build of it takes two minutes and checks in two seconds.
 CARGO_DENY := 0.20.2
@@ -35,6 +35,11 @@ licences: ## licences, bans and sources of all dependencies, by cargo-deny
 	@scripts/require build
 	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --version $(CARGO_DENY) --locked --debug
 	cargo deny --locked check --hide-inclusion-graph licenses bans sources
+
+pages: ## open the page of an audit in headless Chromium: console, requests, width, paper; pictures in target/pages
+	@scripts/require build demo pages
+	cargo build --locked
+	@scripts/pages
 
 bench: ## measure the released program beside its peers; writes docs/benchmarks.md
 	@scripts/require build bench

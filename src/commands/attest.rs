@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::CommandError;
+use super::{CommandError, output};
 use crate::evidence::Digest256;
 use crate::gates::{self, Loaded};
 use crate::package::{PACKAGE_FILE, Trust};
@@ -201,9 +201,10 @@ fn own(
     }
     if attestor.is_some() && held.lines < proved.line {
         return Err(mismatch(format!(
-            "it is over {} lines, and this audit is line {}: an older one was put in its place, or an audit was cut off \
+            "it is over {}, and this audit is line {}: an older one was put in its place, or an audit was cut off \
              before it wrote its own, which the next attested one does",
-            held.lines, proved.line
+            output::counted(held.lines, "line"),
+            proved.line
         )));
     }
     Ok(format!("{CHECKPOINT}: {}\n", words(&held, proved)))
@@ -216,5 +217,6 @@ fn words(held: &Held, proved: &Proved) -> String {
     };
     let this = if held.lines < proved.line { "this audit came later" } else { "this audit's among them" };
     let of = proved.replayed.ledger_lines;
-    format!("the ledger holds the {} lines that it was made over, {this}, and has {of}; {by}", held.lines)
+    let held = output::counted(held.lines, "line");
+    format!("the ledger holds the {held} that it was made over, {this}, and has {of}; {by}")
 }

@@ -3,15 +3,15 @@
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
-use super::cli::{AuditArgs, Required};
+use super::cli::{AuditArgs, ExitStyle, Required};
 use super::interrupt::Interrupts;
 use super::publication::{Publication, Seals};
 use super::{CommandError, output, session};
 use crate::classify::Letter;
 use crate::execute::unsettled;
 use crate::gates::{GapState, Gate, Loaded, evaluate};
-use crate::report::format::Judged;
-use crate::report::{Dossier, Templates, exit_code, gate_views, newest, utc};
+use crate::report::format::{Audited, Judged, plugin_code};
+use crate::report::{Detail, Dossier, Templates, exit_code, gate_views, newest, utc};
 
 pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let interrupts = Interrupts::heard();
@@ -35,6 +35,8 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
         None => {}
     }
     let evidence = ManuallyDrop::into_inner(evidence);
+    let detailed = output::detailed(&outputs);
+    let read = detailed.then(|| evidence.clone());
     let publication = Publication::prepare(&loaded, &templates, evidence, &root, &seals, &secrets, Some(&interrupts))?;
     let (recorded, shown) = interrupts.undisturbed(|published| {
         let (recorded, shown) = publication.publish(&secrets)?;
@@ -48,8 +50,25 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     // The exit code is fixed before any format is rendered.
     let code = exit_code(&recorded, required);
     let shown = Dossier { reports_dir: shown, place: session::shown(&loaded.place), ..recorded };
-    output::write(&outputs, &shown, &secrets, &interrupts)?;
-    Ok(code)
+    let detail = read.map(|evidence| Detail::of(&loaded, &evidence, &root)).unwrap_or_default();
+    let audited = Audited { dossier: &shown, required, code, detail: &detail, colours: true };
+    let code = in_style(args.exit_style, &Judged::of(&audited));
+    match output::write(&outputs, &audited, &secrets, &interrupts) {
+        // A run that ended in D needs somebody now; that a file of a format is missing is said and changes nothing.
+        Err(error) if matches!(audited.code, 4 | 5) => {
+            super::say(&error);
+            Ok(code)
+        }
+        written => written.map(|()| code),
+    }
+}
+
+/// The exit code in the numbers that were asked for.
+fn in_style(style: ExitStyle, judged: &Judged<'_>) -> u8 {
+    match style {
+        ExitStyle::Contract => judged.code,
+        ExitStyle::Nagios => plugin_code(judged),
+    }
 }
 
 /// The stock templates, and those of the package's own `templates/` folder in their place.
@@ -101,8 +120,10 @@ fn only(
         total: loaded.gates.len(),
         utc: &utc(evidence.now),
         place: &session::shown(&loaded.place),
-        dossier: None,
+        code,
+        whole: None,
     };
+    let code = in_style(args.exit_style, &judged);
     output::write_some(outputs, &judged, &secrets, interrupts)?;
     Ok(code)
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::attest::{AttestArgs, AttestedArgs};
+use super::keys::KeyArgs;
 use super::signing::SignArgs;
-use crate::evidence::Instant;
 
 /// Audits whether a host is ready for an irreversible production run, and writes the reports that prove it.
 #[derive(Debug, Parser)]
@@ -34,6 +34,11 @@ pub enum Command {
     CodePath(CodePathArgs),
     /// Build a complete laboratory with real keys, database, knowledge base and code.
     Demo(DemoArgs),
+    /// Print a script that completes commands and options in a shell.
+    #[command(
+        after_help = "Examples:\n  cutgate completions bash > /etc/bash_completion.d/cutgate\n  cutgate completions zsh > ~/.zfunc/_cutgate\n  cutgate completions fish > ~/.config/fish/completions/cutgate.fish"
+    )]
+    Completions(CompletionsArgs),
     /// Compare two published audits: gates that changed, and the facts behind each change.
     Diff(DiffArgs),
     /// Rehearse the revert on a scratch copy of the registry, and write the signed record of it.
@@ -44,6 +49,9 @@ pub enum Command {
     Init(InitArgs),
     /// Open a run: fix what it is, and write what the sovereign signs. Refused while a technical gate is not CLOSED.
     Request,
+    /// Write the manual pages: cutgate(1) to standard output, or one for each command into a folder.
+    #[command(after_help = "Examples:\n  cutgate man | man -l -\n  cutgate man /usr/local/share/man/man1")]
+    Man(ManArgs),
     /// Make a requested run: refused unless every gate is closed, the approvals hold, and nothing changed since.
     Run(RunArgs),
     /// Verify a published audit: digests, ledger, and everything judged and rendered again.
@@ -63,10 +71,19 @@ pub enum Required {
     B,
 }
 
+/// Whose exit codes an audit ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExitStyle {
+    /// Those of docs/exit-codes.md.
+    Contract,
+    /// Those of a monitoring plugin.
+    Nagios,
+}
+
 /// `audit`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cutgate audit\n  cutgate audit --format json=result.json\n  cutgate audit --only live-code-path --only GAP-1\n  cutgate audit --require A --out /srv/audits\n  cutgate audit --sign 0123456789ABCDEF0123456789ABCDEF01234567\n  cutgate audit --sign-key ci.key --passphrase-fd 3 3< passphrase"
+    after_help = "Examples:\n  cutgate audit\n  cutgate audit --format json=result.json --format html=audit.html\n  cutgate audit --format nagios --exit-style nagios\n  cutgate audit --only live-code-path --only GAP-1\n  cutgate audit --require A --out /srv/audits\n  cutgate audit --sign 0123456789ABCDEF0123456789ABCDEF01234567\n  cutgate audit --sign-key ci.key --passphrase-fd 3 3< passphrase"
 )]
 pub struct AuditArgs {
     /// Judge only these gates (id, gap or alias). Gives no result letter and publishes no reports.
@@ -75,9 +92,13 @@ pub struct AuditArgs {
     /// The result that must be reached for exit code 0.
     #[arg(long, value_name = "LETTER", default_value = "B")]
     pub require: Required,
-    /// A format for standard output, or NAME=FILE for a file: text, json, markdown, sarif, junit, github. May be repeated.
+    /// A format for standard output, or NAME=FILE for a file: text, json, markdown, html, sarif, junit, tap, github, gitlab,
+    /// nagios, prometheus, oscal, oscal-poam. May be repeated.
     #[arg(long, value_name = "NAME[=FILE]")]
     pub format: Vec<String>,
+    /// Whose exit codes: those of cutgate, or those of a monitoring plugin (0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN).
+    #[arg(long, value_name = "STYLE", default_value = "contract")]
+    pub exit_style: ExitStyle,
     /// Where the numbered reports go; default: reports/ beside the package file.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -149,7 +170,7 @@ pub struct DemoArgs {
 /// `diff`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cutgate diff 1 2\n  cutgate diff reports/0001-20260521T100000Z reports/0002-20260522T100000Z --format markdown=changes.md\n  cutgate diff /srv/old/reports/0007-20260521T100000Z 8 --out /srv/audits\nExit codes: 0 compared, whatever changed · 2 usage, or an audit cannot be read · 6 an audit does not verify"
+    after_help = "Examples:\n  cutgate diff 1 2\n  cutgate diff reports/0001-20260521T100000Z reports/0002-20260522T100000Z --format markdown=changes.md\n  cutgate diff /srv/old/reports/0007-20260521T100000Z 8 --out /srv/audits\n  cutgate diff 1 2 --key auditor.asc\nWhose signatures count is as for verify.\nExit codes: 0 compared, whatever changed · 2 usage, or an audit cannot be read · 6 an audit does not verify"
 )]
 pub struct DiffArgs {
     /// The folder of the older audit, or its number.
@@ -162,6 +183,9 @@ pub struct DiffArgs {
     /// Where numbers are looked up; default: reports/ beside the package file.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Whose signatures count.
+    #[command(flatten)]
+    pub keys: KeyArgs,
 }
 
 /// `explain`.
@@ -193,6 +217,25 @@ pub enum GatesAction {
     },
     /// Check the package and gate files without auditing: every problem at once.
     Check,
+    /// Test the gates over recorded facts, without a host: the cases in gate-tests/, and each rule changed bit by bit.
+    #[command(
+        after_help = "Examples:\n  cutgate gates test\n  cutgate gates test --start-from reports/0001-20260521T100000Z\n  cutgate gates test right-host --format json\nExit codes: 0 every case holds and every change of a rule was noticed · 1 not so, or a gate of the package has no tests · 2 a file is wrong, or there is nothing to test"
+    )]
+    Test(TestArgs),
+}
+
+/// `gates test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Only these gates (id, gap or alias); default: all that have tests, and all of the package's own.
+    #[arg(value_name = "GATE")]
+    pub gates: Vec<String>,
+    /// Write a first test file for each gate that has none, from the evidence of this published audit.
+    #[arg(long, value_name = "AUDIT")]
+    pub start_from: Option<PathBuf>,
+    /// A format for standard output, or NAME=FILE for a file: text, json. May be repeated.
+    #[arg(long, value_name = "NAME[=FILE]")]
+    pub format: Vec<String>,
 }
 
 /// `verify`.
@@ -206,12 +249,9 @@ pub struct VerifyArgs {
     /// Whose attestations count.
     #[command(flatten)]
     pub attested: AttestedArgs,
-    /// A file with OpenPGP certificates, armored or not: the audit must be signed by one of them. May be repeated.
-    #[arg(long, value_name = "FILE")]
-    pub key: Vec<PathBuf>,
-    /// Judge the keys at this instant (RFC 3339) instead of now: for audits whose key has expired since.
-    #[arg(long, value_name = "UTC")]
-    pub at: Option<Instant>,
+    /// Whose signatures count.
+    #[command(flatten)]
+    pub keys: KeyArgs,
 }
 
 /// `run`.
@@ -245,4 +285,18 @@ pub struct RunArgs {
 pub struct InitArgs {
     /// The folder to make; it must not exist, or be empty.
     pub dir: PathBuf,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The folder for the pages; it is made where it is not there.
+    pub dir: Option<PathBuf>,
 }

@@ -61,7 +61,7 @@ pub fn run(args: &CodePathArgs) -> Result<u8, CommandError> {
     };
     let gates = vec![GateView { finding, report: String::new(), line: 0 }];
     let judged =
-        Judged { gates: gates.into(), total: 1, utc: &utc(now), place: &session::shown(&place), dossier: None };
+        Judged { gates: gates.into(), total: 1, utc: &utc(now), place: &session::shown(&place), code, whole: None };
     for output in &outputs {
         let text = match output.name() {
             "json" => as_json(&judged, &facts),

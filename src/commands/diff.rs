@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::cli::DiffArgs;
-use super::{CommandError, output, session};
+use super::{CommandError, output};
 use crate::report::compare::{Comparison, compare, markdown, text};
-use crate::report::{Keys, Proved, Published, prove, read_ledger};
+use crate::report::{Proved, Published, prove, read_ledger};
 
 /// Shows a comparison.
 type Form = fn(&Comparison) -> String;
@@ -16,7 +16,8 @@ const FORMS: &[(&str, Form)] = &[("json", json), ("markdown", markdown), ("text"
 pub fn run(package: &Path, args: &DiffArgs) -> Result<u8, CommandError> {
     let destinations = output::destinations(&args.format, FORMS.iter().map(|(name, _)| *name))?;
     let reports = args.out.clone().unwrap_or_else(|| package.parent().unwrap_or(Path::new("")).join("reports"));
-    let (old, new) = (proved(&args.old, &reports)?, proved(&args.new, &reports)?);
+    let proved = |named: &Path| proved(&folder(named, &reports)?, package, args);
+    let (old, new) = (proved(&args.old)?, proved(&args.new)?);
     let comparison = compare(&old, &new);
     for destination in &destinations {
         let form = FORMS.iter().find(|(name, _)| *name == destination.name);
@@ -33,12 +34,12 @@ fn json(comparison: &Comparison) -> String {
     text
 }
 
-/// An audit that verifies: a folder, or a number in the folder of reports.
-fn proved(named: &Path, reports: &Path) -> Result<Proved, CommandError> {
-    let folder = folder(named, reports)?;
-    Published::read(&folder)
-        .and_then(|published| prove(&published, &Keys::None, session::now()))
-        .map_err(|error| CommandError::Compared(folder.display().to_string(), error))
+/// The audit in a folder, which must verify.
+fn proved(folder: &Path, package: &Path, args: &DiffArgs) -> Result<Proved, CommandError> {
+    let differs = |error| CommandError::Compared(folder.display().to_string(), error);
+    let published = Published::read(folder).map_err(differs)?;
+    let keys = args.keys.keys(package, published.is_signed())?;
+    prove(&published, &keys, args.keys.instant().0).map_err(differs)
 }
 
 /// The folder that is meant. What is called like a number and lies here is that folder.

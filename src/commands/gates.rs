@@ -1,4 +1,4 @@
-//! `gates list` and `gates check`.
+//! `gates list` and `gates check`; `gates test` is in `trial`.
 
 use std::path::Path;
 
@@ -13,6 +13,7 @@ pub fn run(package: &Path, args: &GatesArgs) -> Result<u8, CommandError> {
     match &args.action {
         GatesAction::List { format } => list(package, format),
         GatesAction::Check => check(package),
+        GatesAction::Test(args) => super::trial::run(package, args),
     }
 }
 

@@ -13,6 +13,8 @@ mod explain;
 mod gates;
 mod init;
 mod interrupt;
+mod keys;
+mod man;
 mod output;
 mod publication;
 mod request;
@@ -20,6 +22,7 @@ mod run;
 mod session;
 mod signing;
 mod story;
+mod trial;
 mod verify;
 
 use std::ffi::OsString;
@@ -115,15 +118,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    let plugin = matches!(&cli.command, Command::Audit(args) if args.exit_style == cli::ExitStyle::Nagios);
     let result = match cli.command {
         Command::Audit(args) => audit::run(&cli.package, &args),
         Command::CodePath(args) => code_path::run(&args),
+        Command::Completions(args) => man::completions(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Diff(args) => diff::run(&cli.package, &args),
         Command::Drill => drill::run(&cli.package),
         Command::Explain(args) => explain::run(&cli.package, &args),
         Command::Gates(args) => gates::run(&cli.package, &args),
         Command::Init(args) => init::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Request => request::run(&cli.package),
         Command::Run(args) => run::run(&cli.package, &args),
         Command::Verify(args) => verify::run(&cli.package, &args),
@@ -131,22 +137,37 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            match &error {
-                CommandError::Problems(problems) => eprintln!("{}", problems.render(true).trim_end()),
-                CommandError::Usage(_)
-                | CommandError::Render(_)
-                | CommandError::Publish(_)
-                | CommandError::Lab(_)
-                | CommandError::Signing(_)
-                | CommandError::Replay(_)
-                | CommandError::Compared(..)
-                | CommandError::Refused(_)
-                | CommandError::Internal(_) => {
-                    let lines: Vec<_> = error.to_string().lines().map(crate::report::escape::terminal).collect();
-                    eprintln!("error: {}", lines.join("\n"))
-                }
-            }
-            ExitCode::from(error.exit_code())
+            say(&error);
+            ExitCode::from(if plugin { as_plugin(&error) } else { error.exit_code() })
         }
     }
+}
+
+/// Says on standard error what went wrong.
+fn say(error: &CommandError) {
+    match error {
+        CommandError::Problems(problems) => eprintln!("{}", problems.render(true).trim_end()),
+        CommandError::Usage(_)
+        | CommandError::Render(_)
+        | CommandError::Publish(_)
+        | CommandError::Lab(_)
+        | CommandError::Signing(_)
+        | CommandError::Replay(_)
+        | CommandError::Compared(..)
+        | CommandError::Refused(_)
+        | CommandError::Internal(_) => {
+            let lines: Vec<_> = error.to_string().lines().map(crate::report::escape::terminal).collect();
+            eprintln!("error: {}", lines.join("\n"))
+        }
+    }
+}
+
+/// The exit code of a monitoring plugin that could not do its work, for `--exit-style nagios`: tampering is CRITICAL,
+/// everything else UNKNOWN. Monitoring reads standard output, so it is said there too.
+fn as_plugin(error: &CommandError) -> u8 {
+    let (word, code) = if error.exit_code() == 6 { ("CRITICAL", 2) } else { ("UNKNOWN", 3) };
+    let said = error.to_string();
+    let said = crate::report::escape::terminal(said.lines().next().unwrap_or_default()).replace('|', "¦");
+    let _ = output::to_stdout(&format!("CUTGATE {word} - {said}\n"));
+    code
 }

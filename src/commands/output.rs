@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use super::CommandError;
 use super::interrupt::Interrupts;
 use crate::probes::Secrets;
-use crate::report::Dossier;
 use crate::report::PublishError;
-use crate::report::format::{self, FORMATS, Format, Judged};
+use crate::report::format::{self, Audited, FORMATS, Format, Judged};
 
 /// A format and where it goes.
 pub struct Output {
@@ -56,6 +55,13 @@ pub fn destinations(
 ) -> Result<Vec<Destination>, CommandError> {
     let read = |text: &String| destination(text, known.clone());
     let mut destinations = given.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let mut files = std::collections::BTreeSet::new();
+    for file in destinations.iter().filter_map(|destination| destination.file.as_deref()) {
+        let file = place_of(file)?;
+        if !files.insert(file.clone()) {
+            return Err(CommandError::Usage(format!("two formats cannot go to one file: {}", file.display())));
+        }
+    }
     match destinations.iter().filter(|destination| destination.file.is_none()).count() {
         0 => destinations.insert(0, Destination { name: "text", file: None }),
         1 => {}
@@ -118,27 +124,24 @@ pub fn named(name: &str) -> Result<&'static Format, CommandError> {
     format::find(name).ok_or_else(|| unknown(name, FORMATS.iter().map(|format| format.name)))
 }
 
-/// Writes every format of a dossier, unless a secret value occurs in one.
+/// Whether a format shows what was read and what was published before.
+pub fn detailed(outputs: &[Output]) -> bool {
+    outputs.iter().any(|output| output.format.detailed)
+}
+
+/// Writes every format of an audit, unless a secret value occurs in one.
 ///
 /// # Errors
-/// A file that cannot be written, a secret value.
+/// Files that cannot be written, secret values: all of them, after everything else was written.
 pub fn write(
     outputs: &[Output],
-    dossier: &Dossier,
+    audited: &Audited<'_>,
     secrets: &Secrets,
     interrupts: &Interrupts,
 ) -> Result<(), CommandError> {
-    for output in outputs {
-        let text = (output.format.render)(dossier, output.file.is_none());
-        match &output.file {
-            Some(path) => {
-                without(secrets, &text, &path.display().to_string())?;
-                interrupts.undisturbed(|_| to_file(path, text.as_bytes()))?;
-            }
-            None => to_stdout_without(secrets, &text)?,
-        }
-    }
-    Ok(())
+    each(outputs, secrets, interrupts, |output| {
+        Ok((output.format.render)(&Audited { colours: output.file.is_none(), ..*audited }))
+    })
 }
 
 /// Writes every format that can show some gates without a result.
@@ -151,17 +154,41 @@ pub fn write_some(
     secrets: &Secrets,
     interrupts: &Interrupts,
 ) -> Result<(), CommandError> {
-    for output in outputs {
-        let text = some(output)?(judged);
+    // As publishing does for a whole audit: a format's escaping could hide a secret from the search in what it wrote.
+    let gates =
+        serde_json::to_string(&judged.gates).expect("invariant: findings are made of text keys and plain values");
+    without(secrets, &gates, "the findings")?;
+    each(outputs, secrets, interrupts, |output| Ok(some(output)?(judged)))
+}
+
+/// Renders and writes each output, standard output last. One that fails keeps no other from being written.
+fn each(
+    outputs: &[Output],
+    secrets: &Secrets,
+    interrupts: &Interrupts,
+    render: impl Fn(&Output) -> Result<String, CommandError>,
+) -> Result<(), CommandError> {
+    let one = |output: &Output| {
+        let text = render(output)?;
         match &output.file {
             Some(path) => {
                 without(secrets, &text, &path.display().to_string())?;
-                interrupts.undisturbed(|_| to_file(path, text.as_bytes()))?;
+                interrupts.undisturbed(|_| to_file(path, text.as_bytes()))
             }
-            None => to_stdout_without(secrets, &text)?,
+            None => to_stdout_without(secrets, &text),
+        }
+    };
+    let (files, stdout): (Vec<_>, Vec<_>) = outputs.iter().partition(|output| output.file.is_some());
+    let failed: Vec<CommandError> = files.into_iter().chain(stdout).filter_map(|output| one(output).err()).collect();
+    let mut failed = failed.into_iter();
+    match (failed.next(), failed.next()) {
+        (None, _) => Ok(()),
+        (Some(only), None) => Err(only),
+        (Some(first), Some(second)) => {
+            let all = [first, second].into_iter().chain(failed).map(|error| error.to_string());
+            Err(CommandError::Usage(all.collect::<Vec<_>>().join("\n")))
         }
     }
-    Ok(())
 }
 
 /// Whether every format can show some gates without a result.
@@ -215,6 +242,32 @@ pub fn to_stdout(text: &str) -> Result<(), CommandError> {
     }
 }
 
+/// Where a file will be, once nothing speaks against writing it there: its folder is one, and what has its name, if
+/// anything, is a regular file. The new file takes the place of the old one, so that a device, a FIFO or a link of that
+/// name would be replaced and not written to.
+///
+/// # Errors
+/// What speaks against it.
+fn place_of(path: &Path) -> Result<PathBuf, CommandError> {
+    let cannot = |why: &str| CommandError::Usage(format!("cannot write {}: {why}", path.display()));
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or_else(|| cannot("it names a folder; name a file"))?;
+    let folder = folder.canonicalize().map_err(|error| cannot(&format!("its folder: {error}")))?;
+    if !folder.is_dir() {
+        return Err(cannot("what should be its folder is none"));
+    }
+    match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => Err(cannot("it is a folder; name a file")),
+        Ok(found) if found.is_symlink() => Err(cannot("it is a link, which would be replaced; name the file itself")),
+        Ok(found) if !found.is_file() => {
+            Err(cannot("it is no regular file and would be replaced; leave `=FILE` away for standard output"))
+        }
+        Ok(_) => Ok(folder.join(name)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(folder.join(name)),
+        Err(error) => Err(cannot(&error.to_string())),
+    }
+}
+
 /// Writes a file that appears whole or not at all.
 fn to_file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -222,8 +275,14 @@ fn to_file(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
         file.write_all(bytes)?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
         file.as_file().set_permissions(mode)?;
+        file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
     });
     written.map_err(|error| CommandError::Usage(format!("cannot write {}: {error}", path.display())))
+}
+
+/// A count with its noun, which makes its plural with an s.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

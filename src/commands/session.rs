@@ -13,6 +13,7 @@ use super::interrupt::Interrupts;
 use crate::evidence::{EVIDENCE_FORMAT, Evidence, Instant, ProbeId, Process};
 use crate::execute::{Ask, Registry, RunLock};
 use crate::gates::{self, Gate, Loaded};
+use crate::package::ProbeUse;
 use crate::probes::{AdvisoryLock, Collection, Door, Place, Question, Secrets, Settings, Surroundings, collect_until};
 
 /// Loads a package and shows its warnings on standard error. It is not taken apart again: the command's end is the
@@ -95,14 +96,7 @@ pub fn collect_evidence(
     keep_environment_secrets(loaded, &secrets);
     let collection = collection(loaded, &secrets);
     let questions = questions(gates);
-    let measures: BTreeMap<String, Question> = if with_measures {
-        let measures = loaded.package.measures.iter();
-        measures
-            .map(|(name, used)| (name.clone(), Question { kind: used.kind.clone(), settings: used.settings.clone() }))
-            .collect()
-    } else {
-        BTreeMap::new()
-    };
+    let measures = if with_measures { measures(loaded) } else { BTreeMap::new() };
     let mut progress = Progress::new();
     let stop = interrupts.stop();
     let before = collect_until(&measures, &collection, stop, |kind, left| progress.say("before", kind, left));
@@ -128,14 +122,7 @@ pub fn collect_evidence(
     Collected { evidence: ManuallyDrop::new(evidence), secrets }
 }
 
-/// The environment and the home of the process. A variable that is not text says nothing to a probe.
-fn surroundings() -> Surroundings {
-    let variables =
-        std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
-    Surroundings::new(variables, std::env::home_dir())
-}
-
-/// What a collection that begins now is made with.
+/// What is the same for every probe that is asked from now on.
 fn collection(loaded: &Loaded, secrets: &Secrets) -> Collection {
     Collection {
         place: loaded.place.clone(),
@@ -148,10 +135,26 @@ fn collection(loaded: &Loaded, secrets: &Secrets) -> Collection {
     }
 }
 
+/// What the package measures, by name.
+fn measures(loaded: &Loaded) -> BTreeMap<String, Question> {
+    loaded.package.measures.iter().map(|(name, used)| (name.clone(), question(used))).collect()
+}
+
+fn question(used: &ProbeUse) -> Question {
+    Question { kind: used.kind.clone(), settings: used.settings.clone() }
+}
+
+/// The environment and the home of the process. A variable that is not text says nothing to a probe.
+fn surroundings() -> Surroundings {
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
+    Surroundings::new(variables, std::env::home_dir())
+}
+
 /// Everything that `gates` ask for.
 fn questions(gates: &[&Gate]) -> BTreeMap<ProbeId, Question> {
     let used = gates.iter().flat_map(|gate| gate.probes.values());
-    used.map(|used| (used.id.clone(), Question { kind: used.kind.clone(), settings: used.settings.clone() })).collect()
+    used.map(|used| (used.id.clone(), question(used))).collect()
 }
 
 /// Reads everything that the gates ask for once more, as it is at this moment. Nothing of it is cut short by a signal.
@@ -163,11 +166,7 @@ pub fn collect_again(loaded: &Loaded, secrets: &Secrets) -> BTreeMap<ProbeId, cr
 /// Reads what the package measures, once more. Nothing of it is cut short by a signal.
 pub fn collect_measures(loaded: &Loaded, secrets: &Secrets) -> BTreeMap<String, crate::evidence::Observation> {
     let collection = collection(loaded, secrets);
-    let measures = loaded.package.measures.iter();
-    let measures: BTreeMap<String, Question> = measures
-        .map(|(name, used)| (name.clone(), Question { kind: used.kind.clone(), settings: used.settings.clone() }))
-        .collect();
-    collect_until(&measures, &collection, &crate::probes::Stop::default(), |_, _| {}).observations()
+    collect_until(&measures(loaded), &collection, &crate::probes::Stop::default(), |_, _| {}).observations()
 }
 
 /// The registry of a package, which is asked as its gates are.

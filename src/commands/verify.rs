@@ -2,29 +2,20 @@
 //! what was proved, by which clock, and what was not.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::cli::VerifyArgs;
-use super::{CommandError, output, session};
+use super::{CommandError, output};
 use crate::evidence::Instant;
-use crate::gates;
 use crate::report::escape::terminal;
 use crate::report::{
     Authorship, Entry, Keys, LEDGER, Published, ReplayError, Replayed, Signatures, prove, read_ledger, rehearsal, utc,
 };
+use crate::trust::Fingerprint;
 use crate::trust::ed25519::VerifyingKey;
-use crate::trust::{Cert, Fingerprint, from_bytes};
-
-/// The package file that is looked at where none is named.
-const PACKAGE: &str = "cutgate.toml";
 
 pub fn run(package: &Path, args: &VerifyArgs) -> Result<u8, CommandError> {
-    let at = args.at.unwrap_or_else(session::now);
-    let clock = match args.at {
-        Some(_) => "the instant that --at names",
-        None => "this machine's clock",
-    };
+    let (at, clock) = args.keys.instant();
     let attestors = args.attested.keys(package)?;
     let reading = Reading { package, args, at, attestors };
     let text = if args.dir.join(LEDGER).is_file() {
@@ -58,7 +49,7 @@ impl Reading<'_> {
     /// Verifies one folder; with what is said of its attestations.
     fn one(&self, folder: &Path) -> Result<(Replayed, Keys, String), CommandError> {
         let published = Published::read(folder)?;
-        let keys = self.keys(published.is_signed())?;
+        let keys = self.args.keys.keys(self.package, published.is_signed())?;
         let proved = prove(&published, &keys, self.at)?;
         let attested = self.args.attested.verified(&proved, &self.attestors)?;
         Ok((proved.replayed, keys, attested))
@@ -120,11 +111,7 @@ impl Reading<'_> {
                 continue;
             }
             let (proved, keys, attested) = self.one(&folder)?;
-            let who = match &proved.authorship {
-                Authorship::Unsigned => "not signed".to_owned(),
-                Authorship::Claimed(by) => format!("signed by {}, for which nobody vouches here", names(&by.signers)),
-                Authorship::Proved(by) => format!("signed by {}", names(&by.signers)),
-            };
+            let who = &proved.authorship;
             let _ = writeln!(text, "{:04}: {}, {}, {who}", proved.number, proved.result, proved.utc);
             last = Some((proved, keys, attested));
         }
@@ -140,43 +127,6 @@ impl Reading<'_> {
         let _ = write!(text, "\nall of them hold; of the newest:\n\n{said}{attested}");
         Ok(text)
     }
-
-    /// The keys from elsewhere: those that were given, otherwise those that the package file pins.
-    fn keys(&self, signed: bool) -> Result<Keys, CommandError> {
-        if !self.args.key.is_empty() {
-            let mut certs: Vec<Cert> = Vec::new();
-            for path in &self.args.key {
-                certs.extend(certificates(path)?);
-            }
-            return Ok(Keys::Given(certs));
-        }
-        if !signed {
-            return Ok(Keys::None);
-        }
-        if !self.package.exists() {
-            if self.package == Path::new(PACKAGE) {
-                return Ok(Keys::None);
-            }
-            let message = format!("there is no {}; name the keys with --key instead", self.package.display());
-            return Err(CommandError::Usage(message));
-        }
-        let loaded = gates::load(self.package).map_err(CommandError::Problems)?;
-        let trust = &loaded.package.trust;
-        if trust.auditor.is_empty() {
-            return Ok(Keys::None);
-        }
-        let certs = certificates(&loaded.place.locate(Path::new(&trust.keyring)))?;
-        let package = self.package.display().to_string();
-        Ok(Keys::Pinned { package, pinned: trust.auditor.clone(), certs })
-    }
-}
-
-fn certificates(path: &PathBuf) -> Result<Vec<Cert>, CommandError> {
-    let failed =
-        |said: String| CommandError::Usage(format!("cannot read certificates from {}: {said}", path.display()));
-    let bytes = fs::read(path).map_err(|error| failed(error.to_string()))?;
-    let certs = from_bytes(&bytes).map_err(|error| failed(error.to_string()))?;
-    if certs.is_empty() { Err(failed("there is none in it".to_owned())) } else { Ok(certs) }
 }
 
 fn names(signers: &[Fingerprint]) -> String {
@@ -193,9 +143,9 @@ fn one(proved: &Replayed, keys: &Keys, at: Instant, clock: &str, attested: bool)
         let _ = writeln!(text, "- {said}");
     };
     line(format!(
-        "{} files are what the ledger names, and the ledger chains over {} lines",
+        "{} files are what the ledger names, and the ledger chains over {}",
         proved.files.len(),
-        proved.ledger_lines
+        output::counted(proved.ledger_lines, "line")
     ));
     line("the recorded rules judge the recorded evidence to the same result, and every file was rendered again byte for byte".to_owned());
     let by = match &proved.authorship {

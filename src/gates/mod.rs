@@ -14,6 +14,7 @@ mod finding;
 mod load;
 mod location;
 mod request;
+pub mod trial;
 
 use std::collections::BTreeMap;
 

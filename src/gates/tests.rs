@@ -183,3 +183,98 @@ fn an_unknown_names_two_reasons_and_counts_the_rest() {
     assert!(three.ends_with("; and 1 more") && !three.contains("host.os.id"), "{three}");
     assert_eq!(said("host.os.id == 'c'", &[]).state, GapState::Closed);
 }
+
+/// A gate that was reported may be the one that reads the requests; where all are in order, none does.
+#[test]
+fn that_no_gate_reads_the_requests_is_said_only_where_every_gate_is_known() {
+    let request = "[request]\ntree = \"right-host/host.name\"\ntarget = \"x\"\nbind = [\"right-host/host.name\"]\n\
+                   approvals = \"kb\"\n\n[gaps.GAP-5]\ntitle = \"other\"\nclass = \"technical\"\nowner = \"operator\"\n";
+    let package = PACKAGE.replacen("\"backup-key\", ", "\"backup-key\", \"other-host\", ", 1);
+    let package = package.replacen("[gaps.GAP-1]", &format!("{request}\n[gaps.GAP-1]"), 1);
+    let other = RIGHT_HOST.replace("right-host", "other-host").replace("GAP-1", "GAP-5");
+    let problems = |backup_key: &str| {
+        let files = [
+            ("cutgate.toml", package.as_str()),
+            ("gates/backup-key.toml", backup_key),
+            ("gates/other-host.toml", other.as_str()),
+            ("gates/right-host.toml", RIGHT_HOST),
+        ];
+        let files: BTreeMap<_, _> =
+            files.into_iter().map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).collect();
+        check(&Sources::recorded(&files)).map(|_| ()).expect_err("not in order").to_string()
+    };
+    let said = "no gate reads the requests";
+    let whole = problems(BACKUP_KEY);
+    assert!(whole.contains(said) && whole.matches("error: ").count() == 1, "{whole}");
+    let broken = BACKUP_KEY.replace("keyring.certs.exists", "keyring.certs.exist");
+    let broken = problems(&broken);
+    assert!(!broken.contains(said) && broken.contains("there is no function `exist`"), "{broken}");
+}
+
+/// What is wrong in the middle of a bound fact's path is pointed at, and no more.
+#[test]
+fn the_wrong_part_of_a_bound_fact_is_pointed_at() {
+    let fact = "right-host/host.so.version";
+    let request = format!(
+        "[request]\ntree = \"{fact}\"\ntarget = \"x\"\nbind = [\"{fact}\"]\napprovals = \"kb\"\n\n[gaps.GAP-1]"
+    );
+    let package = PACKAGE.replacen("[gaps.GAP-1]", &request, 1);
+    let files = [
+        ("cutgate.toml", package.as_str()),
+        ("gates/backup-key.toml", BACKUP_KEY),
+        ("gates/right-host.toml", RIGHT_HOST),
+    ];
+    let files: BTreeMap<_, _> =
+        files.into_iter().map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).collect();
+    let problems = check(&Sources::recorded(&files)).map(|_| ()).expect_err("not in order");
+    let pointed = problems.diagnostics.iter().filter(|problem| problem.message.contains("has no fact `so` here"));
+    let pointed: Vec<&str> = pointed.map(|problem| &package[problem.span.clone().expect("a place")]).collect();
+    assert_eq!(pointed, ["so", "so"]);
+}
+
+/// A digest is bound only of what was read whole: that a part is absent, or withheld, is known.
+#[test]
+fn what_could_not_be_read_is_not_bound() {
+    let bound = |path: &str, digest: bool| Bound {
+        name: format!("gate/probe.{path}"),
+        probe: crate::evidence::ProbeId("0123".to_owned()),
+        path: path.to_owned(),
+        digest,
+    };
+    let gone = |state: MissingState| {
+        Fact::from(Missing {
+            state,
+            tried: "read it".to_owned(),
+            by: "auditor".to_owned(),
+            said: "no".to_owned(),
+            next: "let me".to_owned(),
+        })
+    };
+    let states = [
+        MissingState::Absent,
+        MissingState::Denied,
+        MissingState::Unreadable,
+        MissingState::TimedOut,
+        MissingState::Error,
+        MissingState::Withheld,
+    ];
+    for state in states {
+        let known = matches!(state, MissingState::Absent | MissingState::Withheld);
+        let hole = Fact::record([("in", gone(state))]);
+        let facts = Fact::record([
+            ("itself", gone(state)),
+            ("list", Fact::list([Fact::Int(1), hole.clone()])),
+            ("record", Fact::record([("a", Fact::list([hole])), ("b", Fact::Int(2))])),
+        ]);
+        assert!(bound("itself", false).value(&facts).is_err_and(|why| why.contains(state.word())), "{state:?}");
+        for part in ["list", "record"] {
+            let value = bound(part, true).value(&facts);
+            assert_eq!(value.is_ok(), known, "{part} {state:?}: {value:?}");
+        }
+        assert!(bound("list", true).value(&gone(state)).is_err(), "{state:?}");
+    }
+    let facts = Fact::record([("n", Fact::Int(3)), ("list", Fact::list([Fact::Int(1)]))]);
+    assert_eq!(bound("n", false).value(&facts), Ok(Fact::Int(3)));
+    assert_ne!(bound("list", true).value(&facts), bound("n", true).value(&facts));
+    assert!(bound("m", false).value(&facts).is_err());
+}

@@ -51,6 +51,16 @@ impl SourceFile {
         self.name.starts_with("stock/")
     }
 
+    /// The TOML files of a folder, sorted by name, each with the logical name `<prefix>/<file>`; none where there is no
+    /// such folder.
+    ///
+    /// # Errors
+    /// Why the folder cannot be listed. A file that cannot be read is recorded as such.
+    pub fn folder(folder: &Path, prefix: &str) -> Result<Vec<Self>, Unreadable> {
+        let file = |name: String| Self::from_disk(format!("{prefix}/{name}"), &folder.join(&name));
+        Ok(list_files(folder)?.into_iter().map(file).collect())
+    }
+
     fn from_bytes(name: String, shown: String, bytes: Vec<u8>) -> Self {
         let text = String::from_utf8(bytes).map_err(|error| {
             let good = error.utf8_error().valid_up_to();
@@ -65,7 +75,7 @@ impl SourceFile {
         let shown = path.display().to_string();
         let instead = match name.as_str() {
             PACKAGE_FILE => format!("name the file: {}", path.join(PACKAGE_FILE).display()),
-            _ => "a gate is one file; move the directory away".to_owned(),
+            _ => "it must be one file; move the directory away".to_owned(),
         };
         match read_regular(path, instead) {
             Ok(bytes) => Self::from_bytes(name, shown, bytes),
@@ -97,14 +107,13 @@ impl Sources {
             None => PathBuf::from("."),
         };
         let folder = dir.join("gates");
-        let (own, unlisted) = match list_gates(&folder) {
-            Ok(names) => (names, None),
+        let (own, unlisted) = match SourceFile::folder(&folder, "gates") {
+            Ok(own) => (own, None),
             Err(unreadable) => (Vec::new(), Some(unreadable)),
         };
-        let own = own.into_iter().map(|name| SourceFile::from_disk(format!("gates/{name}"), &folder.join(&name)));
         let mut gates: BTreeMap<String, SourceFile> =
             stock_gates().map(|gate| (gate.stem().to_owned(), gate)).collect();
-        gates.extend(own.map(|gate| (gate.stem().to_owned(), gate)));
+        gates.extend(own.into_iter().map(|gate| (gate.stem().to_owned(), gate)));
         let package = SourceFile::from_disk(PACKAGE_FILE.to_owned(), package);
         Self { dir, package, gates: gates.into_values().collect(), unlisted }
     }
@@ -150,9 +159,9 @@ pub fn stock_gates() -> impl Iterator<Item = SourceFile> {
     })
 }
 
-/// The names of the gate files in a folder, sorted; none where there is no such folder. Hidden files and
-/// files with another ending are not gates.
-fn list_gates(folder: &Path) -> Result<Vec<String>, Unreadable> {
+/// The names of the TOML files in a folder, sorted; none where there is no such folder. Hidden files and files with
+/// another ending are left out.
+fn list_files(folder: &Path) -> Result<Vec<String>, Unreadable> {
     let failed = |error: std::io::Error| Unreadable {
         message: format!("cannot list {}: {error}", folder.display()),
         help: format!("look at it: ls -ld {}", folder.display()),

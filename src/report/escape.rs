@@ -1,4 +1,4 @@
-//! Text from the host, made harmless for Markdown.
+//! Text from the host, made harmless for Markdown, HTML and terminals.
 //!
 //! The escaped text shows every character of the original: what Markdown would act on gets a backslash
 //! (CommonMark 0.31 §2.4), what a terminal or a bidirectional reader would act on is written as its code
@@ -78,6 +78,22 @@ pub fn block(lines: &str) -> String {
     format!("{fence}text\n{}\n{fence}", lines.trim_end_matches('\n'))
 }
 
+/// A value for HTML, as text or in a quoted attribute (HTML Living Standard, section 13.3).
+pub fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            _ => push_visible(&mut out, c),
+        }
+    }
+    out
+}
+
 /// A value for a terminal or a log: what could move the cursor or hide text is written as its code point.
 pub fn terminal(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -103,7 +119,9 @@ fn is_format(c: char) -> bool {
     matches!(c,
         '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
         | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}'
-        | '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}')
+        | '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}'
+        // No characters at all: XML and YAML cannot hold them.
+        | '\u{FFFE}' | '\u{FFFF}')
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod checkpoint;
 pub mod compare;
+mod detail;
 mod disturbed;
 mod dossier;
 mod envelopes;
@@ -24,6 +25,7 @@ mod statement;
 mod void;
 
 pub use checkpoint::{CHECKPOINT, CheckpointError, Held, holds};
+pub use detail::{Detail, History, PastAudit, PhaseView, ProbeView};
 pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
 pub use envelopes::{Attested, Attestor, Vouched, check, envelope_files, seal};
 pub use facts::{Facts, plain};

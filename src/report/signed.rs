@@ -60,6 +60,36 @@ pub enum Authorship {
     Proved(Signatures),
 }
 
+impl Authorship {
+    /// The word for programs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Unsigned => "unsigned",
+            Self::Claimed(_) => "claimed",
+            Self::Proved(_) => "proved",
+        }
+    }
+
+    /// The signers; none of an audit that is not signed.
+    pub fn signers(&self) -> &[Fingerprint] {
+        match self {
+            Self::Unsigned => &[],
+            Self::Claimed(by) | Self::Proved(by) => &by.signers,
+        }
+    }
+}
+
+impl std::fmt::Display for Authorship {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self.signers().iter().map(Fingerprint::as_str).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Unsigned => f.write_str("not signed"),
+            Self::Claimed(_) => write!(f, "signed by {names}, for which nobody vouches here"),
+            Self::Proved(_) => write!(f, "signed by {names}"),
+        }
+    }
+}
+
 /// The signatures of an audit, all of which hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signatures {

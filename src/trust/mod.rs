@@ -14,6 +14,7 @@ mod fingerprint;
 mod keybox;
 pub mod merkle;
 pub mod note;
+mod packets;
 mod sign;
 mod standing;
 mod verify;

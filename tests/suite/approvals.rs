@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
-use cutgate::evidence::{Digest256, Fact, PAYLOAD_FORMAT, Payload, ProbeId, RunId, sha256_hex};
+use cutgate::evidence::{Digest256, Fact, PAYLOAD_FORMAT, Payload, ProbeId, RunId};
 use cutgate::execute::document;
 use cutgate::gates::{self, Bound, RequestRules};
 use cutgate::package::Trust;
@@ -17,8 +17,8 @@ use serde_json::json;
 
 use crate::harness::{as_nobody, collect, open_dir};
 use crate::keyring::Home;
+use crate::knowledge_base::{MACRO, approval_of};
 
-const MACRO: &str = "v0.6-o8-production-run-readiness-command-package";
 const RUN: &str = "run-20260521T101500Z-0a1b2c3d";
 const PAYLOAD: &str = "{\"run_id\":\"run-20260521T101500Z-0a1b2c3d\"}\n";
 
@@ -106,25 +106,7 @@ impl Keys {
 
 /// An approval in which everything holds, with fields replaced, or left out where the value is empty.
 fn approval(changes: &[(&str, &str)]) -> String {
-    let signed = utc(Utc::now());
-    let payload = sha256_hex(PAYLOAD.as_bytes());
-    let mut fields = vec![
-        ("gate", "SG_1_cut_authz"),
-        ("run_id", RUN),
-        ("macro_id", MACRO),
-        ("signed_utc", signed.as_str()),
-        ("allowance", "explicit"),
-        ("payload_sha256", payload.as_str()),
-        ("scope", "one cut of ICX-DEMO"),
-    ];
-    for (key, value) in changes {
-        fields.retain(|(name, _)| name != key);
-        if !value.is_empty() {
-            fields.push((key, value));
-        }
-    }
-    let lines: String = fields.iter().map(|(key, value)| format!("{key}: \"{value}\"\n")).collect();
-    format!("---\n{lines}---\n\n# Approval\n")
+    approval_of(RUN, PAYLOAD, &utc(Utc::now()), changes)
 }
 
 fn put(dir: &Path, name: &str, bytes: &[u8]) {

@@ -1,5 +1,7 @@
-//! Attested audits: what others' programs make of the envelopes and of the checkpoint, and what `verify` sees of those
-//! that were tampered with by someone who can write everything but has not the key.
+//! Attested audits: what others' programs make of the envelopes and of the checkpoint, and what `verify` says of them.
+
+mod forged;
+mod keys;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +13,7 @@ use cutgate::evidence::{Digest256, canonical_json};
 use cutgate::gates::GapState;
 use cutgate::package::GapClass;
 use cutgate::report::{
-    Claim, Dossier, Keys, LEDGER, LedgerLine, Proved, Published, check, envelope_files, holds, prove, seal,
+    Claim, Dossier, Keys, LEDGER, LedgerLine, Proved, Published, envelope_files, holds, prove, seal,
 };
 use cutgate::trust::dsse;
 use cutgate::trust::ed25519::{SigningKey, VerifyingKey};
@@ -237,301 +239,9 @@ fn only_what_is_ready_passes_as_a_test() {
     assert_eq!(told(&proved.dossier), "FAILED");
 }
 
-/// Someone who may write everything, the ledger too, and has not the key.
-#[test]
-fn forged_envelopes_are_refused() {
-    let lab = lab();
-    let (first, second) = (attest(&lab, "a.key"), attest(&lab, "a.key"));
-    let reports = lab.path("reports");
-    let path = |file: &str| lab.path(&format!("{second}/{file}"));
-    let given: [&str; 3] = [&second, "--attest-pub", "a.pub"];
-    refused(&lab, &[&second, "--attest-pub", "b.pub"], "which is none of those that count here");
-    let keep = tempfile::tempdir().unwrap();
-    let kept = keep.path().join("reports");
-    let copy = |from: &Path, to: &Path| {
-        let _ = fs::remove_dir_all(to);
-        assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
-    };
-    copy(&reports, &kept);
-    let read = |file: &str| fs::read_to_string(path(file)).unwrap();
-    let form = |file: &str| serde_json::from_str::<Json>(&read(file)).unwrap();
-    let put = |file: &str, form: &Json| fs::write(path(file), canonical_json(form)).unwrap();
-    for file in envelope_files() {
-        // A flipped byte, whether or not the ledger was written anew.
-        for at in [3, 200, read(file).len() - 30] {
-            let mut bytes = fs::read(path(file)).unwrap();
-            bytes[at] ^= 1;
-            fs::write(path(file), bytes).unwrap();
-            refused(&lab, &given, file);
-            relink(&reports);
-            refused(&lab, &[&second], file);
-            copy(&kept, &reports);
-        }
-        let mut other = form(file);
-        other["payloadType"] = "text/plain".into();
-        put(file, &other);
-        relink(&reports);
-        refused(&lab, &given, "payload type is \"text/plain\"");
-        refused(&lab, &[&second], "payload type is \"text/plain\"");
-        copy(&kept, &reports);
-
-        let mut other = form(file);
-        let twice = other["signatures"][0].clone();
-        other["signatures"].as_array_mut().unwrap().push(twice);
-        put(file, &other);
-        relink(&reports);
-        refused(&lab, &given, "it has 2 signatures");
-        refused(&lab, &[&second], "it has 2 signatures");
-        copy(&kept, &reports);
-
-        // The envelope of another audit is good, and not of this one.
-        fs::copy(lab.path(&format!("{first}/{file}")), path(file)).unwrap();
-        relink(&reports);
-        refused(&lab, &given, "its subjects are not the published files");
-        copy(&kept, &reports);
-
-        // One kind in the place of the other.
-        let names: Vec<_> = envelope_files().collect();
-        let instead = names.iter().find(|name| **name != file).unwrap();
-        fs::copy(path(instead), path(file)).unwrap();
-        relink(&reports);
-        let why = if *instead == "readiness.intoto.json" { "its predicateType is not" } else { "it names no key" };
-        refused(&lab, &given, why);
-        copy(&kept, &reports);
-
-        fs::remove_file(path(file)).unwrap();
-        refused(&lab, &given, file);
-        relink(&reports);
-        refused(&lab, &given, &format!("{file}: it is missing"));
-        refused(&lab, &[&second], &format!("{file}: it is missing"));
-        copy(&kept, &reports);
-    }
-    // Sealed anew over what is true, by another key: consistent, and not by the key that was given.
-    let proved = proved(&lab.path(&second));
-    for (file, bytes) in seal(&proved.attested(), &signing(&lab.path(""), "b")) {
-        fs::write(path(&file), bytes).unwrap();
-    }
-    relink(&reports);
-    refused(&lab, &given, "which is none of those that count here");
-    // That other key's id under the name of the right one.
-    let mut named = form("readiness.intoto.json");
-    named["signatures"][0]["keyid"] = public(&lab.path(""), "a").keyid().into();
-    put("readiness.intoto.json", &named);
-    relink(&reports);
-    refused(&lab, &given, "it is not signed by the key ");
-    copy(&kept, &reports);
-    // Both taken away: an audit that was never attested, which is not enough where a key was given.
-    envelope_files().for_each(|file| fs::remove_file(path(file)).unwrap());
-    relink(&reports);
-    refused(&lab, &given, "the audit is not attested");
-    copy(&kept, &reports);
-    accepted(&lab, &given, &["that was given"]);
-    // The same without the program: every bit of both envelopes.
-    let (attested, key) = (proved.attested(), public(&lab.path(""), "a"));
-    assert!(check(&attested, &proved.envelopes, &[key]).unwrap().is_some());
-    for (file, good) in &proved.envelopes {
-        for at in (0..good.len()).step_by(7) {
-            let mut envelopes = proved.envelopes.clone();
-            envelopes.get_mut(file).unwrap()[at] ^= 1 << (at % 8);
-            assert!(check(&attested, &envelopes, &[key]).is_err(), "{file}, byte {at}");
-        }
-    }
-}
-
-/// Who kept a checkpoint sees that lines went away or became others, even where everything beside it was written anew.
-#[test]
-fn a_kept_checkpoint_shows_a_rewritten_ledger() {
-    let lab = lab();
-    let mut folders = Vec::new();
-    for number in 1..=3 {
-        folders.push(attest(&lab, "a.key"));
-        fs::copy(lab.path("reports/checkpoint"), lab.path(&format!("kept{number}"))).unwrap();
-    }
-    let good = |folder: &str, kept: &str, said: &str| {
-        accepted(&lab, &[folder, "--attest-pub", "a.pub", "--checkpoint", kept], &[said]);
-    };
-    let bad = |folder: &str, kept: &str, said: &str| {
-        refused(&lab, &[folder, "--attest-pub", "a.pub", "--checkpoint", kept], said);
-    };
-    good(
-        &folders[2],
-        "kept1",
-        "kept1: the ledger holds the 1 lines that it was made over, this audit came later, and has 3",
-    );
-    good(&folders[1], "kept3", "kept3: the ledger holds the 3 lines that it was made over, this audit's among them");
-    // An audit that nobody attests goes on in the ledger; the checkpoint is over what came before.
-    let (_, plain) = lab.audit();
-    good(&folders[2], "kept3", "checkpoint: the ledger holds the 3 lines");
-    accepted(&lab, &[plain.to_str().unwrap()], &["checkpoint: the ledger holds the 3 lines", "this audit came later"]);
-    refused(&lab, &[plain.to_str().unwrap(), "--attest-pub", "a.pub"], "the audit is not attested");
-
-    // The last two audits taken away, with the checkpoint of that time put back: all that lies there fits.
-    let ledger = fs::read_to_string(lab.path("reports/ledger.jsonl")).unwrap();
-    let lines = |count: usize| ledger.split_inclusive('\n').take(count).collect::<String>();
-    fs::write(lab.path("reports/ledger.jsonl"), lines(2)).unwrap();
-    refused(&lab, &[&folders[0]], "lines are gone: it was signed over 3 lines, and the ledger has 2");
-    fs::copy(lab.path("kept2"), lab.path("reports/checkpoint")).unwrap();
-    accepted(&lab, &[&folders[0], "--attest-pub", "a.pub"], &["the 2 lines"]);
-    bad(&folders[0], "kept3", "kept3: lines are gone: it was signed over 3 lines, and the ledger has 2");
-    good(&folders[0], "kept2", "this audit's among them");
-    // An older checkpoint alone put back.
-    fs::write(lab.path("reports/ledger.jsonl"), lines(3)).unwrap();
-    refused(&lab, &[&folders[2]], "it is over 2 lines, and this audit is line 3");
-    fs::copy(lab.path("kept3"), lab.path("reports/checkpoint")).unwrap();
-
-    // A line in the middle rewritten, everything after it chained anew.
-    fs::write(lab.path(&format!("{}/result.json", folders[1])), "{}").unwrap();
-    relink(&lab.path("reports"));
-    refused(&lab, &[&folders[0]], "the ledger was rewritten: the root over its first 3 lines");
-    fs::remove_file(lab.path("reports/checkpoint")).unwrap();
-    refused(&lab, &[&folders[0]], "checkpoint: it is missing, and every attested audit leaves one");
-    bad(&folders[0], "kept3", "checkpoint: it is missing");
-    // With a checkpoint that the forger signs it is all the same.
-    let rewritten = fs::read(lab.path("reports/ledger.jsonl")).unwrap();
-    assert!(holds(&fs::read(lab.path("kept1")).unwrap(), &rewritten, &[public(&lab.path(""), "a")]).is_ok());
-    fs::copy(lab.path("kept1"), lab.path("reports/checkpoint")).unwrap();
-    bad(&folders[0], "kept3", "kept3: the ledger was rewritten: the root over its first 3 lines");
-
-    // What is no checkpoint of this ledger by this key.
-    fs::write(lab.path("reports/ledger.jsonl"), lines(3)).unwrap();
-    fs::copy(lab.path("kept3"), lab.path("reports/checkpoint")).unwrap();
-    let other = self::lab();
-    attest(&other, "a.key");
-    fs::copy(other.path("reports/checkpoint"), lab.path("other")).unwrap();
-    fs::copy(other.path("a.pub"), lab.path("other.pub")).unwrap();
-    bad(&folders[0], "other", "other: none of the keys that count here signed it");
-    refused(
-        &lab,
-        &[&folders[0], "--attest-pub", "a.pub", "--attest-pub", "other.pub", "--checkpoint", "other"],
-        "other: it is of another ledger",
-    );
-    bad(&folders[0], "cutgate.toml", "cutgate.toml: it is no signed note");
-    let note = fs::read_to_string(lab.path("kept3")).unwrap();
-    for (name, text) in [
-        ("size", note.replacen("\n3\n", "\n2\n", 1)),
-        ("unsigned", note.split_once("\n\n").unwrap().0.to_owned() + "\n"),
-        ("long", format!("{note}{}", "x".repeat(70_000))),
-    ] {
-        fs::write(lab.path(name), text).unwrap();
-        let output = verify(&lab, &[&folders[0], "--attest-pub", "a.pub", "--checkpoint", name]);
-        let expected = if name == "long" { 2 } else { 6 };
-        assert_eq!(output.status.code(), Some(expected), "{name}: {}", text_of(&output));
-    }
-    // A witness's signature below ours says nothing, and takes nothing away.
-    let witness = "— witness.example/w AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
-    fs::write(lab.path("cosigned"), format!("{note}{witness}")).unwrap();
-    good(&folders[0], "cosigned", "cosigned: the ledger holds the 3 lines");
-    // Each byte of the one that lies there.
-    let good = fs::read(lab.path("reports/checkpoint")).unwrap();
-    for at in (0..good.len()).step_by(29) {
-        let mut bytes = good.clone();
-        bytes[at] ^= 1;
-        fs::write(lab.path("reports/checkpoint"), bytes).unwrap();
-        refused(&lab, &[&folders[0], "--attest-pub", "a.pub"], "checkpoint");
-    }
-    fs::write(lab.path("reports/checkpoint"), &good).unwrap();
-    let output = verify(&lab, &[&folders[0], "--checkpoint", "kept1"]);
-    assert_eq!(output.status.code(), Some(2), "a checkpoint is worth nothing without the key: {}", text_of(&output));
-}
-
+/// Both streams.
 fn text_of(output: &Output) -> String {
     text(&output.stdout) + &text(&output.stderr)
-}
-
-/// A wrong key is found before anything is read or published, and a right one is published nowhere.
-#[test]
-fn keys_are_checked_first_and_stay_where_they_are() {
-    let lab = lab();
-    let script = "openssl genpkey -algorithm x25519 -out other.key && \
-                  openssl pkey -in a.key -aes256 -passout pass:secret -out locked.key && cat a.key b.key > two.key && \
-                  head -c 60 a.key > cut.key && mkfifo fifo.key && openssl genrsa -out rsa.key 2048 2> /dev/null";
-    let made = Command::new("sh").args(["-c", script]).current_dir(lab.path("")).status().unwrap();
-    assert!(made.success());
-    for (key, expected) in [
-        ("a.pub", "a.pub: it holds no PRIVATE KEY; make one with openssl genpkey -algorithm ed25519"),
-        ("other.key", "it is no Ed25519 key"),
-        ("rsa.key", "it is no Ed25519 key"),
-        ("locked.key", "it needs a passphrase, and nobody is asked for one"),
-        ("two.key", "more than one PEM block"),
-        ("cut.key", "it is damaged"),
-        ("fifo.key", "it is not a regular file"),
-        ("nowhere", "cannot read nowhere"),
-        ("cutgate.toml", "it holds no PRIVATE KEY"),
-    ] {
-        let output = lab.cutgate(&["audit", "--attest-key", key]);
-        assert_eq!(output.status.code(), Some(2), "{key}: {}", text_of(&output));
-        assert!(text(&output.stderr).contains(expected), "{key}: {}", text(&output.stderr));
-        assert!(!lab.path("reports").exists(), "{key}");
-    }
-    let output = lab.cutgate(&["audit", "--only", "GAP-1", "--attest-key", "a.key"]);
-    assert_eq!(output.status.code(), Some(2), "{}", text_of(&output));
-    let folder = attest(&lab, "a.key");
-    for (key, code) in [("a.key", 2), ("other.key", 2), ("nowhere", 2)] {
-        let output = verify(&lab, &[&folder, "--attest-pub", key]);
-        assert_eq!(output.status.code(), Some(code), "{key}: {}", text_of(&output));
-    }
-    let pem = fs::read_to_string(lab.path("a.key")).unwrap();
-    let secret = pem.lines().nth(1).unwrap();
-    let published: Vec<_> = walkdir::WalkDir::new(lab.path("reports"))
-        .into_iter()
-        .filter_map(|entry| fs::read(entry.unwrap().path()).ok())
-        .collect();
-    assert!(published.len() > 14);
-    assert!(published.iter().all(|bytes| !String::from_utf8_lossy(bytes).contains(secret)));
-    // A document of the host that holds the key stops the publication.
-    let quoted = format!("---\ntitle: {secret}\nkind: approval\ngate: SG_1_cut_authz\n---\n\napproval\n");
-    fs::write(lab.path("kb/approvals/leak.md"), quoted).unwrap();
-    let output = lab.cutgate(&["audit", "--attest-key", "a.key"]);
-    assert_eq!(output.status.code(), Some(2), "{}", text_of(&output));
-    assert!(text(&output.stderr).contains("a secret value that the audit met"), "{}", text(&output.stderr));
-    fs::remove_file(lab.path("kb/approvals/leak.md")).unwrap();
-    assert!(Command::new("chmod").args(["644"]).arg(lab.path("a.key")).status().unwrap().success());
-    let output = lab.cutgate(&["audit", "--attest-key", "a.key"]);
-    assert!(text(&output.stderr).contains("chmod 600 a.key"), "{}", text(&output.stderr));
-}
-
-/// Who is pinned in the package must attest every audit of it, and nobody else can.
-#[test]
-fn a_package_may_pin_who_attests() {
-    let lab = lab();
-    let unattested = lab.audit().1;
-    let pin = |keys: &str| {
-        let package = fs::read_to_string(lab.path("cutgate.toml")).unwrap();
-        let lines = package.lines().filter(|line| !line.starts_with("attestor = "));
-        let pinned = lines.map(|line| match line {
-            "[trust]" => format!("[trust]\nattestor = [{keys}]\n"),
-            line => format!("{line}\n"),
-        });
-        fs::write(lab.path("cutgate.toml"), pinned.collect::<String>()).unwrap();
-    };
-    let quoted = |name: &str| format!("\"{}\"", public(&lab.path(""), name).hex());
-    for (keys, expected) in [
-        ("\"0123abc\"".to_owned(), "is not 64 lower-case hex digits of an Ed25519 public key"),
-        (quoted("a").to_uppercase(), "is not 64 lower-case hex digits of an Ed25519 public key"),
-        (format!("{0}, {0}", quoted("a")), "this key is pinned twice"),
-    ] {
-        pin(&keys);
-        let output = lab.cutgate(&["gates", "check"]);
-        assert_eq!(output.status.code(), Some(2), "{keys}");
-        assert!(text(&output.stderr).contains(expected), "{keys}: {}", text(&output.stderr));
-    }
-    pin(&quoted("a"));
-    for (args, expected) in [
-        (&["audit"][..], "name the key with --attest-key"),
-        (&["audit", "--attest-key", "b.key"], "b.key: the package pins other keys"),
-    ] {
-        let output = lab.cutgate(args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text_of(&output));
-        assert!(text(&output.stderr).contains(expected), "{args:?}: {}", text(&output.stderr));
-    }
-    let folder = attest(&lab, "a.key");
-    accepted(&lab, &[&folder], &["that the package pins, and say what the replay gives"]);
-    refused(&lab, &[unattested.to_str().unwrap()], "the audit is not attested");
-    fs::copy(lab.path("reports/checkpoint"), lab.path("kept")).unwrap();
-    accepted(&lab, &[&folder, "--checkpoint", "kept"], &["kept: the ledger holds the 2 lines"]);
-    pin(&quoted("b"));
-    refused(&lab, &[&folder], "which is none of those that count here");
-    accepted(&lab, &[&folder, "--attest-pub", "a.pub"], &["that was given"]);
 }
 
 /// Signed and attested: each is accepted by those who know it, and neither hides the other.
@@ -557,7 +267,16 @@ fn an_audit_may_be_signed_and_attested() {
     others(&lab.path(folder), &lab.path("a.pub")).unwrap();
     for dir in [folder, "reports"] {
         let args = [dir, "--key", "auditor.asc", "--attest-pub", "a.pub"];
-        accepted(&lab, &args, &["attested: both envelopes are signed by the key", "is signed by", "the 1 lines"]);
+        accepted(
+            &lab,
+            &args,
+            &[
+                "attested: both envelopes are signed by the key",
+                "is signed by",
+                "the 1 line that",
+                "chains over 1 line\n",
+            ],
+        );
         refused(&lab, &[dir, "--key", "auditor.asc", "--attest-pub", "b.pub"], "none of those that count here");
     }
 }

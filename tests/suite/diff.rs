@@ -53,9 +53,12 @@ fn nothing_changed_is_said_to_be_nothing() {
     lab.audit();
     next_second();
     lab.audit();
+    let unsigned = lab.cutgate(&["diff", "1", "2", "--key", "keys/auditor.asc"]);
+    assert_eq!(unsigned.status.code(), Some(6), "a signature was asked for: {}", text(&unsigned.stderr));
     for (old, new) in [("1", "2"), ("1", "1")] {
         let shown = compared(&lab, &[old, new]);
         assert!(shown.ends_with("result: C as before; nothing changed but instants\n"), "{shown}");
+        assert_eq!(shown.matches("\n     who made it is not proved: not signed\n").count(), 2, "{shown}");
         for absent in ["→", "note:", "check ", "read:"] {
             assert!(!shown.contains(absent), "{absent} in\n{shown}");
         }

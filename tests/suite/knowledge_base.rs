@@ -58,15 +58,20 @@ fn candidate(facts: &Value, path: &str) -> Value {
     all.iter().find(|it| it["path"] == path).unwrap_or_else(|| panic!("no candidate {path} in {all:#?}")).clone()
 }
 
-/// An approval in which everything but the signature holds, with some lines replaced or (value empty) left out.
+/// An approval of [`RUN`] in which everything but the signature holds, with some lines replaced or (value empty) left out.
 pub fn approval(changes: &[(&str, &str)]) -> String {
     let signed = (chrono::Utc::now() - chrono::TimeDelta::hours(1)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    let payload = sha256_hex(PAYLOAD.as_bytes());
+    approval_of(RUN, PAYLOAD, &signed, changes)
+}
+
+/// As [`approval`], of any run with its payload, and dated.
+pub fn approval_of(run: &str, payload: &str, signed: &str, changes: &[(&str, &str)]) -> String {
+    let payload = sha256_hex(payload.as_bytes());
     let mut fields = vec![
         ("gate", "SG_1_cut_authz"),
-        ("run_id", RUN),
+        ("run_id", run),
         ("macro_id", MACRO),
-        ("signed_utc", signed.as_str()),
+        ("signed_utc", signed),
         ("allowance", "explicit"),
         ("payload_sha256", payload.as_str()),
         ("scope", "one cut of ICX-DEMO"),

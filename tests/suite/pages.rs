@@ -238,6 +238,9 @@ fn every_probe_and_format_is_on_the_page_of_the_architecture() {
         let listed = page.iter().any(|row| row.len() >= 2 && row[0] == name && row[1] == summary);
         assert!(listed, "docs/architecture.md lacks the row | `{name}` | {summary} |");
     }
+    let rows = rows("docs/formats.md");
+    let listed: Vec<_> = rows.iter().map(|row| row[0].as_str()).take(FORMATS.len()).collect();
+    assert_eq!(listed, FORMATS.iter().map(|format| format.name).collect::<Vec<_>>(), "docs/formats.md");
 }
 
 /// The rooms as they are drawn at the head of the library, left to right.
@@ -350,15 +353,17 @@ fn what_a_bare_machine_lacks_is_named() {
     let build = "gcc make pkg-config libc6-dev libssl-dev libclang-dev ca-certificates";
     let demo = "gnupg python3";
     let test = "postgresql sqlite3 openssl python3-jsonschema gpgv sqv sq strace util-linux mount coreutils findutils \
-                python3-venv";
+                python3-venv tidy perl";
     let python = format!("{}{}/target/python", nowhere.path().display(), root().display());
     let pypi = format!(
         "python3 -m venv --clear {python} && {python}/bin/python -m pip install --quiet securesystemslib[crypto]==1.6.0 \
-         in-toto-attestation==0.9.3 junitparser==5.0.3"
+         in-toto-attestation==0.9.3 junitparser==5.0.3 check-jsonschema==0.39.0 compliance-trestle==3.12.4 html5lib==1.1 \
+         markdown-it-py==4.3.0 pre-commit==4.7.0 prometheus-client==0.26.0 tap.py[yaml]==3.2.1"
     );
     assert_eq!(asked(&["build"], &bin), (Some(0), format!("{install} {build}\n")));
     assert_eq!(asked(&["demo"], &bin), (Some(0), format!("{install} {demo}\n")));
     assert_eq!(asked(&["fuzz"], &bin), (Some(0), format!("{install} g++\n")));
+    assert_eq!(asked(&["pages"], &bin), (Some(0), format!("{install} chromium python3\n")));
     assert_eq!(asked(&["build", "test"], &bin), (Some(0), format!("{install} {build} {demo} {test}\n{pypi}\n")));
     assert_eq!(asked(&["build"], nowhere.path()), (Some(1), String::new()), "without cargo");
     assert_eq!(asked(&["nothing"], &bin), (Some(2), String::new()));

@@ -6,6 +6,7 @@ mod permit;
 mod played;
 mod refusal;
 mod server;
+mod signed;
 mod story;
 mod unseen;
 mod violence;
@@ -40,7 +41,7 @@ fn approve(lab: &Lab) -> String {
 }
 
 /// A laboratory with an approved run of the deployed executor, or of the one that misbehaves.
-struct Approved {
+pub struct Approved {
     lab: Lab,
     run_id: String,
     /// Another approved run of the same target, where there is one.
@@ -101,7 +102,7 @@ impl Approved {
     }
 
     /// With the executor that does what the file `mode` says.
-    fn misbehaving() -> Self {
+    pub fn misbehaving() -> Self {
         static KEPT: Mutex<Weak<Kept>> = Mutex::new(Weak::new());
         Self::of(&KEPT, |lab| {
             misbehave(lab);
@@ -109,17 +110,29 @@ impl Approved {
         })
     }
 
-    /// As [`Approved::misbehaving`], with two approved runs of one target.
+    /// As [`Approved::misbehaving`], with two approved runs of one target, and more time for each.
     fn twice() -> Self {
         static KEPT: Mutex<Weak<Kept>> = Mutex::new(Weak::new());
         Self::of(&KEPT, |lab| {
             misbehave(lab);
+            // Whatever else the machine does meanwhile.
+            lab.shell("sed -i 's/^deadline_seconds = .*/deadline_seconds = 60/' cutgate.toml");
             approve(lab)
         })
     }
 
-    fn run(&self, more: &[&str], environment: &[(&str, &str)]) -> Output {
+    pub fn run(&self, more: &[&str], environment: &[(&str, &str)]) -> Output {
         cutgate(&self.lab.dir, &[&["run", &self.run_id], more].concat(), environment)
+    }
+
+    /// Where the laboratory lies.
+    pub fn dir(&self) -> &Path {
+        &self.lab.dir
+    }
+
+    /// The real program in its folder.
+    pub fn cutgate(&self, arguments: &[&str]) -> Output {
+        cutgate(&self.lab.dir, arguments, &[])
     }
 
     fn number(&self, sql: &str) -> i64 {

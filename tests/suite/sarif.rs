@@ -101,7 +101,7 @@ fn one_gate_alone_is_enough_for_a_merge_check() {
     assert_ne!(run["results"], moved["results"]);
     let published = std::fs::read_dir(lab.path("reports")).map_or(0, Iterator::count);
     assert_eq!(published, 0, "some gates publish nothing");
-    let refused = lab.cutgate(&["audit", "--only", "live-code-path", "--format", "markdown"]);
+    let refused = lab.cutgate(&["audit", "--only", "live-code-path", "--format", "html"]);
     assert_eq!(refused.status.code(), Some(2));
 }
 

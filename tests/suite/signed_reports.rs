@@ -3,6 +3,7 @@
 
 mod archive;
 mod flips;
+mod together;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -175,6 +176,39 @@ fn verify_says_what_is_proved_and_by_which_keys() {
     let file = folder.join("09-final.md");
     assert_eq!(asked(&folder, &["--key", file.to_str().unwrap()]).0, 2);
     assert_eq!(asked(&folder, &["-p", "nowhere.toml"]).0, 2);
+}
+
+/// A comparison says of each side whether it is proved who made it, with the keys that `verify` takes.
+#[test]
+fn diff_says_whether_both_sides_are_proved() {
+    let signed = &*SIGNED;
+    let print = signed.auditor.as_str();
+    let compared = |from: &str, more: &str, code: i32| {
+        let folders = [signed.folder(0), signed.folder(2)].map(|folder| folder.display().to_string()).join(" ");
+        run(&signed.lab, &format!("cd ./{from} && cutgate diff {folders} {more}"), code)
+    };
+    let both = |output: &Output, said: &str| text(&output.stdout).matches(said).count() == 2;
+    let proved = format!("\n     proved: signed by {print}\n");
+    assert!(both(&compared("", "", 0), &proved), "the package pins the auditor");
+    assert!(both(&compared("kb", "--key ../keys/auditor.asc", 0), &proved));
+    let claimed = format!("\n     who made it is not proved: signed by {print}, for which nobody vouches here\n");
+    assert!(both(&compared("kb", "", 0), &claimed));
+    let markdown = compared("", "--format markdown", 0);
+    assert!(both(&markdown, &format!(" · proved: signed by {print}\n")), "{}", text(&markdown.stdout));
+    for (from, word) in [("", "proved"), ("kb", "claimed")] {
+        let form: serde_json::Value = serde_json::from_slice(&compared(from, "--format json", 0).stdout).unwrap();
+        for side in ["old", "new"] {
+            let side = &form["audits"][side];
+            assert_eq!((&side["authorship"], &side["signers"]), (&word.into(), &serde_json::json!([print])));
+        }
+    }
+    // By somebody else's certificate, and at an instant before the key was made, nothing is compared.
+    for more in ["--key keys/operator.asc", "--at 2020-01-01T00:00:00Z"] {
+        let output = compared("", more, 6);
+        assert_eq!(text(&output.stdout), "", "{more}");
+        assert!(text(&output.stderr).contains("nothing was compared"), "{more}: {}", text(&output.stderr));
+    }
+    compared("", "--key cutgate.toml", 2);
 }
 
 fn proved(at: chrono::DateTime<Utc>) -> Result<Replayed, String> {

@@ -48,7 +48,9 @@ fn what_stands_in_quotes_is_no_nesting() {
 #[test]
 fn problems_are_placed_where_they_are() {
     // The third character of the second line; characters before it are longer than a byte.
-    assert_eq!(messages("'é' == 'é' &&\n1 = 1")[0].0, "'é' == 'é' &&\n1 ".len());
+    let at = "'é' == 'é' &&\n1 ".len();
+    let (start, end, message) = messages("'é' == 'é' &&\n1 = 1").remove(0);
+    assert_eq!((start, end), (at, at + 1), "{message}");
     let source = "true ? 'é' : null";
     let (start, end, message) = messages(source).remove(0);
     assert_eq!(&source[start..end], "null", "{message}");
@@ -66,21 +68,31 @@ fn problems_are_placed_where_they_are() {
 }
 
 fn scope() -> Scope {
-    let probe = Shape::record([("n", Shape::Int), ("at", Shape::Time), ("ok", Shape::Bool), ("name", Shape::Text)]);
+    let probe = Shape::record([
+        ("n", Shape::Int),
+        ("at", Shape::Time),
+        ("ok", Shape::Bool),
+        ("name", Shape::Text),
+        ("names", Shape::list(Shape::Text)),
+    ]);
     Scope { variables: [("p".to_owned(), ExprType::from(&probe))].into_iter().collect() }
 }
 
-fn said(text: &str) -> String {
+fn env() -> Env<'static> {
     let facts = Fact::record([
         ("n", Fact::Int(7)),
         ("at", Fact::Time("2026-05-21T10:00:00Z".parse().unwrap())),
         ("ok", Fact::Bool(true)),
         ("name", Fact::from("a}b\"c")),
+        ("names", Fact::texts(["a", "b"])),
     ]);
-    let env = Env { variables: [("p".to_owned(), Cow::Owned(facts))].into_iter().collect() };
+    Env { variables: [("p".to_owned(), Cow::Owned(facts))].into_iter().collect() }
+}
+
+fn said(text: &str) -> String {
     let text = Text::parse(text).unwrap_or_else(|problems| panic!("{text}: {problems:?}"));
     text.check(&scope()).unwrap_or_else(|problems| panic!("{problems:?}"));
-    text.render(&env)
+    text.render(&env())
 }
 
 #[test]
@@ -143,6 +155,63 @@ fn the_parts_of_a_rule_are_as_deep_as_they_stand() {
     );
 }
 
+/// Every part that has a value is shown as it would be written, a loop with its range below it.
+#[test]
+fn loops_are_explained_as_they_are_written() {
+    let env = env();
+    for (rule, value) in [
+        ("p.names.all(x, x != \"\")", "true"),
+        ("p.names.exists(x, x == \"b\")", "true"),
+        ("p.names.exists_one(x, x == \"b\")", "true"),
+        ("p.names.filter(x, x == \"b\")", "b"),
+        ("p.names.map(x, size(x))", "1, 1"),
+        ("p.names.map(x, x == \"b\", size(x))", "1"),
+    ] {
+        let steps = Expr::parse(rule).expect("parses").explain(&env);
+        let seen: Vec<_> = steps.iter().map(|step| (step.depth, step.text.as_str(), step.value.as_str())).collect();
+        assert_eq!(seen, [(0, rule, value), (1, "p.names", "a, b")]);
+    }
+}
+
+/// A person is shown the name of a loop and of a field, with whatever stands between it and the dot.
+#[test]
+fn a_name_is_pointed_at_wherever_it_stands() {
+    for (rule, name) in [
+        ("p.ok && p.names.map(x, x)", "map"),
+        ("p.ok && p.names.filter(x, x == 'a')", "filter"),
+        ("p.ok && p.  nme == 'a'", "nme"),
+        ("p.ok && p.\n\tnme == 'a'", "nme"),
+    ] {
+        let problems = Expr::parse(rule).expect("parses").check(&scope()).expect_err(rule);
+        assert_eq!(&rule[problems[0].start..problems[0].end], name, "{rule}: {problems:?}");
+    }
+}
+
+/// What an expression gives as a fact; a length of time is none, and what is unknown has none.
+#[test]
+fn an_expression_gives_a_fact() {
+    let fact = |rule: &str| Expr::parse(rule).expect("parses").fact(&env());
+    assert_eq!(fact("p.n + 1"), Some(Fact::Int(8)));
+    assert_eq!(fact("-p.n"), Some(Fact::Int(-7)));
+    assert_eq!(fact("p.names.filter(x, x != 'a')"), Some(Fact::texts(["b"])));
+    assert_eq!(fact("duration('1h')"), None);
+    assert_eq!(fact("p.n / 0"), None);
+    let text = Text::parse("{p.n} of {{all}}").expect("parses");
+    assert_eq!((text.source(), text.render(&env()).as_str()), ("{p.n} of {{all}}", "7 of {all}"));
+}
+
+/// An element that is not there makes the rule unknown, in a list that was written out too, whether one or more too far.
+#[test]
+fn an_element_past_the_end_is_unknown() {
+    for rule in ["[3, 4][2] == 4", "[3, 4][3] == 4", "[3, 4][-1] == 4", "[3, 4][2] != 4", "p.names[2] == 'a'"] {
+        let expr = Expr::parse(rule).expect("parses");
+        assert_eq!(expr.check(&scope()), Ok(ExprType::Bool), "{rule}");
+        let Outcome::Unknown(why) = expr.judge(&env()) else { panic!("{rule} was decided") };
+        assert!(why[0].to_string().contains("there is no element "), "{rule}: {why:?}");
+    }
+    assert_eq!(Expr::parse("[3, 4][1] == 4").expect("parses").judge(&env()), Outcome::Holds);
+}
+
 #[test]
 fn what_cannot_work_is_refused_when_it_is_loaded() {
     let refused = |rule: &str| -> String {
@@ -154,6 +223,7 @@ fn what_cannot_work_is_refused_when_it_is_loaded() {
         assert!(refused(rule).contains("write "), "{rule}: {}", refused(rule));
     }
     assert!(refused("p.ok && p.n").contains("compare it: p.n == …"), "{}", refused("p.ok && p.n"));
+    assert!(refused("[1, 2].join('+') == '1+2'").contains("`join` does not take (list(int), string)"));
     for rule in ["p.ok < p.ok", "[1] < [2]", "p.n * p.name == 1", "p.name % p.n == 1", "p.at * 2 == 2"] {
         assert!(!refused(rule).is_empty(), "{rule}");
     }

@@ -12,6 +12,7 @@ mod check;
 mod eval;
 mod functions;
 mod lower;
+mod mutate;
 mod node;
 mod operations;
 mod render;
@@ -19,6 +20,7 @@ mod text;
 mod types;
 
 pub use eval::{Env, Outcome, Step, Unknown};
+pub use mutate::Mutant;
 pub use render::render as render_fact;
 pub use text::Text;
 pub use types::{ExprType, Scope};

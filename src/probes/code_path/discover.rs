@@ -97,7 +97,8 @@ fn classes(body: &[Stmt]) -> Vec<&Class> {
 fn blocks(kind: &StmtKind) -> Vec<&[Stmt]> {
     match kind {
         StmtKind::If(branches) => branches.iter().map(|(_, body)| body.as_slice()).collect(),
-        StmtKind::While { body, otherwise, .. } | StmtKind::For { body, otherwise, .. } => vec![body, otherwise],
+        StmtKind::While { body, otherwise, .. } => vec![body, otherwise],
+        StmtKind::For { body, otherwise, .. } => vec![body.as_slice(), otherwise],
         StmtKind::Try { body, handlers, otherwise, finally, .. } => {
             let handlers = handlers.iter().map(|handler| handler.body.as_slice());
             [body.as_slice(), otherwise, finally].into_iter().chain(handlers).collect()

@@ -16,7 +16,10 @@ impl State {
 
     /// Whether this state and `other` may be joined: they did the same and go on in the same place.
     pub fn is_alike(&self, other: &State) -> bool {
-        self.effect == other.effect && self.carried == other.carried
+        self.effect == other.effect
+            && self.carried == other.carried
+            && self.left == other.left
+            && self.tasks == other.tasks
     }
 
     /// Instances whose initialiser was followed in `other` and not here.
@@ -64,6 +67,8 @@ impl State {
             facts,
             effect: self.effect.clone(),
             carried: self.carried.clone(),
+            left: self.left.clone(),
+            tasks: self.tasks.clone(),
         }
     }
 }
@@ -108,6 +113,7 @@ fn join_cells(address: Address, ours: &Cell, theirs: &Cell, lost: &mut dyn FnMut
                 let value = match (mine, other) {
                     (Some(mine), Some(other)) => Value::merged(mine.clone(), other.clone(), lost),
                     // What one path has only looked at was there on the other too; what it has put there was not.
+                    (Some(_), None) | (None, Some(_)) if &**name == "[]" => Value::Unbound,
                     (Some(one), None) | (None, Some(one)) if is_looked_at(address, name, one) => one.clone(),
                     (Some(one), None) | (None, Some(one)) => Value::one_of([one.clone(), lost()], &mut *lost),
                     (None, None) => lost(),
@@ -118,7 +124,14 @@ fn join_cells(address: Address, ours: &Cell, theirs: &Cell, lost: &mut dyn FnMut
         }
         // Collections whose elements differ between the paths have no known elements any more.
         (Cell::List(_) | Cell::Table(_) | Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_), _) => {
-            Cell::Seen(BTreeMap::new())
+            let holds_calls = |cell: &Cell| match cell {
+                Cell::List(items) => items.iter().any(|item| matches!(item, Value::Suspended(_))),
+                Cell::Table(entries) => entries.iter().any(|(_, item)| matches!(item, Value::Suspended(_))),
+                Cell::Seen(fields) => fields.contains_key("[]"),
+                Cell::Instance { .. } | Cell::Scope { .. } => false,
+            };
+            let lost = (holds_calls(ours) || holds_calls(theirs)).then(|| ("[]".into(), Value::Unbound));
+            Cell::Seen(lost.into_iter().collect())
         }
     }
 }

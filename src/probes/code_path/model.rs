@@ -57,8 +57,9 @@ pub struct Expr {
 pub enum ExprKind {
     /// A literal.
     Const(Const),
-    /// A text with interpolated parts, of which the beginning is known.
-    Text(Name, Vec<Expr>),
+    /// A text with interpolated parts, of which the beginning is known; and what stands behind each part, where
+    /// all of them are shown as they are.
+    Text(Name, Vec<Expr>, Option<Vec<Name>>),
     /// A variable.
     Name(Name),
     /// `object.name`
@@ -97,7 +98,7 @@ pub enum ExprKind {
     /// Drives another generator.
     YieldFrom(Box<Expr>),
     /// A sequence built by loops.
-    Comprehension(Box<Comprehension>),
+    Comprehension(Rc<Comprehension>),
     /// Binds a name and is the value.
     Bind(Name, Box<Expr>),
     /// `a | b`, which as an annotation means either.
@@ -199,6 +200,8 @@ pub struct ComprehensionLoop {
     pub iterable: Expr,
     /// Conditions.
     pub conditions: Vec<Expr>,
+    /// Whether the iteration itself is awaited.
+    pub awaited: bool,
 }
 
 /// What can be assigned to.
@@ -248,11 +251,11 @@ pub enum StmtKind {
     /// A loop over elements.
     For {
         /// What each element is bound to.
-        target: Target,
+        target: Rc<Target>,
         /// What is iterated.
         iterable: Expr,
         /// The body.
-        body: Vec<Stmt>,
+        body: Rc<Vec<Stmt>>,
         /// Runs when the elements ended the loop.
         otherwise: Vec<Stmt>,
         /// Whether the iteration itself is awaited.
@@ -354,6 +357,12 @@ pub enum Pattern {
     As(Box<Pattern>, Name),
     /// One of these.
     Or(Vec<Pattern>),
+    /// An instance of a class, with these attributes; the names that are bound in them.
+    Instance(Expr, Vec<(Name, Pattern)>, Vec<Name>),
+    /// A sequence of so many; the names that are bound in it.
+    Items(Vec<Pattern>, Vec<Name>),
+    /// A dictionary with at least these entries; the names that are bound in it.
+    Entries(Vec<(Expr, Pattern)>, Vec<Name>),
     /// A structure whose match cannot be told; these names are bound.
     Structure(Vec<Name>),
 }

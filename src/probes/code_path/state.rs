@@ -5,8 +5,9 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use super::interp::{Exc, Flow};
 use super::model::Name;
-use super::value::{Address, Cell, ClassId, ModuleId, UnseenKind, Value};
+use super::value::{Address, Cell, ClassId, ModuleId, Suspended, UnseenKind, Value};
 
 /// Whether something happened on a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,6 +97,10 @@ pub struct State {
     pub effect: Effect,
     /// How the bodies that suspended managers hold open were left, innermost last.
     pub carried: Vec<Carried>,
+    /// How those who drive generators have left them, innermost last.
+    pub left: Vec<Left>,
+    /// Coroutines that were handed to the event loop and have not run, in order.
+    pub tasks: Vec<Task>,
 }
 
 /// Two paths of one analysis share their base, or one has the newer one, which only adds to the older.
@@ -104,6 +109,8 @@ impl PartialEq for State {
         self.effect == other.effect
             && self.facts == other.facts
             && self.carried == other.carried
+            && self.left == other.left
+            && self.tasks == other.tasks
             && self.globals == other.globals
             && self.heap == other.heap
     }
@@ -121,6 +128,37 @@ pub enum Carried {
     /// By going on with the loop around it.
     Continue,
 }
+
+/// A coroutine that was handed to the event loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// What runs.
+    pub call: Rc<Suspended>,
+    /// How often.
+    pub times: Times,
+}
+
+/// How often something runs that stands for all like it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// Once.
+    Once,
+    /// At least once.
+    Some,
+    /// Any number of times, or never.
+    Any,
+}
+
+/// A generator was left before its end by what drives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// How.
+    pub flow: Flow,
+    /// The path as it was then, where closing the generator may do something.
+    pub before: Option<Box<State>>,
+}
+
+impl Eq for State {}
 
 impl State {
     /// Nothing done, nothing known.
@@ -141,6 +179,8 @@ impl State {
                 tainted: false,
             },
             carried: Vec::new(),
+            left: Vec::new(),
+            tasks: Vec::new(),
         }
     }
 
@@ -236,6 +276,11 @@ impl State {
             Carried::Return(value) => Some(value.clone()),
             Carried::End | Carried::Break | Carried::Continue => None,
         }));
+        held.extend(self.tasks.iter().map(|task| Value::Suspended(task.call.clone())));
+        held.extend(self.left.iter().filter_map(|left| match &left.flow {
+            Flow::Return(value) | Flow::Raise(Exc::Tree(_, value)) => Some(value.clone()),
+            Flow::Raise(Exc::Any | Exc::Builtin(_)) | Flow::Next | Flow::Break | Flow::Continue => None,
+        }));
         let reached = self.reachable_from(&held, roots);
         let base = self.base.clone();
         let dead =
@@ -263,6 +308,8 @@ impl State {
         self.globals = before.globals;
         self.effect = before.effect;
         self.carried = before.carried;
+        self.left = before.left;
+        self.tasks = before.tasks;
     }
 
     /// A fact.
@@ -279,6 +326,11 @@ impl State {
 
     /// Forgets what may change when `about` is handed to other code.
     pub fn forget(&mut self, about: Address) {
+        if matches!(self.cell(about), Some(Cell::Seen(fields)) if fields.get("[]").is_some_and(|each| *each != Value::Unbound))
+            && let Some(Cell::Seen(fields)) = self.cell_mut(about)
+        {
+            fields.insert("[]".into(), Value::Unbound);
+        }
         if self.facts.contains_key(&(about, Aspect::Filled)) {
             Rc::make_mut(&mut self.facts).remove(&(about, Aspect::Filled));
         }
@@ -320,7 +372,13 @@ impl State {
                     work.push(pair.0.clone());
                     work.extend(pair.1.values().cloned());
                 }
-                Value::Suspended(suspended) => work.extend(suspended.arguments.values().cloned()),
+                Value::Suspended(suspended) => {
+                    self.visit(suspended.id, &mut found, &mut work);
+                    work.extend(suspended.arguments.values().cloned());
+                    if let Some(scope) = suspended.closure.scope {
+                        self.visit(scope, &mut found, &mut work);
+                    }
+                }
                 Value::Function(closure) => {
                     if let Some(scope) = closure.scope {
                         self.visit(scope, &mut found, &mut work);

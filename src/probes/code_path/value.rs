@@ -127,6 +127,8 @@ pub struct Arguments {
     pub names: Vec<(Name, Value)>,
     /// Whether there may be more of either that are not known.
     pub open: bool,
+    /// Collections without known elements that are spread.
+    pub spread: Vec<Value>,
 }
 
 impl Arguments {
@@ -137,7 +139,7 @@ impl Arguments {
 
     /// Every value.
     pub fn values(&self) -> impl Iterator<Item = &Value> {
-        self.positions.iter().chain(self.names.iter().map(|(_, value)| value))
+        self.positions.iter().chain(self.names.iter().map(|(_, value)| value)).chain(&self.spread)
     }
 
     /// The argument of a name.
@@ -157,6 +159,10 @@ pub struct Suspended {
     pub spot: Spot,
     /// Where it comes to life.
     pub kind: SuspendedKind,
+    /// Its identity: the cell that says how far it was driven.
+    pub id: Address,
+    /// Whether what it gives comes with its number, as `enumerate` gives it.
+    pub counted: bool,
 }
 
 /// What brings a suspended call to life.
@@ -164,6 +170,8 @@ pub struct Suspended {
 pub enum SuspendedKind {
     /// Awaiting.
     Coroutine,
+    /// Nothing more: it was handed to an event loop.
+    Task,
     /// Iterating.
     Generator,
     /// Entering.

@@ -179,7 +179,15 @@ fn day_in(stem: &str) -> Option<String> {
 /// stand around them. The first of each counts.
 fn body_statements(body: &str) -> BTreeMap<String, String> {
     let mut statements = BTreeMap::new();
-    for line in body.lines() {
+    // Most lines have none of the three, and are not looked at.
+    let (bytes, mut done) = (body.as_bytes(), 0);
+    for at in memchr::memchr3_iter(b':', b'=', b'|', bytes) {
+        if at < done {
+            continue;
+        }
+        let start = memchr::memrchr(b'\n', &bytes[done..at]).map_or(done, |newline| done + newline + 1);
+        done = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |newline| at + newline + 1);
+        let line = body[start..done].trim_end();
         let line = line.trim_start_matches(|c: char| !c.is_alphanumeric());
         // A longer key is none of ours.
         let near = &line.as_bytes()[..line.len().min(LONGEST_KEY + 1)];

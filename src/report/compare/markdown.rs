@@ -22,14 +22,15 @@ pub fn markdown(comparison: &Comparison) -> String {
     );
     let audit = |name: &str, side: &AuditSide, result: &ResultSide| {
         format!(
-            "- {name}: {} · {} · read by {} · {} — {} · decisive: {} · approval {}\n",
+            "- {name}: {} · {} · read by {} · {} — {} · decisive: {} · approval {} · {}\n",
             code(&side.folder, false),
             side.utc,
             code(&side.by, false),
             result.letter,
             code(&result.label, false),
             if result.decisive.is_empty() { "none".to_owned() } else { escaped(&result.decisive) },
-            result.approval
+            result.approval,
+            escaped(&side.signed)
         )
     };
     out.push_str(&audit("OLD", &audits.old, &result.old));

@@ -16,9 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Dossier, Proved, Tool};
+use super::{Authorship, Dossier, Proved, Tool};
 use crate::evidence::Digest256;
 use crate::gates::AttestationStatus;
+use crate::trust::Fingerprint;
 
 pub use evidence::{EvidenceChange, SourceChange};
 pub use facts::FactChange;
@@ -85,6 +86,13 @@ pub struct AuditSide {
     pub made_by: String,
     /// The digest of its evidence.
     pub evidence_sha256: Digest256,
+    /// Whether it is proved who made it, in a word: `proved`, `claimed` or `unsigned`.
+    pub authorship: &'static str,
+    /// The keys that signed it.
+    pub signers: Vec<Fingerprint>,
+    /// The same in words.
+    #[serde(skip)]
+    pub signed: String,
 }
 
 /// A result.
@@ -158,7 +166,7 @@ impl Comparison {
 }
 
 fn audit_side(audit: &Proved) -> AuditSide {
-    let dossier = &audit.dossier;
+    let (dossier, authorship) = (&audit.dossier, &audit.replayed.authorship);
     AuditSide {
         number: dossier.audit.number.clone(),
         folder: dossier.reports_dir.clone(),
@@ -166,6 +174,12 @@ fn audit_side(audit: &Proved) -> AuditSide {
         by: dossier.audit.by.clone(),
         made_by: audit.replayed.made_by.clone(),
         evidence_sha256: dossier.evidence_sha256.clone(),
+        authorship: authorship.word(),
+        signers: authorship.signers().to_vec(),
+        signed: match authorship {
+            Authorship::Proved(_) => format!("proved: {authorship}"),
+            Authorship::Claimed(_) | Authorship::Unsigned => format!("who made it is not proved: {authorship}"),
+        },
     }
 }
 

@@ -14,7 +14,8 @@ pub fn text(comparison: &Comparison) -> String {
     let mut out = String::new();
     let audit = |name: &str, side: &AuditSide, result: &ResultSide| {
         let (folder, by) = (terminal(&side.folder), terminal(&side.by));
-        format!("{name}  {folder} · {} · read by {by} · {} — {}\n", side.utc, result.letter, terminal(&result.label))
+        let (letter, label, signed) = (result.letter, terminal(&result.label), terminal(&side.signed));
+        format!("{name}  {folder} · {} · read by {by} · {letter} — {label}\n     {signed}\n", side.utc)
     };
     out.push_str(&audit("OLD", &comparison.audits.old, &comparison.result.old));
     out.push_str(&audit("NEW", &comparison.audits.new, &comparison.result.new));

@@ -2,12 +2,11 @@
 //!
 //! What host text could turn into a command of its own is escaped as the runner's toolkit does it: `%`, carriage return
 //! and line feed everywhere, colon and comma in properties. One line for each finding of a gate that is not CLOSED, and one
-//! for the result, which is an error unless it is A or B.
+//! for the result, which is an error unless it is what was asked for.
 
 use std::path::Path;
 
-use super::{Format, Judged, blamed};
-use crate::classify::Letter;
+use super::{Format, Judged, blamed, outcome};
 use crate::gates::GapState;
 use crate::package::PACKAGE_FILE;
 use crate::report::dossier::GateView;
@@ -16,17 +15,17 @@ use crate::report::escape::terminal;
 pub const FORMAT: Format = Format {
     name: "github",
     summary: "annotations at their lines, for GitHub Actions",
-    render: |dossier, _| render(&Judged::of(dossier)),
+    detailed: false,
+    render: |audited| render(&Judged::of(audited)),
     render_some: Some(render),
 };
 
 fn render(judged: &Judged<'_>) -> String {
     let mut lines: Vec<String> = judged.gates.iter().flat_map(|gate| annotations(judged, gate)).collect();
-    if let Some(dossier) = judged.dossier {
-        let ruling = &dossier.result.ruling;
-        let level = if ruling.letter <= Letter::B { "notice" } else { "error" };
-        let said = format!("result: {} — {}", ruling.letter.word(), ruling.label);
-        let next = &dossier.result.next;
+    if let Some(whole) = judged.whole {
+        let level = if judged.code == 0 { "notice" } else { "error" };
+        let said = format!("result: {}", outcome(whole.dossier));
+        let next = &whole.dossier.result.next;
         let said = if next.is_empty() { said } else { format!("{said}\nnext: {next}") };
         lines.push(format!("::{level} title=cutgate::{}", message(&said)));
     } else if lines.is_empty() {

@@ -1,10 +1,9 @@
 //! `json`: the whole dossier, indented, as in `result.json`.
 
-use super::{Format, Judged};
-use crate::report::Dossier;
+use super::{Audited, Format, Judged};
 
 pub const FORMAT: Format =
-    Format { name: "json", summary: "the whole result for programs", render, render_some: Some(some) };
+    Format { name: "json", summary: "the whole result for programs", detailed: false, render, render_some: Some(some) };
 
 /// The gates alone, in the form that they have in the whole.
 fn some(judged: &Judged<'_>) -> String {
@@ -12,9 +11,9 @@ fn some(judged: &Judged<'_>) -> String {
     format!("{gates:#}\n")
 }
 
-fn render(dossier: &Dossier, _colours: bool) -> String {
-    let mut text =
-        serde_json::to_string_pretty(dossier).expect("invariant: a dossier is made of text keys and plain values");
+fn render(audited: &Audited<'_>) -> String {
+    let mut text = serde_json::to_string_pretty(audited.dossier)
+        .expect("invariant: a dossier is made of text keys and plain values");
     text.push('\n');
     text
 }

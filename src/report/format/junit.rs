@@ -9,8 +9,7 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
-use super::{Format, Judged};
-use crate::classify::Letter;
+use super::{Format, Judged, Whole, outcome};
 use crate::gates::{AttestationStatus, CheckFinding, CheckOutcome, GapState};
 use crate::report::dossier::GateView;
 use crate::report::escape::terminal;
@@ -18,7 +17,8 @@ use crate::report::escape::terminal;
 pub const FORMAT: Format = Format {
     name: "junit",
     summary: "checks as test cases, JUnit XML, for build servers",
-    render: |dossier, _| render(&Judged::of(dossier)),
+    detailed: false,
+    render: |audited| render(&Judged::of(audited)),
     render_some: Some(render),
 };
 
@@ -44,9 +44,9 @@ struct Suite {
 
 fn render(judged: &Judged<'_>) -> String {
     let mut suites: Vec<Suite> = judged.gates.iter().map(gate).collect();
-    if let Some(dossier) = judged.dossier {
-        suites.push(attestation(dossier));
-        suites.push(result(dossier));
+    if let Some(whole) = judged.whole {
+        suites.push(attestation(whole.dossier));
+        suites.push(result(whole, judged.code));
     }
     let mut body = String::new();
     for suite in &suites {
@@ -103,7 +103,9 @@ fn attestation(dossier: &crate::report::Dossier) -> Suite {
         let verdict = match row.status {
             AttestationStatus::NotDone => Verdict::Pass,
             AttestationStatus::Changed => Verdict::Failure(said.clone()),
-            AttestationStatus::NotAttested | AttestationStatus::Declared => Verdict::Skipped(said.clone()),
+            AttestationStatus::Inconclusive | AttestationStatus::NotAttested | AttestationStatus::Declared => {
+                Verdict::Skipped(said.clone())
+            }
         };
         let name = format!("{}: {}", row.id, row.action);
         Case { class: "cutgate.attestation".to_owned(), name, verdict, detail: said }
@@ -111,17 +113,15 @@ fn attestation(dossier: &crate::report::Dossier) -> Suite {
     Suite { name: "attestation".to_owned(), cases: rows.collect() }
 }
 
-fn result(dossier: &crate::report::Dossier) -> Suite {
-    let ruling = &dossier.result.ruling;
-    let said = format!("{} — {}", ruling.letter.word(), ruling.label);
-    let unknown = dossier.gates.iter().any(|gate| gate.finding.state == GapState::Unknown);
-    let verdict = match (ruling.letter <= Letter::B, unknown) {
-        (true, _) => Verdict::Pass,
-        (false, true) => Verdict::Error(said.clone()),
-        (false, false) => Verdict::Failure(said.clone()),
+fn result(whole: Whole<'_>, code: u8) -> Suite {
+    let said = outcome(whole.dossier);
+    let verdict = match code {
+        0 => Verdict::Pass,
+        3 => Verdict::Error(said.clone()),
+        _ => Verdict::Failure(said.clone()),
     };
-    let detail = next(&said, &dossier.result.next);
-    let case = Case { class: "cutgate.result".to_owned(), name: "the result is A or B".to_owned(), verdict, detail };
+    let detail = next(&said, &whole.dossier.result.next);
+    let case = Case { class: "cutgate.result".to_owned(), name: whole.asked().to_owned(), verdict, detail };
     Suite { name: "result".to_owned(), cases: vec![case] }
 }
 
@@ -166,12 +166,5 @@ fn case(out: &mut String, case: &Case) {
 /// A value as text or attribute. What XML 1.0 cannot hold (section 2.2) is written as its code point, as what could
 /// move a terminal's cursor is.
 fn text(value: &str) -> String {
-    let shown: String = terminal(value)
-        .chars()
-        .map(|c| match c {
-            '\u{fffe}' | '\u{ffff}' => format!("U+{:04X}", u32::from(c)),
-            c => c.to_string(),
-        })
-        .collect();
-    escape(&*shown).into_owned()
+    escape(&*terminal(value)).into_owned()
 }

@@ -8,34 +8,51 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use super::{Format, Judged, blamed};
+use super::{Format, Judged, Whole, blamed};
 use crate::evidence::Digest256;
 use crate::gates::{CheckFinding, GapState, Location};
 use crate::package::PACKAGE_FILE;
 use crate::probes::Place;
 use crate::report::dossier::GateView;
+use crate::report::escape::terminal;
 
 pub const FORMAT: Format = Format {
     name: "sarif",
     summary: "findings at their lines, SARIF 2.1.0, for code hosts and editors",
-    render: |dossier, _| render(&Judged::of(dossier)),
+    detailed: false,
+    render: |audited| render(&Judged::of(audited)),
     render_some: Some(render),
 };
 
 fn render(judged: &Judged<'_>) -> String {
-    let rules: Vec<_> = judged.gates.iter().map(rule).collect();
-    let results: Vec<_> =
+    let mut rules: Vec<_> = judged.gates.iter().map(rule).collect();
+    let mut results: Vec<_> =
         judged.gates.iter().enumerate().flat_map(|(index, gate)| results(judged, index, gate)).collect();
     let unknown: Vec<_> = judged.gates.iter().filter(|gate| gate.finding.state == GapState::Unknown).collect();
-    let notifications: Vec<_> = unknown
+    let mut notifications: Vec<_> = unknown
         .iter()
         .map(|gate| {
             let text = format!("{} is UNKNOWN: {}", gate.finding.gap, gate.finding.reason);
-            json!({"level": "error", "message": {"text": text}, "associatedRule": {"id": gate.finding.id}})
+            json!({"level": "error", "message": {"text": shown(&text)}, "associatedRule": {"id": gate.finding.id}})
         })
         .collect();
     let mut properties = serde_json::Map::new();
-    if let Some(dossier) = judged.dossier {
+    // A reader that shows results must not find none where something blocks that belongs to no gate.
+    if let Some(said) = judged.beside_the_gates() {
+        rules.push(
+            json!({"id": "result", "name": "result", "shortDescription": {"text": "the result is what was asked for"},
+            "defaultConfiguration": {"level": "error"}}),
+        );
+        let package = uri(&judged.place.package_dir.join(PACKAGE_FILE));
+        results.push(json!({
+            "ruleId": "result", "ruleIndex": rules.len() - 1, "level": "error", "message": {"text": shown(&said)},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": package}, "region": {"startLine": 1}}}],
+        }));
+    }
+    if judged.code == 3 && unknown.is_empty() {
+        notifications.push(json!({"level": "error", "message": {"text": "whether the invariants held is not known"}}));
+    }
+    if let Some(Whole { dossier, .. }) = judged.whole {
         let ruling = &dossier.result.ruling;
         properties.insert("letter".to_owned(), json!(ruling.letter.word()));
         properties.insert("label".to_owned(), json!(ruling.label));
@@ -50,7 +67,7 @@ fn render(judged: &Judged<'_>) -> String {
                 "rules": rules,
             }},
             "invocations": [{
-                "executionSuccessful": unknown.is_empty(),
+                "executionSuccessful": unknown.is_empty() && judged.code != 3,
                 "endTimeUtc": judged.utc,
                 "toolExecutionNotifications": notifications,
             }],
@@ -67,7 +84,7 @@ fn rule(gate: &GateView) -> Json {
     json!({
         "id": finding.id,
         "name": finding.gap,
-        "shortDescription": {"text": finding.title},
+        "shortDescription": {"text": shown(&finding.title)},
         "help": {"text": format!("cutgate explain {}", finding.id)},
         "defaultConfiguration": {"level": "error"},
         "properties": {"gap": finding.gap, "stage": finding.stage},
@@ -100,7 +117,7 @@ fn result(judged: &Judged<'_>, index: usize, gate: &GateView, check: &CheckFindi
         .iter()
         .map(|step| {
             let mut at = physical(judged.place, &step.path, step.line, step.column);
-            at["message"] = json!({"text": step.label});
+            at["message"] = json!({"text": shown(&step.label)});
             json!({"location": at})
         })
         .collect();
@@ -116,7 +133,7 @@ fn whole(index: usize, gate: &GateView, message: &str, next: &str, place: Json, 
         "ruleId": gate.finding.id,
         "ruleIndex": index,
         "level": "error",
-        "message": {"text": format!("{}: {message}.{next}", gate.finding.gap)},
+        "message": {"text": shown(&format!("{}: {message}.{next}", gate.finding.gap))},
         "locations": [place],
         "partialFingerprints": {"cutgate/v1": Digest256::of(format!("{}\n{same}", gate.finding.id).as_bytes())},
     });
@@ -135,6 +152,11 @@ fn physical(place: &Place, path: &str, line: u64, column: u64) -> Json {
         physical["region"]["startColumn"] = json!(column);
     }
     json!({"physicalLocation": physical})
+}
+
+/// A value in a message. What a viewer would make a link of (section 3.11.6) is taken apart.
+fn shown(text: &str) -> String {
+    terminal(text).replace("](", "] (")
 }
 
 /// A path as a URI reference (RFC 3986): relative where the path is, so that it lies below the checkout.

@@ -1,14 +1,19 @@
 //! `text`: what an operator looks at. State words, never colour alone; the one next step last.
 
-use super::{Format, Judged};
+use super::{Audited, Format, Judged};
 use crate::gates::GapState;
-use crate::report::Dossier;
 use crate::report::escape::terminal;
 
-pub const FORMAT: Format =
-    Format { name: "text", summary: "an aligned roll-up for a terminal", render, render_some: Some(some) };
+pub const FORMAT: Format = Format {
+    name: "text",
+    summary: "an aligned roll-up for a terminal",
+    detailed: false,
+    render,
+    render_some: Some(some),
+};
 
-fn render(dossier: &Dossier, colours: bool) -> String {
+fn render(audited: &Audited<'_>) -> String {
+    let (dossier, colours) = (audited.dossier, audited.colours);
     let word = |key: &str| terminal(dossier.package[key].as_str().unwrap_or_default());
     let mut out = format!(
         "{}\nfor host {} ({}) · {} · read by {}\n\n",

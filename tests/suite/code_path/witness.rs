@@ -8,7 +8,7 @@ use super::*;
 /// Runs trees with a recording database: none, one or two rows, statements that fail, the switch on and off at import
 /// and at the call. One line of JSON for each run. A tree may say beside it how its phase is called.
 const DRIVER: &str = r#"
-import builtins, importlib, inspect, itertools, json, logging, os, sys, warnings
+import asyncio, builtins, importlib, inspect, itertools, json, logging, os, sys, warnings
 base = sys.argv[1]
 sys.path.insert(0, os.path.join(base, 'fake'))
 import psycopg
@@ -40,6 +40,7 @@ def arguments(entry, ctx, conn, home):
 for case in sorted(os.listdir(os.path.join(base, 'cases'))):
     home = os.path.join(base, 'cases', case)
     module, name = open(os.path.join(home, 'entry')).read().split(':')
+    drive = open(os.path.join(home, 'drive')).read()
     for at_import, on, rows, fail, again in itertools.product((False, True), (False, True), (0, 1, 2), (None, 'execute', 'commit'), (False, True)):
         sys.stdout = devnull
         if not again:
@@ -63,7 +64,12 @@ for case in sorted(os.listdir(os.path.join(base, 'cases'))):
             psycopg.reset(fail)
             Discoverer.called = 0
             try:
-                entry(*given, **more)
+                made = entry(*given, **more)
+                if drive == 'exhaust':
+                    for _ in made:
+                        pass
+                elif drive == 'await':
+                    asyncio.run(made)
                 ended = 'returned'
             except BaseException as error:
                 ended = 'raised'
@@ -174,7 +180,8 @@ impl Case {
         let entry = self.phase["entry"].as_str().expect("an entry");
         let (module, name) = entry.split_once(':').expect("a module and a name");
         let entry = format!("{module}:{}", if name.contains('.') { "run" } else { name });
-        write_tree(home, &[("entry", &entry)]);
+        let drive = self.phase["drive"].as_str().unwrap_or("call");
+        write_tree(home, &[("entry", &entry), ("drive", drive)]);
         if let Some(calls) = &self.calls {
             write_tree(home, &[("calls.py", calls)]);
         }
@@ -227,39 +234,42 @@ fn answers_hold_when_the_trees_are_run() {
     for (case, more) in witnessed(dir.path(), &asserting, true) {
         runs.entry(case).or_default().extend(more);
     }
-    for (name, _, [write, simulator, guarded]) in CASES {
-        let is = |run: &&Value, key: &str| run[key] == json!(true);
-        let returned = |run: &&Value| run["ended"] == json!("returned");
-        let all = &runs[*name];
-        let on: Vec<&Value> = all.iter().filter(|run| is(run, "on")).collect();
-        let off: Vec<&Value> = all.iter().filter(|run| !is(run, "on")).collect();
-        let with = on.iter().any(|run| returned(run) && is(run, "wrote"));
-        let without = on.iter().any(|run| returned(run) && !is(run, "wrote"));
-        let simulated = on.iter().any(|run| is(run, "simulated"));
-        let escaped = off.iter().any(|run| returned(run) || is(run, "started"));
-        let shown = [
-            match *write {
-                "always" => with && !without,
-                "never" => !with,
-                "sometimes" => with && without,
-                _ => true,
-            },
-            match *simulator {
-                "true" => simulated,
-                "false" => !simulated,
-                _ => true,
-            },
-            match *guarded {
-                "true" => !escaped,
-                "false" => escaped,
-                _ => true,
-            },
-        ];
+    for (name, _, answers) in CASES {
+        let shown = borne_out(*answers, &runs[*name]);
         if shown != [true; 3] {
-            let _ = writeln!(wrong, "{name}: the runs bear out {shown:?} of {:?}", [write, simulator, guarded]);
+            let _ = writeln!(wrong, "{name}: the runs bear out {shown:?} of {answers:?}");
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// Which of the three answers the runs of a tree show to be so; one that is unknown always is.
+fn borne_out([write, simulator, guarded]: [&str; 3], all: &[Value]) -> [bool; 3] {
+    let is = |run: &&Value, key: &str| run[key] == json!(true);
+    let returned = |run: &&Value| run["ended"] == json!("returned");
+    let (on, off): (Vec<&Value>, Vec<&Value>) = all.iter().partition(|run| is(run, "on"));
+    let with = on.iter().any(|run| returned(run) && is(run, "wrote"));
+    let without = on.iter().any(|run| returned(run) && !is(run, "wrote"));
+    let simulated = on.iter().any(|run| is(run, "simulated"));
+    let escaped = off.iter().any(|run| returned(run) || is(run, "started"));
+    [
+        match write {
+            "always" => with && !without,
+            "never" => !with,
+            "sometimes" => with && without,
+            _ => true,
+        },
+        match simulator {
+            "true" => simulated,
+            "false" => !simulated,
+            _ => true,
+        },
+        match guarded {
+            "true" => !escaped,
+            "false" => escaped,
+            _ => true,
+        },
+    ]
 }
 
 /// Answers that the runs of a tree contradict: an answer may say less than is so, never more.
@@ -309,4 +319,34 @@ fn declarations_that_the_tree_contradicts_are_not_believed() {
 #[test]
 fn more_hazards_are_never_answered_with_more_than_is_so() {
     never_more_than_is_so(include_str!("hazards_more.txt"), 280);
+}
+
+#[test]
+fn pairs_of_right_and_wrong_forms_are_told_apart() {
+    let text = include_str!("pairs.txt");
+    let labelled: Vec<(Case, [&str; 3])> = text
+        .split("\n=== ")
+        .skip(1)
+        .map(|case| {
+            let (title, body) = case.split_once('\n').expect("a title and a body");
+            let (name, label) = title.split_once(" | ").expect("a name and its answers");
+            let answers: Vec<&str> = label.split(' ').collect();
+            (Case::new(name, body), answers.try_into().expect("three answers"))
+        })
+        .collect();
+    assert!(labelled.len() >= 90, "{}", labelled.len());
+    let (cases, labels): (Vec<Case>, Vec<[&str; 3]>) = labelled.into_iter().unzip();
+    let dir = tempfile::tempdir().expect("a folder");
+    let runs = witnessed(dir.path(), &cases, false);
+    let mut wrong = String::new();
+    for (case, label) in cases.iter().zip(labels) {
+        let (phase, all) = (case.analysed(&dir.path().join("cases").join(&case.name)), &runs[&case.name]);
+        let (given, shown) = (answers(&phase), borne_out(label, all));
+        let contradicted = contradictions(given, all);
+        if given != label || shown != [true; 3] || !contradicted.is_empty() {
+            let said = format!("{given:?}, not {label:?}; borne out {shown:?}; contradicted {contradicted:?}");
+            let _ = writeln!(wrong, "{}: {said}; {}", case.name, reasons(&phase));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
 }

@@ -390,6 +390,11 @@ impl Interp<'_> {
         if crate::probes::code_path::scan::REWIRING.contains(&&**name) {
             self.taint(&mut state, &format!("{name} is assigned: what is called may be something else"), spot);
         }
+        self.note_change(match object {
+            Value::Object(address) => Some(*address),
+            Value::Unseen(unseen) => Some(unseen.id),
+            _ => None,
+        });
         match object {
             Value::OneOf(all) => {
                 all.iter().flat_map(|each| self.assign_attribute(state.clone(), each, name, value, spot)).collect()

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Evaled, Exc, Interp, State};
 use crate::probes::code_path::tree::Resolution;
-use crate::probes::code_path::value::{Arguments, Cell, Origin, Spot, UnseenKind, Value};
+use crate::probes::code_path::value::{Arguments, Cell, Origin, Spot, Suspended, UnseenKind, Value};
 
 impl Interp<'_> {
     /// What Python has built in and the analysis knows; `None` for the rest.
@@ -18,6 +18,18 @@ impl Interp<'_> {
         let given = &arguments.positions;
         let first = given.first();
         let one = |value: Value| Some(vec![(state.clone(), Ok(value))]);
+        if let Some(suspended) = first.and_then(|first| self.followed_generator(state, first, false)) {
+            match (chain, given.len()) {
+                ("builtins.any", 1) => return Some(self.drive_until(state.clone(), &suspended, true, spot)),
+                ("builtins.all", 1) => return Some(self.drive_until(state.clone(), &suspended, false, spot)),
+                ("builtins.next", _) => return Some(self.drive_once(state.clone(), &suspended, given.get(1), spot)),
+                ("builtins.iter", 1) => return one(Value::Suspended(suspended)),
+                ("builtins.enumerate", _) if !suspended.counted => {
+                    return one(Value::Suspended(Rc::new(Suspended { counted: true, ..(*suspended).clone() })));
+                }
+                _ => {}
+            }
+        }
         match (chain, first) {
             ("builtins.exec" | "builtins.eval" | "builtins.compile" | "builtins.__import__", _) => {
                 let mut state = state.clone();
@@ -103,6 +115,10 @@ impl Interp<'_> {
             ) if given.iter().any(|value| self.runs_when_iterated(state, value)) => {
                 Some(self.call_lost(state.clone(), "a generator of the tree is driven here", spot))
             }
+            ("functools.partialmethod", _) => {
+                let value = self.lost("functools.partialmethod is not followed", spot);
+                one(value)
+            }
             ("builtins.str", Some(Value::Text(text))) => one(Value::Text(text.clone())),
             ("builtins.property" | "builtins.staticmethod" | "builtins.classmethod", _) => {
                 let value = self.lost(&format!("{chain} is called as a function"), spot);
@@ -117,7 +133,14 @@ impl Interp<'_> {
                 one(Value::Partial(Rc::new((function.clone(), rest))))
             }
             ("typing.cast", _) => given.get(1).and_then(|value| one(value.clone())),
-            ("asyncio.run", Some(value)) => Some(self.awaited(state.clone(), &value.clone(), spot)),
+            ("asyncio.run", Some(value)) => {
+                let ran = self.awaited(state.clone(), &value.clone(), spot);
+                Some(self.loop_ended(ran, spot))
+            }
+            (_, Some(value)) if chain.starts_with("asyncio.") && chain.ends_with(".run_until_complete") => {
+                let ran = self.awaited(state.clone(), &value.clone(), spot);
+                Some(self.loop_ended(ran, spot))
+            }
             ("importlib.import_module", Some(name)) => Some(self.import_by_name(state, name, arguments, spot)),
             ("importlib.reload", _) => Some(self.call_lost(state.clone(), "a module is loaded again", spot)),
             (

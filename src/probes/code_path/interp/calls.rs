@@ -46,7 +46,11 @@ impl Interp<'_> {
 
     fn arguments(&mut self, state: State, arguments: &[Argument]) -> Evaled<Arguments> {
         let values: Vec<_> = arguments.iter().map(|argument| &argument.value).collect();
-        let evaluated = self.evaluate_all(state, &values);
+        let mut evaluated = self.evaluate_all(state, &values);
+        if let Some(Argument { way: Way::Spread, value: last }) = arguments.last() {
+            let spot = self.spot(last.at);
+            evaluated = self.then(evaluated, |me, state, values| me.last_gathered(state, values, spot));
+        }
         self.then(evaluated, |me, mut state, values| {
             let mut all = Arguments::default();
             for (argument, value) in arguments.iter().zip(values) {
@@ -63,9 +67,15 @@ impl Interp<'_> {
                         Value::Object(address) if !all.open => match state.cell(*address) {
                             Some(Cell::List(items)) => all.positions.extend(items.iter().cloned()),
                             Some(Cell::Table(_) | Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_))
-                            | None => all.open = true,
+                            | None => {
+                                all.open = true;
+                                all.spread.push(value.clone());
+                            }
                         },
-                        _ => all.open = true,
+                        _ => {
+                            all.open = true;
+                            all.spread.push(value.clone());
+                        }
                     },
                     Way::SpreadNames => match &value {
                         Value::Object(address) => match state.cell(*address) {
@@ -127,6 +137,7 @@ impl Interp<'_> {
                     all.names.push((name, value));
                 }
                 all.open |= arguments.open;
+                all.spread.extend(arguments.spread);
                 self.call(state, function, all, spot)
             }
             Value::Class(class) => self.construct(state, *class, arguments, spot),
@@ -197,6 +208,11 @@ impl Interp<'_> {
                     let reason = format!("{chain} is an argument; what it does is not seen");
                     return self.escape(state, arguments, &reason, spot);
                 };
+                if unseen.owner.is_none() {
+                    // It is no method of something: other code gave it, and may have been given functions of the tree.
+                    let reason = format!("what {chain}() gave is called; what it does is not seen");
+                    return self.escape(state, arguments, &reason, spot);
+                }
                 if self.tree.may_define_method(method) {
                     let reason = format!("the class of the object in {chain}() is not known");
                     return self.escape(state, arguments, &reason, spot);
@@ -262,8 +278,8 @@ impl Interp<'_> {
 
     /// The address of an instance made here. Paths through one call that make it at one place share it, so that
     /// merging them keeps its class; an address that a path has in use is never given to it again.
-    fn made_at(&mut self, state: &State, class: ClassId, spot: Spot) -> Address {
-        let Some(scope) = self.frame().scope else { return self.address() };
+    pub(super) fn made_at(&mut self, state: &State, class: ClassId, spot: Spot) -> Address {
+        let Some(scope) = self.frames.last().and_then(|frame| frame.scope) else { return self.address() };
         let mut key = (scope, spot, class, 0);
         loop {
             match self.instance_ids.get(&key) {

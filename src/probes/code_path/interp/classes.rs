@@ -252,7 +252,8 @@ impl Interp<'_> {
         self.then(made, |me, state, value| {
             let evaluated = me.evaluate_all(state, &decorators);
             me.then(evaluated, |me, state, values| {
-                for decorator in &values {
+                let mut current: Evaled = vec![(state, Ok(value.clone()))];
+                for (expr, decorator) in class.decorators.iter().zip(&values).rev() {
                     let known = decorator.unseen().is_some_and(|unseen| {
                         let known = [
                             "dataclasses.dataclass",
@@ -264,12 +265,24 @@ impl Interp<'_> {
                         ];
                         known.contains(&&*unseen.chain)
                     });
-                    if !known {
+                    if known {
+                        continue;
+                    }
+                    let spot = me.spot(expr.at);
+                    let mut changed = !matches!(decorator, Value::Function(_) | Value::Bound(_) | Value::Partial(_));
+                    if !changed {
+                        current = me.then(current, |me, state, value| {
+                            me.call(state, decorator, super::Arguments::of(vec![value]), spot)
+                        });
+                        changed = current.iter().any(|(_, result)| !matches!(result, Ok(same) if *same == value));
+                        current.iter_mut().for_each(|(_, result)| *result = Ok(value.clone()));
+                    }
+                    if changed {
                         let reason = format!("class {} has a decorator that is not understood", class.name);
                         me.classes[id.0].veiled = Some(reason);
                     }
                 }
-                vec![(state, Ok(value.clone()))]
+                current
             })
         })
     }

@@ -1,6 +1,5 @@
 //! Built-in collections: displays, elements, methods, and what is known of their contents.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{Evaled, Exc, Interp, State};
@@ -40,7 +39,7 @@ impl Interp<'_> {
     /// Whether iterating a value runs code of the tree: a generator, or an object that is no plain collection.
     pub(super) fn runs_when_iterated(&self, state: &State, value: &Value) -> bool {
         match value {
-            Value::Suspended(suspended) => suspended.kind != SuspendedKind::Coroutine,
+            Value::Suspended(suspended) => matches!(suspended.kind, SuspendedKind::Generator | SuspendedKind::Context),
             Value::Object(address) => match state.cell(*address) {
                 Some(Cell::Instance { class, .. }) => {
                     let names = ["__iter__", "__getitem__", "__next__", "__len__", "__contains__", "keys"];
@@ -60,7 +59,8 @@ impl Interp<'_> {
             Value::Object(address) => match state.cell(*address)? {
                 Cell::List(items) => count(items.len()),
                 Cell::Table(entries) => count(entries.len()),
-                Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_) => None,
+                Cell::Seen(_) => Some(self.unseen(Origin::Outside, "len", UnseenKind::Length(*address))),
+                Cell::Instance { .. } | Cell::Scope { .. } => None,
             },
             Value::Unseen(unseen) if unseen.kind == UnseenKind::Collection => {
                 Some(self.unseen(Origin::Outside, "len", UnseenKind::Length(unseen.id)))
@@ -152,6 +152,12 @@ impl Interp<'_> {
         spot: Spot,
     ) -> Evaled {
         let name: Name = method.chain.rsplit('.').next().unwrap_or("").into();
+        let exhausts = matches!(&*name, "join" | "extend" | "update" | "fromkeys" | "extendleft");
+        if exhausts && arguments.positions.iter().any(|value| self.followed_generator(&state, value, false).is_some()) {
+            let gathered = self.with_gathered(state, &arguments, spot);
+            return self
+                .then(gathered, |me, state, arguments| me.builtin_method(state, receiver, method, arguments, spot));
+        }
         if arguments.values().any(|value| self.runs_when_iterated(&state, value)) {
             return self.call_lost(state, "a generator of the tree is driven here", spot);
         }
@@ -174,6 +180,19 @@ impl Interp<'_> {
                 Some(Cell::Instance { .. }) if method.chain.starts_with("builtins.object.") => {}
                 Some(Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_)) | None => {
                     let value = self.data(&name);
+                    match &*name {
+                        "append" | "add" | "appendleft" => {
+                            let added = arguments.positions.first().cloned().unwrap_or(Value::None);
+                            self.add_element(&mut state, *address, added);
+                        }
+                        "get" | "items" | "keys" | "values" | "copy" | "index" | "count" => {}
+                        _ => {
+                            self.note_change(Some(*address));
+                            let grows = matches!(&*name, "extend" | "update" | "insert");
+                            let filled = grows && state.fact(*address, Aspect::Filled) == Some(true);
+                            self.lose_elements(&mut state, *address, filled);
+                        }
+                    }
                     let states = self.hand_over(state, &arguments, spot);
                     return states.into_iter().map(|state| (state, Ok(value.clone()))).collect();
                 }
@@ -227,6 +246,9 @@ impl Interp<'_> {
         arguments: Arguments,
     ) -> Evaled {
         const KNOWN: usize = 16;
+        if !matches!(name, "copy" | "index" | "count") {
+            self.note_change(Some(address));
+        }
         let mut out = Vec::new();
         let value = match (name, arguments.positions.first()) {
             ("append" | "add", Some(value)) if items.len() < KNOWN => {
@@ -240,7 +262,10 @@ impl Interp<'_> {
                         items.extend(more);
                         state.put(address, Cell::List(items));
                     }
-                    None => state.put(address, Cell::Seen(BTreeMap::new())),
+                    None => {
+                        let filled = !items.is_empty() || self.truth(&state, more) == Some(true);
+                        self.lose_elements(&mut state, address, filled);
+                    }
                 }
                 Value::None
             }
@@ -251,12 +276,12 @@ impl Interp<'_> {
             }
             ("index" | "count", _) => self.scalar(name),
             ("pop", _) => {
-                state.put(address, Cell::Seen(BTreeMap::new()));
+                self.lose_elements(&mut state, address, false);
                 let other = self.data("pop");
                 Value::one_of(items, || other)
             }
             _ => {
-                state.put(address, Cell::Seen(BTreeMap::new()));
+                self.lose_elements(&mut state, address, false);
                 Value::None
             }
         };
@@ -273,6 +298,9 @@ impl Interp<'_> {
         name: &str,
         arguments: Arguments,
     ) -> Evaled {
+        if !matches!(name, "get" | "items" | "values" | "keys" | "copy") {
+            self.note_change(Some(address));
+        }
         let mut out = Vec::new();
         let as_list = |me: &mut Self, state: &mut State, items: Vec<Value>| {
             let list = me.address();
@@ -298,13 +326,13 @@ impl Interp<'_> {
                 Value::Object(copy)
             }
             ("pop" | "setdefault", _) => {
-                state.put(address, Cell::Seen(BTreeMap::new()));
+                self.lose_elements(&mut state, address, false);
                 let other = self.data(name);
                 let all = entries.iter().map(|(_, value)| value.clone()).chain([other.clone()]);
                 Value::one_of(all.collect::<Vec<_>>(), || other)
             }
             _ => {
-                state.put(address, Cell::Seen(BTreeMap::new()));
+                self.lose_elements(&mut state, address, false);
                 Value::None
             }
         };
@@ -340,7 +368,8 @@ impl Interp<'_> {
                 let is_collection =
                     matches!(state.cell(*address), Some(Cell::List(_) | Cell::Table(_) | Cell::Seen(_)));
                 if is_collection {
-                    state.put(*address, Cell::Seen(BTreeMap::new()));
+                    self.note_change(Some(*address));
+                    self.lose_elements(state, *address, false);
                 }
                 is_collection
             }
@@ -354,7 +383,10 @@ impl Interp<'_> {
 
     pub(super) fn sequence(&mut self, state: State, kind: SequenceKind, elements: &[Element], spot: Spot) -> Evaled {
         let exprs: Vec<_> = elements.iter().map(|element| &element.value).collect();
-        let evaluated = self.evaluate_all(state, &exprs);
+        let mut evaluated = self.evaluate_all(state, &exprs);
+        if elements.last().is_some_and(|last| last.spread) {
+            evaluated = self.then(evaluated, |me, state, values| me.last_gathered(state, values, spot));
+        }
         self.then(evaluated, |me, mut state, values| {
             let mut items = Vec::new();
             for (element, value) in elements.iter().zip(values) {

@@ -28,7 +28,9 @@ impl Interp<'_> {
                         && ["__bool__", "__len__"].iter().all(|name| self.find_member(*class, name).is_none());
                     plain.then_some(true)
                 }
-                Some(Cell::Scope { .. } | Cell::Seen(_)) | None => None,
+                // A collection whose elements are not known.
+                Some(Cell::Seen(_)) => state.fact(*address, Aspect::Filled),
+                Some(Cell::Scope { .. }) | None => None,
             },
             Value::Unseen(unseen) => self.unseen_truth(state, unseen),
             Value::Unbound | Value::TextFrom(_) | Value::Super(..) | Value::OneOf(_) => None,

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::tasks::GROUP;
 use super::{Driver, Exc, Flow, Interp, Outcomes, State};
 use crate::probes::code_path::model::{Expr, Name, Stmt, Target};
 use crate::probes::code_path::state::{Carried, Done};
@@ -96,6 +97,9 @@ impl Interp<'_> {
                     self.managed_unseen(state, manager, None, target, hold)
                 }
             },
+            Value::Unseen(unseen) if hold.awaited && *unseen.chain == *GROUP => {
+                self.task_group(state, manager, unseen.id, target, hold)
+            }
             Value::Unseen(unseen) => {
                 let unseen = unseen.clone();
                 self.managed_unseen(state, manager, Some(&unseen), target, hold)
@@ -210,6 +214,40 @@ impl Interp<'_> {
         })
     }
 
+    /// `async with asyncio.TaskGroup()`: the tasks run where the body ends.
+    fn task_group(
+        &mut self,
+        mut state: State,
+        manager: &Value,
+        group: Address,
+        target: Option<&Target>,
+        hold: &Hold,
+    ) -> Outcomes {
+        self.open_group(&mut state, group);
+        self.catching += 1;
+        let outcomes = self.entered(state, manager, target, hold);
+        let mut out = Vec::new();
+        for (mut state, flow) in outcomes {
+            if matches!(flow, Flow::Raise(_)) {
+                self.abort_group(&mut state, group);
+                out.push((state, Flow::Raise(Exc::Any)));
+                continue;
+            }
+            match self.await_gathered(&state, group, hold.spot) {
+                Some(ended) => out.extend(ended.into_iter().map(|(state, result)| match result {
+                    Ok(_) => (state, flow.clone()),
+                    Err(_) => (state, Flow::Raise(Exc::Any)),
+                })),
+                None => {
+                    self.unseen_code(&mut state, "what this group of tasks holds is not seen", hold.spot);
+                    out.push((state, flow));
+                }
+            }
+        }
+        self.catching -= 1;
+        out
+    }
+
     fn method(
         &mut self,
         state: State,
@@ -271,6 +309,9 @@ impl Interp<'_> {
         }
         for (mut state, flow) in outcomes {
             let raised = matches!(flow, Flow::Raise(_));
+            if hold.awaited {
+                self.counts.waits += 1;
+            }
             if let Some(unseen) = unseen {
                 self.left(&mut state, unseen, &chain, &last, raised, fresh);
             }

@@ -116,6 +116,7 @@ impl Interp<'_> {
             out.push((failed, Err(Exc::Any)));
         }
         self.commit(&mut state, root);
+        self.touched_by_task(&mut state, root);
         out.push((state, Ok(Value::None)));
         out
     }
@@ -138,6 +139,7 @@ impl Interp<'_> {
     pub(super) fn rollback_call(&mut self, mut state: State, root: Address) -> Evaled {
         let mut out = Vec::new();
         self.rollback(&mut state, root);
+        self.touched_by_task(&mut state, root);
         self.may_raise(&state, &mut out);
         out.push((state, Ok(Value::None)));
         out

@@ -66,8 +66,8 @@ impl Interp<'_> {
 
     pub(super) fn blur_collection(&mut self, state: &mut State, address: Address, name: &Name) {
         let changes = match state.cell(address) {
-            Some(Cell::List(items)) => items.is_empty() || self.tree.may_be_changed(name),
-            Some(Cell::Table(entries)) => entries.is_empty() || self.tree.may_be_changed(name),
+            Some(Cell::List(items)) => items.is_empty() || self.may_be_changed_later(address, name),
+            Some(Cell::Table(entries)) => entries.is_empty() || self.may_be_changed_later(address, name),
             Some(Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_)) | None => false,
         };
         if changes {

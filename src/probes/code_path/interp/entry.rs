@@ -53,7 +53,7 @@ impl Interp<'_> {
 
     fn by_position(&mut self, function: &Function, arguments: Arguments) -> Arguments {
         use crate::probes::code_path::model::ParameterKind;
-        let mut all = Arguments { positions: arguments.positions, names: Vec::new(), open: arguments.open };
+        let mut all = Arguments { positions: arguments.positions, open: arguments.open, ..Arguments::default() };
         for (name, value) in arguments.names {
             let either = function
                 .parameters

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Evaled, Frame, Interp, State};
-use crate::probes::code_path::model::{Const, Expr, ExprKind};
+use crate::probes::code_path::model::{Const, Expr, ExprKind, Name};
 use crate::probes::code_path::value::{Cell, Spot, Value};
 
 impl Interp<'_> {
@@ -22,11 +22,11 @@ impl Interp<'_> {
         let spot = self.spot(expr.at);
         match &expr.kind {
             ExprKind::Const(constant) => vec![(state, Ok(self.constant(constant)))],
-            ExprKind::Text(head, parts) => {
+            ExprKind::Text(head, parts, behind) => {
                 let parts: Vec<_> = parts.iter().collect();
                 let evaluated = self.evaluate_all(state, &parts);
-                let text = Value::TextFrom(head.clone());
                 self.then(evaluated, |me, state, values| {
+                    let text = shown(head, &values, behind.as_deref());
                     let shown = super::Arguments::of(values);
                     let states = me.hand_over(state, &shown, spot);
                     states.into_iter().map(|state| (state, Ok(text.clone()))).collect()
@@ -103,7 +103,13 @@ impl Interp<'_> {
                         out.push((state, Ok(values[0].clone())));
                         return out;
                     }
-                    me.operation(state, &values, *adds, spot)
+                    // A text that grows in a loop is known by its beginning.
+                    let known = values.into_iter().map(|value| match value {
+                        Value::Text(text) => Value::TextFrom(text),
+                        other => other,
+                    });
+                    let known: Vec<_> = known.collect();
+                    me.operation(state, &known, *adds, spot)
                 })
             }
             ExprKind::Either(parts) | ExprKind::Operation(parts) | ExprKind::Sum(parts) => {
@@ -163,6 +169,8 @@ impl Interp<'_> {
             self.unseen_code(&mut state, "an operator of a class of the tree is not followed", spot);
         }
         let head = match values {
+            [Value::Text(one), Value::Text(other)] if adds => Some(Value::Text(format!("{one}{other}").into())),
+            [Value::Text(one), Value::TextFrom(other)] if adds => Some(Value::TextFrom(format!("{one}{other}").into())),
             [Value::Text(text) | Value::TextFrom(text), ..] if adds => Some(Value::TextFrom(text.clone())),
             _ => None,
         };
@@ -217,4 +225,18 @@ impl Interp<'_> {
             out
         })
     }
+}
+
+/// A text with its parts shown, as far as they are known.
+fn shown(head: &Name, values: &[Value], behind: Option<&[Name]>) -> Value {
+    let mut text = head.to_string();
+    for (value, behind) in values.iter().zip(behind.unwrap_or_default()) {
+        match value {
+            Value::Text(part) => text.push_str(part),
+            Value::Int(part) => text.push_str(&part.to_string()),
+            _ => return Value::TextFrom(text.into()),
+        }
+        text.push_str(behind);
+    }
+    if behind.is_some() { Value::Text(text.into()) } else { Value::TextFrom(text.into()) }
 }

@@ -1,14 +1,16 @@
 //! Comprehensions and generators.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use super::driving::Take;
 use super::{Driver, Evaled, Exc, Flow, Frame, Interp, State};
 use crate::probes::code_path::model::Comprehension;
 use crate::probes::code_path::state::{Aspect, Carried};
 use crate::probes::code_path::value::{Cell, Spot, Value};
 
 impl Interp<'_> {
-    pub(super) fn comprehension(&mut self, state: State, comprehension: &Comprehension, spot: Spot) -> Evaled {
+    pub(super) fn comprehension(&mut self, state: State, comprehension: &Rc<Comprehension>, spot: Spot) -> Evaled {
         // A lazy one runs when it is iterated; it is run here, or not at all, and both are followed.
         let unrun = comprehension.lazy.then(|| state.clone());
         let before = self.met_so_far();
@@ -30,6 +32,9 @@ impl Interp<'_> {
         self.frames.pop();
         let mut out: Evaled = Vec::new();
         for (mut state, flow) in ran {
+            let element = self.noted_element(&state, scope);
+            let made_none = comprehension.element.len() == 1 && !self.has_noted(&state, scope);
+            let unkept = comprehension.element.len() > 1;
             if !comprehension.lazy {
                 state.drop_cell(scope);
             }
@@ -43,6 +48,12 @@ impl Interp<'_> {
                     {
                         let id = unseen.id;
                         state.learn(id, Aspect::Filled, true);
+                    }
+                    if let (Value::Unseen(unseen), true, false) = (&value, made_none, comprehension.lazy) {
+                        state.learn(unseen.id, Aspect::Filled, false);
+                    }
+                    if let (Value::Unseen(unseen), Some(element), false) = (&value, element, unkept) {
+                        self.remember(&mut state, unseen.id, &super::elements::ELEMENT.into(), element);
                     }
                     out.push((state, Ok(value)));
                 }
@@ -67,14 +78,19 @@ impl Interp<'_> {
     pub(super) fn comprehension_loops(
         &mut self,
         state: State,
-        comprehension: &Comprehension,
+        comprehension: &Rc<Comprehension>,
         depth: usize,
         spot: Spot,
     ) -> Vec<(State, Flow)> {
         let Some(each) = comprehension.loops.get(depth) else {
             let elements: Vec<_> = comprehension.element.iter().collect();
             let values = self.evaluate_all(state, &elements);
-            return self.then_flow(values, |_, state, _| vec![(state, Flow::Next)]);
+            return self.then_flow(values, |me, mut state, values| {
+                if let [value] = &values[..] {
+                    me.note_element(&mut state, value);
+                }
+                vec![(state, Flow::Next)]
+            });
         };
         let iterables = self.evaluate(state, &each.iterable);
         self.then_flow(iterables, |me, mut state, iterable| {
@@ -84,32 +100,50 @@ impl Interp<'_> {
             {
                 state.learn(scope, Aspect::Filled, true);
             }
+            if let Some(suspended) = me.followed_generator(&state, &iterable, each.awaited) {
+                let take = Take::Comprehension(comprehension.clone(), depth);
+                return me.drive_flows(state, &suspended, take, spot);
+            }
+            if each.awaited && !matches!(iterable, Value::Unseen(_)) {
+                me.unseen_code(&mut state, "an asynchronous iteration is not followed", spot);
+            }
             me.iterate(state, &iterable, &each.target, spot, &mut |me, state| {
-                let mut states = vec![(state, Flow::Next)];
-                for condition in &each.conditions {
-                    let mut next = Vec::new();
-                    for (state, flow) in states {
-                        if flow != Flow::Next {
-                            next.push((state, flow));
-                            continue;
-                        }
-                        let tests = me.test(state, condition);
-                        next.extend(me.then_flow(tests, |_, state, truth| {
-                            vec![(state, if truth { Flow::Next } else { Flow::Continue })]
-                        }));
-                    }
-                    states = next;
-                }
-                let mut out = Vec::new();
-                for (state, flow) in states {
-                    match flow {
-                        Flow::Next => out.extend(me.comprehension_loops(state, comprehension, depth + 1, spot)),
-                        other => out.push((state, other)),
-                    }
-                }
-                out
+                me.comprehension_pass(state, comprehension, depth, spot)
             })
         })
+    }
+
+    /// One pass through a loop of a comprehension, its target being bound.
+    pub(super) fn comprehension_pass(
+        &mut self,
+        state: State,
+        comprehension: &Rc<Comprehension>,
+        depth: usize,
+        spot: Spot,
+    ) -> Vec<(State, Flow)> {
+        let mut states = vec![(state, Flow::Next)];
+        for condition in &comprehension.loops[depth].conditions {
+            let mut next = Vec::new();
+            for (state, flow) in states {
+                if flow != Flow::Next {
+                    next.push((state, flow));
+                    continue;
+                }
+                let tests = self.test(state, condition);
+                next.extend(self.then_flow(tests, |_, state, truth| {
+                    vec![(state, if truth { Flow::Next } else { Flow::Continue })]
+                }));
+            }
+            states = next;
+        }
+        let mut out = Vec::new();
+        for (state, flow) in states {
+            match flow {
+                Flow::Next => out.extend(self.comprehension_loops(state, comprehension, depth + 1, spot)),
+                other => out.push((state, other)),
+            }
+        }
+        out
     }
 
     /// A value is given to whoever drives this generator.
@@ -125,6 +159,7 @@ impl Interp<'_> {
                 let sent = self.data("sent");
                 vec![(state, Ok(sent))]
             }
+            Driver::Taker(taker) => self.taken(state, &taker, value),
             Driver::Context(hold) => {
                 let held = self.held_body(state, &hold, value);
                 held.into_iter()
@@ -145,17 +180,30 @@ impl Interp<'_> {
     }
 
     pub(super) fn yielded_from(&mut self, mut state: State, value: &Value, spot: Spot) -> Evaled {
-        match (value, &self.frame().driver) {
-            (Value::Suspended(suspended), Driver::Exhaust) => {
-                let suspended = suspended.clone();
-                self.resume(state, &suspended)
+        if let Value::OneOf(all) = value {
+            return all.iter().flat_map(|each| self.yielded_from(state.clone(), each, spot)).collect();
+        }
+        let is_driven = !matches!(self.frame().driver, Driver::None);
+        match value {
+            Value::Suspended(_) if is_driven && self.followed_generator(&state, value, false).is_some() => {
+                match self.followed_generator(&state, value, false) {
+                    Some(inner) => self.pass_on(state, &inner),
+                    None => Vec::new(),
+                }
             }
-            (Value::Tuple(_) | Value::Object(_) | Value::Unseen(_), Driver::Exhaust) => {
-                let sent = self.data("sent");
-                let mut out = Vec::new();
-                self.may_raise(&state, &mut out);
-                out.push((state, Ok(sent)));
-                out
+            Value::Tuple(_) | Value::Object(_) | Value::Unseen(_)
+                if is_driven && !self.runs_when_iterated(&state, value) =>
+            {
+                let mut give = |me: &mut Self, state: State, element: Value| {
+                    let given = me.yielded(state, element, spot);
+                    me.then_flow(given, |_, state, _| vec![(state, Flow::Next)])
+                };
+                let flows = self.each_value(state, value, spot, &mut give);
+                let results = flows.into_iter().map(|(state, flow)| match flow {
+                    Flow::Raise(exc) => (state, Err(exc)),
+                    Flow::Next | Flow::Return(_) | Flow::Break | Flow::Continue => (state, Ok(Value::None)),
+                });
+                results.collect()
             }
             _ => {
                 self.unseen_code(&mut state, "a generator is driven in a way that is not seen", spot);

@@ -68,6 +68,7 @@ impl Interp<'_> {
     /// Begins a run: what the modules that the entry leads to rewired behind names, as they were imported or in
     /// functions that may have run before, leaves open what is called.
     pub fn taint_by_imports(&mut self, state: &mut State, entry: ModuleId) {
+        self.entry = Some(entry);
         let (mut work, mut seen) = (vec![entry], std::collections::BTreeSet::new());
         while let Some(module) = work.pop() {
             if !seen.insert(module) {
@@ -453,7 +454,11 @@ fn survey(body: &[Stmt], reassigned: &mut std::collections::BTreeSet<Name>, requ
             StmtKind::Function(function) => survey(&function.body, reassigned, requests),
             StmtKind::Class(class) => survey(&class.body, reassigned, requests),
             StmtKind::If(branches) => branches.iter().for_each(|(_, body)| survey(body, reassigned, requests)),
-            StmtKind::While { body, otherwise, .. } | StmtKind::For { body, otherwise, .. } => {
+            StmtKind::While { body, otherwise, .. } => {
+                survey(body, reassigned, requests);
+                survey(otherwise, reassigned, requests);
+            }
+            StmtKind::For { body, otherwise, .. } => {
                 survey(body, reassigned, requests);
                 survey(otherwise, reassigned, requests);
             }

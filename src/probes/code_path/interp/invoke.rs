@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::driving::Progress;
 use super::{DEPTH, Driver, Evaled, Exc, Flow, Frame, Interp, State};
 use crate::probes::code_path::model::{Name, ParameterKind};
 use crate::probes::code_path::patterns::any_matches;
-use crate::probes::code_path::value::{Arguments, Cell, Closure, ClosureKind, Spot, Suspended, SuspendedKind, Value};
+use crate::probes::code_path::value::{
+    Arguments, Cell, Closure, ClosureKind, Origin, Spot, Suspended, SuspendedKind, Value,
+};
 
 impl Interp<'_> {
     /// Calls a function of the tree. `spot` is the place of the call; `None` when nobody calls it in the tree.
@@ -35,8 +38,9 @@ impl Interp<'_> {
             (false, false, _) => None,
         };
         if let Some(kind) = kind {
-            let suspended = Suspended { closure: closure.clone(), arguments, spot: at, kind };
-            return vec![(state, Ok(Value::Suspended(Rc::new(suspended))))];
+            let mut state = state;
+            let value = self.suspended(&mut state, closure, arguments, at, kind);
+            return vec![(state, Ok(value))];
         }
         if closure.kind == ClosureKind::Cached {
             // An earlier call may have filled the memory: the body does not run then.
@@ -88,12 +92,15 @@ impl Interp<'_> {
     }
 
     /// Runs a suspended call to its end, as awaiting or exhausting it does.
-    pub fn resume(&mut self, state: State, suspended: &Suspended) -> Evaled {
+    pub fn resume(&mut self, mut state: State, suspended: &Suspended) -> Evaled {
+        self.begun(&mut state, suspended);
         let driver = match suspended.kind {
-            SuspendedKind::Coroutine => Driver::None,
+            SuspendedKind::Coroutine | SuspendedKind::Task => Driver::None,
             SuspendedKind::Generator | SuspendedKind::Context => Driver::Exhaust,
         };
-        self.run(state, &suspended.closure, suspended.arguments.clone(), suspended.spot, driver)
+        let at_the_top = self.frames.is_empty();
+        let ran = self.run(state, &suspended.closure, suspended.arguments.clone(), suspended.spot, driver);
+        if at_the_top { self.loop_ended(ran, suspended.spot) } else { ran }
     }
 
     /// Follows the body of a function.
@@ -222,11 +229,34 @@ impl Interp<'_> {
     pub(super) fn awaited(&mut self, mut state: State, value: &Value, spot: Spot) -> Evaled {
         match value {
             Value::OneOf(all) => all.iter().flat_map(|each| self.awaited(state.clone(), each, spot)).collect(),
-            Value::Suspended(suspended) if suspended.kind == SuspendedKind::Coroutine => self.resume(state, suspended),
-            Value::Unseen(_) => {
+            Value::Suspended(suspended) if suspended.kind == SuspendedKind::Coroutine => {
+                match self.progress(&state, suspended) {
+                    Progress::Fresh => {}
+                    Progress::Ended => return vec![(state, Err(Exc::Builtin("RuntimeError".into())))],
+                    Progress::Perhaps => {
+                        self.unseen_code(&mut state, "this coroutine may have been awaited before", spot)
+                    }
+                }
+                self.ended(&mut state, suspended);
+                self.run(state, &suspended.closure, suspended.arguments.clone(), suspended.spot, Driver::None)
+            }
+            Value::Suspended(suspended) if suspended.kind == SuspendedKind::Task => {
+                self.await_task(state, suspended, spot)
+            }
+            Value::Unseen(unseen) => {
+                if let Some(gathered) = self.await_gathered(&state, unseen.id, spot) {
+                    return gathered;
+                }
+                // What was only given, or held by a collection, may be a coroutine of the tree.
+                let given = unseen.origin == Origin::Data && !unseen.chain.contains('.');
+                if given || matches!(unseen.origin, Origin::Lost(..)) {
+                    self.unseen_code(&mut state, "what is awaited here is not seen", spot);
+                }
                 let mut out = Vec::new();
-                self.may_raise(&state, &mut out);
-                out.push((state, Ok(value.clone())));
+                for state in self.waits(state, spot) {
+                    self.may_raise(&state, &mut out);
+                    out.push((state, Ok(value.clone())));
+                }
                 out
             }
             Value::Object(_) => {

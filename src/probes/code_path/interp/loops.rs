@@ -2,7 +2,9 @@
 //! body again brings nothing new.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use super::driving::Take;
 use super::{Flow, Interp, Outcomes, State};
 use crate::probes::code_path::model::{Expr, Stmt, Target};
 use crate::probes::code_path::state::{Aspect, State as PathState};
@@ -11,8 +13,21 @@ use crate::probes::code_path::value::{Address, Cell, Origin, Spot, SuspendedKind
 /// Elements of a known collection that are taken one by one.
 const UNROLLED: usize = 40;
 
+/// Passes through a body after which collections that grow have no known elements any more.
+const WIDENED: usize = 2;
+
 /// Passes through a body before what it leaves is given up.
 const PASSES: usize = 10;
+
+/// A `for` statement without what follows its normal end.
+pub(super) struct ForLoop<'s> {
+    /// What each element is bound to.
+    pub target: &'s Rc<Target>,
+    /// The body.
+    pub body: &'s Rc<Vec<Stmt>>,
+    /// Whether the iteration is awaited.
+    pub awaited: bool,
+}
 
 /// How a state enters the next pass of a loop (true) or ends the loop (false).
 type Advance<'a, I> = dyn FnMut(&mut I, PathState) -> Vec<(PathState, bool)> + 'a;
@@ -39,24 +54,47 @@ impl Interp<'_> {
     /// As [`Self::iterate`], with `Break` kept apart from the normal end.
     pub(super) fn each(
         &mut self,
-        mut state: State,
+        state: State,
         iterable: &Value,
         target: &Target,
         spot: Spot,
         body: &mut dyn FnMut(&mut Self, State) -> Outcomes,
     ) -> Outcomes {
+        self.each_value(state, iterable, spot, &mut |me, state, element| {
+            let mut out = Vec::new();
+            for (state, flow) in me.assign(state, target, &element, spot) {
+                match flow {
+                    Flow::Next => out.extend(body(me, state)),
+                    other => out.push((state, other)),
+                }
+            }
+            out
+        })
+    }
+
+    /// As [`Self::each`], with each element given to `body`.
+    pub(super) fn each_value(
+        &mut self,
+        mut state: State,
+        iterable: &Value,
+        spot: Spot,
+        body: &mut dyn FnMut(&mut Self, State, Value) -> Outcomes,
+    ) -> Outcomes {
         if let Value::OneOf(all) = iterable {
             let mut out = Vec::new();
             for one in all.iter() {
-                out.extend(self.each(state.clone(), one, target, spot, body));
+                out.extend(self.each_value(state.clone(), one, spot, body));
             }
             return self.settle(out);
         }
         if let Some(items) = self.known_items(&state, iterable).filter(|items| items.len() <= UNROLLED) {
-            return self.unrolled(state, &items, target, spot, body);
+            return self.unrolled(state, &items, body);
+        }
+        if self.truth(&state, iterable) == Some(false) && self.is_collection(&state, iterable) {
+            return vec![(state, Flow::Next)];
         }
         let runs_code = match iterable {
-            Value::Suspended(suspended) => suspended.kind != SuspendedKind::Coroutine,
+            Value::Suspended(suspended) => matches!(suspended.kind, SuspendedKind::Generator | SuspendedKind::Context),
             Value::Object(address) => matches!(state.cell(*address), Some(Cell::Instance { .. })),
             Value::Unseen(unseen) => matches!(unseen.origin, Origin::Lost(..)),
             _ => false,
@@ -77,16 +115,24 @@ impl Interp<'_> {
         let mut fails = Vec::new();
         self.may_raise(&state, &mut fails);
         let mut out = self.then_flow(fails, |_, state, ()| vec![(state, Flow::Next)]);
-        let mut advance = |me: &mut Self, state: State| -> Vec<(State, bool)> {
-            let mut next = state.clone();
-            let element = if scalar { me.scalar(&chain) } else { me.data(&chain) };
-            let assigned = me.assign(std::mem::replace(&mut next, PathState::new()), target, &element, spot);
-            let mut all: Vec<(State, bool)> =
-                assigned.into_iter().filter(|(_, flow)| *flow == Flow::Next).map(|(state, _)| (state, true)).collect();
-            all.push((state, false));
-            all
+        let mut advance = |_: &mut Self, state: State| vec![(state.clone(), true), (state, false)];
+        let element = self.element_of(&mut state, iterable, spot);
+        self.use_up(&mut state, iterable);
+        let mut pass = |me: &mut Self, mut state: State| match &element {
+            Some(element) => {
+                let mut flows = Vec::new();
+                for each in element.alternatives() {
+                    let each = me.begun_anew(&mut state, each, spot);
+                    flows.extend(body(me, state.clone(), each));
+                }
+                flows
+            }
+            None => {
+                let element = if scalar { me.scalar(&chain) } else { me.data("element") };
+                body(me, state, element)
+            }
         };
-        out.extend(self.unknown_times(state, filled, spot, &mut advance, body));
+        out.extend(self.unknown_times(state, filled, spot, &mut advance, &mut pass));
         out
     }
 
@@ -94,7 +140,9 @@ impl Interp<'_> {
         match value {
             Value::Unseen(unseen) => unseen.kind == UnseenKind::Collection,
             Value::Tuple(_) => true,
-            Value::Object(address) => matches!(state.cell(*address), Some(Cell::List(_) | Cell::Table(_))),
+            Value::Object(address) => {
+                matches!(state.cell(*address), Some(Cell::List(_) | Cell::Table(_) | Cell::Seen(_)))
+            }
             _ => false,
         }
     }
@@ -103,21 +151,14 @@ impl Interp<'_> {
         &mut self,
         state: State,
         items: &[Value],
-        target: &Target,
-        spot: Spot,
-        body: &mut dyn FnMut(&mut Self, State) -> Outcomes,
+        body: &mut dyn FnMut(&mut Self, State, Value) -> Outcomes,
     ) -> Outcomes {
         let mut out = Vec::new();
         let mut states = vec![state];
         for item in items {
             let mut next = Vec::new();
             for state in states {
-                for (state, flow) in self.assign(state, target, item, spot) {
-                    match flow {
-                        Flow::Next => next.extend(body(self, state)),
-                        other => out.push((state, other)),
-                    }
-                }
+                next.extend(body(self, state, item.clone()));
             }
             states = self.passed(next, &mut out);
         }
@@ -139,7 +180,7 @@ impl Interp<'_> {
 
     /// A loop whose number of passes is not known. `advance` says how a state enters the next pass (true) or
     /// ends the loop (false); with `filled` the first pass is sure.
-    fn unknown_times(
+    pub(super) fn unknown_times(
         &mut self,
         state: State,
         filled: bool,
@@ -169,7 +210,12 @@ impl Interp<'_> {
             let mut on = self.passed(outcomes, &mut out);
             out = self.settle(out);
             // The same places are passed again: what was learnt there is about other values now.
-            on.iter_mut().for_each(|state| state.keep_facts_of(&start));
+            on.iter_mut().for_each(|state| {
+                state.keep_facts_of(&start);
+                if pass >= WIDENED {
+                    self.widen(state, &start);
+                }
+            });
             on.retain(|state| {
                 let print = self.fingerprint(state);
                 let new = !seen.contains(&print);
@@ -193,6 +239,36 @@ impl Interp<'_> {
         out
     }
 
+    /// Loses the elements of the collections that a loop has filled.
+    fn widen(&mut self, state: &mut State, start: &State) {
+        let grown = |address: &Address, cell: &Cell| match (start.cell(*address), cell) {
+            (Some(Cell::List(old)), Cell::List(new)) => (old.len() < new.len()).then_some(true),
+            (Some(Cell::Table(old)), Cell::Table(new)) => (old.len() < new.len()).then_some(true),
+            _ => None,
+        };
+        let grown: Vec<Address> =
+            state.heap.iter().filter(|(address, cell)| grown(address, cell).is_some()).map(|(at, _)| *at).collect();
+        grown.into_iter().for_each(|address| self.widen_elements(state, address));
+        let longer = |(address, cell): (&Address, &Rc<Cell>)| match (start.cell(*address), &**cell) {
+            (Some(Cell::Scope { names: old, .. }), Cell::Scope { names: new, .. }) => {
+                let grown = new.iter().filter(|(name, value)| {
+                    matches!(value, Value::Text(_) | Value::TextFrom(_)) && old.get(*name).is_some_and(|o| o != *value)
+                });
+                Some((*address, grown.map(|(name, _)| name.clone()).collect::<Vec<_>>()))
+            }
+            _ => None,
+        };
+        let longer: Vec<_> = state.heap.iter().filter_map(longer).collect();
+        for (address, names) in longer {
+            for name in names {
+                let text = self.scalar("text");
+                if let Some(Cell::Scope { names, .. }) = state.cell_mut(address) {
+                    names.insert(name, text);
+                }
+            }
+        }
+    }
+
     /// A `while` loop.
     pub(super) fn while_loop(&mut self, state: State, test: &Expr, body: &[Stmt], otherwise: &[Stmt]) -> Outcomes {
         let spot = self.spot(test.at);
@@ -208,7 +284,7 @@ impl Interp<'_> {
             all
         };
         let outcomes = self.unknown_times(state, false, spot, &mut advance, &mut |me, state| me.block(state, body));
-        let mut ended = self.ended(outcomes, otherwise);
+        let mut ended = self.after_loop(outcomes, otherwise);
         ended.extend(raised);
         self.settle(ended)
     }
@@ -218,17 +294,30 @@ impl Interp<'_> {
         &mut self,
         state: State,
         iterable: &Value,
-        target: &Target,
-        body: &[Stmt],
+        each: &ForLoop<'_>,
         otherwise: &[Stmt],
         spot: Spot,
     ) -> Outcomes {
-        let outcomes = self.each(state, iterable, target, spot, &mut |me, state| me.block(state, body));
-        let ended = self.ended(outcomes, otherwise);
+        let mut outcomes = Vec::new();
+        for one in iterable.alternatives() {
+            if let Some(suspended) = self.followed_generator(&state, &one, each.awaited) {
+                let take = Take::Loop(each.target.clone(), each.body.clone());
+                outcomes.extend(self.drive_flows(state.clone(), &suspended, take, spot));
+                continue;
+            }
+            let mut state = state.clone();
+            if each.awaited && !matches!(one, Value::Unseen(_)) {
+                self.unseen_code(&mut state, "an asynchronous iteration is not followed", spot);
+            }
+            let mut body = |me: &mut Self, state| me.block(state, each.body);
+            outcomes.extend(self.each(state, &one, each.target, spot, &mut body));
+        }
+        let outcomes = self.settle(outcomes);
+        let ended = self.after_loop(outcomes, otherwise);
         self.settle(ended)
     }
 
-    fn ended(&mut self, outcomes: Outcomes, otherwise: &[Stmt]) -> Outcomes {
+    fn after_loop(&mut self, outcomes: Outcomes, otherwise: &[Stmt]) -> Outcomes {
         let mut out = Vec::new();
         for (state, flow) in outcomes {
             match flow {
@@ -268,7 +357,11 @@ impl Interp<'_> {
             let numbers = format!("{label}{numbers:?}");
             print.text(&numbers);
         }
-        print.text(&format!("{:?}", state.carried.len()));
+        print.text(&format!("{} {}", state.carried.len(), state.left.len()));
+        for task in &state.tasks {
+            print.text(&format!("{:?}", task.times));
+            print.value(&Value::Suspended(task.call.clone()));
+        }
         print.out
     }
 }
@@ -384,8 +477,13 @@ impl Print<'_> {
                 pair.1.values().for_each(|value| self.value(value));
             }
             Value::Suspended(suspended) => {
-                self.text(&format!("C{}:{}", suspended.closure.module.0, suspended.closure.function.at));
+                let (closure, counted) = (&suspended.closure, suspended.counted);
+                self.text(&format!("C{}:{}{counted}", closure.module.0, closure.function.at));
+                self.address(suspended.id);
                 suspended.arguments.values().for_each(|value| self.value(value));
+                if let Some(scope) = closure.scope {
+                    self.address(scope);
+                }
             }
             Value::Unbound
             | Value::None

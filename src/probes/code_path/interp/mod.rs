@@ -17,7 +17,9 @@ mod compare;
 mod comparisons;
 mod contexts;
 mod database;
+mod driving;
 mod earlier;
+mod elements;
 mod entry;
 mod evidence;
 mod exceptions;
@@ -33,7 +35,9 @@ mod names;
 mod outside;
 mod paths;
 mod processes;
+mod registries;
 mod statements;
+mod tasks;
 mod types;
 mod volatile;
 
@@ -161,6 +165,8 @@ enum Driver {
     Exhaust,
     /// The body of a managed context runs.
     Context(Rc<contexts::Hold>),
+    /// What drives it takes the value.
+    Taker(Rc<driving::Taker>),
 }
 
 /// The abstract interpreter over one tree.
@@ -201,6 +207,10 @@ pub struct Interp<'t> {
     catching: usize,
     filling: usize,
     nesting: usize,
+    counts: tasks::Counts,
+    entry: Option<ModuleId>,
+    registries: BTreeMap<Name, bool>,
+    contested: BTreeSet<Address>,
     steps: u64,
     limit: u64,
     end: Instant,
@@ -239,6 +249,10 @@ impl<'t> Interp<'t> {
             catching: 0,
             filling: 0,
             nesting: 0,
+            counts: tasks::Counts::default(),
+            entry: None,
+            registries: BTreeMap::new(),
+            contested: BTreeSet::new(),
             steps: 0,
             limit,
             end,
@@ -255,6 +269,9 @@ impl<'t> Interp<'t> {
         self.frames.clear();
         (self.importing, self.quiet, self.catching, self.filling) = (0, 0, 0, 0);
         self.nesting = 0;
+        self.counts = tasks::Counts::default();
+        self.entry = None;
+        self.registries.clear();
         self.pinned.clear();
         self.instance_ids.clear();
     }

@@ -193,11 +193,15 @@ impl Interp<'_> {
         };
         match own {
             Some(scope) => {
+                if own != frame.scope {
+                    self.note_change(Some(scope));
+                }
                 if let Some(Cell::Scope { names, .. }) = state.cell_mut(scope) {
                     names.insert(name.clone(), value);
                 }
             }
             None => {
+                self.note_change(None);
                 state.set_global(Home::Module(frame.module), name.clone(), value);
             }
         }

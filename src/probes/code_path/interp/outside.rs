@@ -47,12 +47,43 @@ const LOOKING: &[&str] = &[
     "builtins.float",
 ];
 
+/// Functions that take all that a generator gives before they do anything with it that can be seen.
+const EXHAUSTING: &[&str] = &[
+    "builtins.list",
+    "builtins.tuple",
+    "builtins.set",
+    "builtins.frozenset",
+    "builtins.sorted",
+    "builtins.sum",
+    "builtins.min",
+    "builtins.max",
+    "builtins.dict",
+    "collections.deque",
+    "collections.Counter",
+    "collections.OrderedDict",
+];
+
+/// Methods that do so on whatever they are called.
+const EXHAUSTING_METHODS: &[&str] = &["executemany", "execute_values", "execute_batch"];
+
 impl Interp<'_> {
     /// A call of code outside the tree.
     pub(super) fn outside(&mut self, state: State, callee: &Rc<Unseen>, arguments: Arguments, spot: Spot) -> Evaled {
         let chain = callee.chain.clone();
         // The name of an argument is not the name of a library.
         let is_library = callee.origin == Origin::Outside;
+        let last = chain.rsplit('.').next().unwrap_or("");
+        let exhausts = is_library && EXHAUSTING.contains(&&*chain) || EXHAUSTING_METHODS.contains(&last);
+        if exhausts && arguments.positions.iter().any(|value| self.followed_generator(&state, value, false).is_some()) {
+            let gathered = self.with_gathered(state, &arguments, spot);
+            return self.then(gathered, |me, state, arguments| me.outside(state, callee, arguments, spot));
+        }
+        if is_library
+            && chain.starts_with("asyncio.")
+            && let Some(out) = self.task_call(&state, callee, &arguments, spot)
+        {
+            return out;
+        }
         if is_library && let Some(out) = self.builtin_call(&state, &chain, &arguments, spot) {
             return out;
         }
@@ -185,7 +216,7 @@ impl Interp<'_> {
                 }
                 Some(Cell::List(_) | Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_)) | None => false,
             },
-            Value::Suspended(suspended) => suspended.kind != SuspendedKind::Coroutine,
+            Value::Suspended(suspended) => runs_when_driven(suspended.kind),
             _ => false,
         };
         let runs = arguments.values().any(|value| value.alternatives().iter().any(runs));
@@ -237,6 +268,7 @@ impl Interp<'_> {
         let reached = state.reachable(arguments.values());
         for address in &reached {
             state.forget(*address);
+            self.perhaps_begun(state, *address);
             let collection = matches!(state.cell(*address), Some(Cell::List(_) | Cell::Table(_)));
             if collection {
                 state.put(*address, Cell::Seen(BTreeMap::new()));
@@ -322,5 +354,12 @@ impl Interp<'_> {
     /// How much was met, to see whether something adds to it.
     pub(super) fn met_so_far(&self) -> (usize, usize, usize) {
         (self.log.writes.len(), self.log.simulators.len(), self.log.blocked.len())
+    }
+}
+
+fn runs_when_driven(kind: SuspendedKind) -> bool {
+    match kind {
+        SuspendedKind::Generator | SuspendedKind::Context => true,
+        SuspendedKind::Coroutine | SuspendedKind::Task => false,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Evaled, Exc, Flow, Interp, Outcomes, State};
 use crate::probes::code_path::state::Aspect;
-use crate::probes::code_path::value::{Spot, UnseenKind, Value};
+use crate::probes::code_path::value::{Cell, Spot, UnseenKind, Value};
 
 /// More states than this at one point are merged.
 const WIDTH: usize = 24;
@@ -121,6 +121,11 @@ impl Interp<'_> {
     }
 
     pub(super) fn learn_truth(&mut self, state: &mut State, value: &Value, truth: bool, spot: Spot) {
+        if let Value::Object(address) = value
+            && matches!(state.cell(*address), Some(Cell::Seen(_)))
+        {
+            state.learn(*address, Aspect::Filled, truth);
+        }
         let Value::Unseen(unseen) = value else { return };
         match &unseen.kind {
             UnseenKind::Bool => state.learn(unseen.id, Aspect::True, truth),

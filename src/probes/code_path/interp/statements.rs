@@ -1,5 +1,6 @@
 //! Statements, path by path.
 
+use super::loops::ForLoop;
 use super::{Exc, Flow, Interp, Outcomes, State};
 use crate::probes::code_path::model::{Expr, Stmt, StmtKind, Target};
 use crate::probes::code_path::value::{Cell, Origin, Spot, Value};
@@ -75,11 +76,9 @@ impl Interp<'_> {
             StmtKind::While { test, body, otherwise } => self.while_loop(state, test, body, otherwise),
             StmtKind::For { target, iterable, body, otherwise, awaited } => {
                 let iterables = self.evaluate(state, iterable);
-                self.then_flow(iterables, |me, mut state, iterable| {
-                    if *awaited && !matches!(iterable, Value::Unseen(_)) {
-                        me.unseen_code(&mut state, "an asynchronous iteration is not followed", spot);
-                    }
-                    me.for_loop(state, &iterable, target, body, otherwise, spot)
+                self.then_flow(iterables, |me, state, iterable| {
+                    let each = ForLoop { target, body, awaited: *awaited };
+                    me.for_loop(state, &iterable, &each, otherwise, spot)
                 })
             }
             StmtKind::Try { body, handlers, otherwise, finally, grouped } => {
@@ -232,6 +231,10 @@ impl Interp<'_> {
     }
 
     pub(super) fn unpack(&mut self, state: State, targets: &[Target], value: &Value, spot: Spot) -> Outcomes {
+        if let Some(suspended) = self.followed_generator(&state, value, false) {
+            let gathered = self.gathered(state, &suspended, spot);
+            return self.then_flow(gathered, |me, state, list| me.unpack(state, targets, &list, spot));
+        }
         let rest = targets.iter().any(|target| matches!(target, Target::Rest(_)));
         let items = self.known_items(&state, value).filter(|items| !rest && items.len() == targets.len());
         let runs_code = self.runs_when_iterated(&state, value);
@@ -260,25 +263,35 @@ impl Interp<'_> {
     }
 
     pub(super) fn assign_item(&mut self, state: &mut State, object: &Value, index: &Value, value: &Value, spot: Spot) {
+        self.note_change(match object {
+            Value::Object(address) => Some(*address),
+            Value::Unseen(unseen) => Some(unseen.id),
+            _ => None,
+        });
         match object {
             Value::Object(address) => match state.cell(*address).cloned() {
                 Some(Cell::Table(mut entries)) if entries.len() < 64 => {
                     let simple = matches!(index, Value::Text(_) | Value::Member(..) | Value::Bool(_) | Value::Int(_));
                     if simple {
+                        let before = entries.len();
                         entries.retain(|(each, _)| each != index);
+                        if self.importing > 0 && entries.len() < before {
+                            // Which of them comes last depends on the order of the imports.
+                            self.contested.insert(*address);
+                        }
                         entries.push((index.clone(), value.clone()));
                         state.put(*address, Cell::Table(entries));
                     } else {
-                        state.put(*address, Cell::Seen(std::collections::BTreeMap::new()));
+                        self.lose_elements(state, *address, true);
                     }
                 }
-                Some(Cell::Table(_) | Cell::List(_)) => {
-                    state.put(*address, Cell::Seen(std::collections::BTreeMap::new()));
-                }
+                Some(Cell::Table(_)) => self.lose_elements(state, *address, true),
+                Some(Cell::List(_)) => self.lose_elements(state, *address, false),
                 Some(Cell::Instance { .. }) => {
                     self.unseen_code(state, "an element is assigned in a way that is not followed", spot);
                 }
-                Some(Cell::Scope { .. } | Cell::Seen(_)) | None => {}
+                Some(Cell::Seen(_)) => self.lose_elements(state, *address, false),
+                Some(Cell::Scope { .. }) | None => {}
             },
             Value::Unseen(unseen) => {
                 state.forget(unseen.id);

@@ -136,7 +136,10 @@ fn pattern(of: &Pattern, out: &mut Bindings) {
             pattern(inner, out);
         }
         Pattern::Or(inner) => inner.iter().for_each(|inner| pattern(inner, out)),
-        Pattern::Structure(names) => out.names.extend(names.iter().cloned()),
+        Pattern::Structure(names)
+        | Pattern::Instance(_, _, names)
+        | Pattern::Items(_, names)
+        | Pattern::Entries(_, names) => out.names.extend(names.iter().cloned()),
     }
 }
 
@@ -165,7 +168,7 @@ fn expression(expr: &Expr, out: &mut Bindings) {
             expression(object, out);
             expression(index, out);
         }
-        ExprKind::Text(_, items)
+        ExprKind::Text(_, items, _)
         | ExprKind::All(items)
         | ExprKind::Any(items)
         | ExprKind::Either(items)

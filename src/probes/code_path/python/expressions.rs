@@ -45,7 +45,7 @@ impl Lowering<'_> {
                     // Up to its first mark a format is what it says.
                     (ast::Operator::Mod, ExprKind::Const(Const::Text(format))) => {
                         let head: super::super::model::Name = format.split('%').next().unwrap_or("").into();
-                        ExprKind::Text(head, operands)
+                        ExprKind::Text(head, operands, None)
                     }
                     _ => ExprKind::Operation(operands),
                 }
@@ -97,7 +97,7 @@ impl Lowering<'_> {
             ast::Expr::TString(e) => {
                 let parts = self.interpolated(e.value.elements().map(Piece::of));
                 match parts {
-                    ExprKind::Text(_, parts) => ExprKind::Operation(parts),
+                    ExprKind::Text(_, parts, _) => ExprKind::Operation(parts),
                     other => other,
                 }
             }
@@ -138,14 +138,23 @@ impl Lowering<'_> {
 
     fn interpolated<'e>(&mut self, pieces: impl Iterator<Item = Piece<'e>>) -> ExprKind {
         let (mut head, mut parts) = (String::new(), Vec::new());
+        let (mut behind, mut plain): (Vec<String>, bool) = (Vec::new(), true);
         for piece in pieces {
-            match piece {
-                Piece::Text(text) if parts.is_empty() => head.push_str(&text),
-                Piece::Text(_) => {}
-                Piece::Expr(expr) => parts.push(self.expression(expr)),
+            match (piece, behind.last_mut()) {
+                (Piece::Text(text), None) => head.push_str(&text),
+                (Piece::Text(text), Some(last)) => last.push_str(&text),
+                (Piece::Expr(expr, as_it_is), _) => {
+                    parts.push(self.expression(expr));
+                    behind.push(String::new());
+                    plain &= as_it_is;
+                }
             }
         }
-        if parts.is_empty() { ExprKind::Const(Const::Text(head.into())) } else { ExprKind::Text(head.into(), parts) }
+        if parts.is_empty() {
+            return ExprKind::Const(Const::Text(head.into()));
+        }
+        let behind = plain.then(|| behind.into_iter().map(Into::into).collect());
+        ExprKind::Text(head.into(), parts, behind)
     }
 
     fn elements(&mut self, exprs: &[ast::Expr]) -> Vec<Element> {
@@ -179,9 +188,10 @@ impl Lowering<'_> {
                 target: self.target(&each.target),
                 iterable: self.expression(&each.iter),
                 conditions: self.all(&each.ifs),
+                awaited: each.is_async,
             })
             .collect();
-        ExprKind::Comprehension(Box::new(Comprehension { lazy, loops, element: self.all(element) }))
+        ExprKind::Comprehension(Rc::new(Comprehension { lazy, loops, element: self.all(element) }))
     }
 
     fn lambda(&mut self, e: &ast::ExprLambda) -> Rc<Function> {
@@ -257,13 +267,17 @@ impl Lowering<'_> {
 /// A piece of an interpolated text.
 enum Piece<'e> {
     Text(String),
-    Expr(&'e ast::Expr),
+    /// The flag says that it is shown as it is: no conversion, no format.
+    Expr(&'e ast::Expr, bool),
 }
 
 impl<'e> Piece<'e> {
     fn of(element: &'e ast::InterpolatedStringElement) -> Self {
         match element {
-            ast::InterpolatedStringElement::Interpolation(inner) => Self::Expr(&inner.expression),
+            ast::InterpolatedStringElement::Interpolation(inner) => {
+                let converted = !matches!(inner.conversion, ast::ConversionFlag::None) || inner.debug_text.is_some();
+                Self::Expr(&inner.expression, !converted && inner.format_spec.is_none())
+            }
             ast::InterpolatedStringElement::Literal(literal) => Self::Text(literal.value.to_string()),
         }
     }

@@ -45,9 +45,9 @@ impl Lowering<'_> {
                 StmtKind::Declare(self.target(&s.target), annotation, value)
             }
             ast::Stmt::For(s) => StmtKind::For {
-                target: self.target(&s.target),
+                target: Rc::new(self.target(&s.target)),
                 iterable: self.expression(&s.iter),
-                body: self.block(&s.body),
+                body: Rc::new(self.block(&s.body)),
                 otherwise: self.block(&s.orelse),
                 awaited: s.is_async,
             },
@@ -146,14 +146,26 @@ impl Lowering<'_> {
                 (Some(inner), None) => self.pattern(inner),
             },
             ast::Pattern::MatchOr(p) => Pattern::Or(p.patterns.iter().map(|inner| self.pattern(inner)).collect()),
+            ast::Pattern::MatchSequence(p)
+                if !p.patterns.iter().any(|inner| matches!(inner, ast::Pattern::MatchStar(_))) =>
+            {
+                Pattern::Items(p.patterns.iter().map(|inner| self.pattern(inner)).collect(), bound_in(pattern))
+            }
+            ast::Pattern::MatchMapping(p) if p.rest.is_none() => {
+                let entries = p.keys.iter().zip(&p.patterns);
+                let entries = entries.map(|(key, inner)| (self.expression(key), self.pattern(inner))).collect();
+                Pattern::Entries(entries, bound_in(pattern))
+            }
+            ast::Pattern::MatchClass(p) if p.arguments.patterns.is_empty() => {
+                let class = self.expression(&p.cls);
+                let keywords = p.arguments.keywords.iter();
+                let fields = keywords.map(|keyword| (name(&keyword.attr), self.pattern(&keyword.pattern))).collect();
+                Pattern::Instance(class, fields, bound_in(pattern))
+            }
             ast::Pattern::MatchSequence(_)
             | ast::Pattern::MatchMapping(_)
             | ast::Pattern::MatchClass(_)
-            | ast::Pattern::MatchStar(_) => {
-                let mut names = Vec::new();
-                captured(pattern, &mut names);
-                Pattern::Structure(names)
-            }
+            | ast::Pattern::MatchStar(_) => Pattern::Structure(bound_in(pattern)),
         }
     }
 
@@ -198,6 +210,12 @@ impl Lowering<'_> {
 
 fn name(identifier: &ast::Identifier) -> Name {
     identifier.id.as_str().into()
+}
+
+fn bound_in(pattern: &ast::Pattern) -> Vec<Name> {
+    let mut names = Vec::new();
+    captured(pattern, &mut names);
+    names
 }
 
 /// The names that a structural pattern binds.

@@ -41,7 +41,7 @@ fn of_four_operators_at_once_one_starts_an_executor() {
 /// Two packages may name one registry: the lock beside it keeps their runs apart.
 #[test]
 fn a_run_of_another_package_on_the_same_registry_keeps_this_one_out() {
-    let approved = Approved::misbehaving();
+    let approved = Approved::twice();
     let path = approved.lab.dir.join("governance.db.run-lock");
     let lock = std::fs::File::create(&path).unwrap();
     lock.lock().unwrap();

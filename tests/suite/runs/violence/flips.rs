@@ -65,10 +65,10 @@ fn registry(dir: &Path, as_approved: bool) {
 
 #[test]
 fn while_facts_flip_no_executor_starts() {
-    let _kept = Approved::misbehaving();
+    let _kept = Approved::twice();
     let flips = AtomicUsize::new(0);
     trials(times(3).min(60), |trial| {
-        let approved = Approved::misbehaving();
+        let approved = Approved::twice();
         let facts = facts(&approved);
         let mut random = Random::of(trial);
         let over = AtomicBool::new(false);
@@ -102,12 +102,12 @@ fn while_facts_flip_no_executor_starts() {
 /// remains is between that look and the program's start: the fsync of three lines, and the reading of the program.
 #[test]
 fn a_change_at_any_moment_before_the_last_look_is_seen() {
-    let kept = Approved::misbehaving();
+    let kept = Approved::twice();
     let begun = Instant::now();
     assert_eq!(kept.run(&[], &[]).status.code(), Some(0));
     let span = u64::try_from(begun.elapsed().as_millis()).unwrap() * 3 / 2;
     trials(times(3), |trial| {
-        let approved = Approved::misbehaving();
+        let approved = Approved::twice();
         let facts = facts(&approved);
         let mut random = Random::of(trial);
         let which = usize::try_from(random.below(facts.len() as u64 + 1)).unwrap();
@@ -133,7 +133,7 @@ fn a_change_at_any_moment_before_the_last_look_is_seen() {
 /// Somebody writes to the registry while the run is prepared, and puts it back: what was judged is not what is there.
 #[test]
 fn a_registry_that_is_written_to_meanwhile_is_not_run_on() {
-    let approved = Approved::misbehaving();
+    let approved = Approved::twice();
     let child = approved.begin(&["run", &approved.run_id]);
     while approved.steps("permitted") + approved.steps("read") + approved.steps("opened") == 0 {
         std::thread::sleep(Duration::from_millis(1));

@@ -55,7 +55,7 @@ fn recovered(approved: &Approved, random: &mut Random, span: u64) -> (Option<i32
 }
 
 fn trial(at: usize, span: u64) -> Vec<String> {
-    let approved = Approved::misbehaving();
+    let approved = Approved::twice();
     let before = approved.rows();
     let mut random = Random::of(at);
     let victim = [Victim::Program, Victim::Program, Victim::Executor, Victim::Both][at % 4];
@@ -117,7 +117,7 @@ fn trial(at: usize, span: u64) -> Vec<String> {
 
 #[test]
 fn after_kill_9_at_a_random_moment_the_record_is_true() {
-    let kept = Approved::misbehaving();
+    let kept = Approved::twice();
     let begun = Instant::now();
     let whole = kept.run(&[], &[]);
     assert_eq!(whole.status.code(), Some(0), "{}", all(&whole));

@@ -20,7 +20,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 #[test]
 fn a_signal_reaches_the_executor_and_the_record_is_true() {
     for (signal, mode) in [(Signal::TERM, "hang"), (Signal::INT, "family")] {
-        let approved = Approved::misbehaving();
+        let approved = Approved::twice();
         let before = approved.rows();
         approved.lab.write("mode", mode);
         let child = approved.begin(&["run", &approved.run_id]);
@@ -46,7 +46,7 @@ fn a_signal_reaches_the_executor_and_the_record_is_true() {
 
 #[test]
 fn a_signal_before_the_start_starts_nothing() {
-    let approved = Approved::misbehaving();
+    let approved = Approved::twice();
     let child = approved.begin(&["run", &approved.run_id]);
     until("the lock", || approved.lab.dir.join("governance.db.run-lock").exists());
     std::thread::sleep(Duration::from_millis(50));
@@ -62,7 +62,7 @@ fn a_signal_before_the_start_starts_nothing() {
 #[test]
 fn a_killed_rehearsal_is_cleared_away_by_the_next_command() {
     for next in ["request", "run"] {
-        let approved = Approved::misbehaving();
+        let approved = Approved::twice();
         approved.lab.write("mode", "hang");
         let drill = approved.begin(&["drill"]);
         let scratch = || {
