@@ -162,6 +162,9 @@ pub struct DemoArgs {
     /// The situation to build.
     #[arg(long, value_name = "NAME", default_value = "o8-blocked")]
     pub scenario: String,
+    /// Play the whole story in it: blocked, ready, approved, a run that fails, a run that is verified.
+    #[arg(long)]
+    pub story: bool,
 }
 
 /// `diff`.

@@ -21,6 +21,7 @@ mod request;
 mod run;
 mod session;
 mod signing;
+mod story;
 mod trial;
 mod verify;
 
@@ -96,6 +97,7 @@ impl CommandError {
                 ReplayError::Ledger(PublishError::Ledger { .. })
                 | ReplayError::NotInLedger(_)
                 | ReplayError::Void(_)
+                | ReplayError::Drill(_)
                 | ReplayError::File { .. }
                 | ReplayError::Rules(_)
                 | ReplayError::Render(_) => 6,

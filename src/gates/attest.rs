@@ -369,6 +369,7 @@ mod tests {
                 secrets_known: 0,
                 recomputed: true,
                 newest_before: None,
+                requests_unread: None,
             },
             probes: Default::default(),
             before: Default::default(),

@@ -37,6 +37,7 @@ pub use door::{Access, Door, Limits, Place};
 pub use files::{Attributes, Entry, FileKind, Space};
 pub use secrets::Secrets;
 pub use settings::{Parameter, ParameterKind, SettingProblem, Settings, parse_duration};
+pub use sql::AdvisoryLock;
 pub use stop::{Held, Stop};
 pub use surroundings::Surroundings;
 

@@ -16,7 +16,10 @@ impl State {
 
     /// Whether this state and `other` may be joined: they did the same and go on in the same place.
     pub fn is_alike(&self, other: &State) -> bool {
-        self.effect == other.effect && self.carried == other.carried && self.left == other.left && self.tasks == other.tasks
+        self.effect == other.effect
+            && self.carried == other.carried
+            && self.left == other.left
+            && self.tasks == other.tasks
     }
 
     /// Instances whose initialiser was followed in `other` and not here.

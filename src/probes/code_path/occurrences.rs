@@ -243,7 +243,10 @@ impl<'m> Occurrences<'m> {
                 self.expression(object, scope);
                 self.expression(index, scope);
             }
-            ExprKind::Text(_, parts, _) | ExprKind::Operation(parts) | ExprKind::Sum(parts) | ExprKind::Either(parts) => {
+            ExprKind::Text(_, parts, _)
+            | ExprKind::Operation(parts)
+            | ExprKind::Sum(parts)
+            | ExprKind::Either(parts) => {
                 parts.iter().for_each(|part| self.expression(part, scope));
             }
             ExprKind::All(items) | ExprKind::Any(items) => items.iter().for_each(|item| self.value(item, scope)),

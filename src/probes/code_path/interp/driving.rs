@@ -186,13 +186,7 @@ impl Interp<'_> {
     }
 
     /// Drives a generator; its normal end goes on, and leaving it is what left it.
-    pub(super) fn drive_flows(
-        &mut self,
-        state: State,
-        suspended: &Rc<Suspended>,
-        take: Take,
-        spot: Spot,
-    ) -> Outcomes {
+    pub(super) fn drive_flows(&mut self, state: State, suspended: &Rc<Suspended>, take: Take, spot: Spot) -> Outcomes {
         let driven = self.drive(state, suspended, take, spot);
         let flows = driven.into_iter().map(|(state, driven)| match driven {
             Driven::Ended => (state, Flow::Next),

@@ -7,7 +7,9 @@ use super::driving::Progress;
 use super::{DEPTH, Driver, Evaled, Exc, Flow, Frame, Interp, State};
 use crate::probes::code_path::model::{Name, ParameterKind};
 use crate::probes::code_path::patterns::any_matches;
-use crate::probes::code_path::value::{Arguments, Cell, Closure, ClosureKind, Origin, Spot, Suspended, SuspendedKind, Value};
+use crate::probes::code_path::value::{
+    Arguments, Cell, Closure, ClosureKind, Origin, Spot, Suspended, SuspendedKind, Value,
+};
 
 impl Interp<'_> {
     /// Calls a function of the tree. `spot` is the place of the call; `None` when nobody calls it in the tree.
@@ -231,7 +233,9 @@ impl Interp<'_> {
                 match self.progress(&state, suspended) {
                     Progress::Fresh => {}
                     Progress::Ended => return vec![(state, Err(Exc::Builtin("RuntimeError".into())))],
-                    Progress::Perhaps => self.unseen_code(&mut state, "this coroutine may have been awaited before", spot),
+                    Progress::Perhaps => {
+                        self.unseen_code(&mut state, "this coroutine may have been awaited before", spot)
+                    }
                 }
                 self.ended(&mut state, suspended);
                 self.run(state, &suspended.closure, suspended.arguments.clone(), suspended.spot, Driver::None)

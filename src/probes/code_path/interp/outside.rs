@@ -78,7 +78,10 @@ impl Interp<'_> {
             let gathered = self.with_gathered(state, &arguments, spot);
             return self.then(gathered, |me, state, arguments| me.outside(state, callee, arguments, spot));
         }
-        if is_library && chain.starts_with("asyncio.") && let Some(out) = self.task_call(&state, callee, &arguments, spot) {
+        if is_library
+            && chain.starts_with("asyncio.")
+            && let Some(out) = self.task_call(&state, callee, &arguments, spot)
+        {
             return out;
         }
         if is_library && let Some(out) = self.builtin_call(&state, &chain, &arguments, spot) {

@@ -197,9 +197,8 @@ impl Look<'_> {
                 message.iter().for_each(|message| self.expression(message));
             }
             StmtKind::ImportFrom { names, .. } => {
-                self.is_bad |= names.iter().any(|(name, alias)| {
-                    name != alias && (**name == *self.name || **alias == *self.name)
-                });
+                self.is_bad |=
+                    names.iter().any(|(name, alias)| name != alias && (**name == *self.name || **alias == *self.name));
             }
             StmtKind::Import(names) => {
                 self.is_bad |= names.iter().any(|(name, alias)| **alias.as_ref().unwrap_or(name) == *self.name);
@@ -211,11 +210,7 @@ impl Look<'_> {
             }
             StmtKind::Delete(targets) => targets.iter().for_each(|target| self.target(target, None)),
             StmtKind::Opaque(_) => self.is_bad = true,
-            StmtKind::Return(None)
-            | StmtKind::Raise(None)
-            | StmtKind::Break
-            | StmtKind::Continue
-            | StmtKind::Pass => {}
+            StmtKind::Return(None) | StmtKind::Raise(None) | StmtKind::Break | StmtKind::Continue | StmtKind::Pass => {}
         }
     }
 
