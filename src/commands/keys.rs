@@ -10,7 +10,7 @@ use crate::evidence::Instant;
 use crate::gates;
 use crate::package::PACKAGE_FILE;
 use crate::report::Keys;
-use crate::trust::{Cert, from_bytes};
+use crate::trust::{Cert, Fingerprint, from_bytes};
 
 /// Whose signatures count, and when.
 #[derive(Debug, Args)]
@@ -63,6 +63,21 @@ impl KeyArgs {
         let certs = certificates(&loaded.place.locate(Path::new(&trust.keyring)))?;
         let package = package.display().to_string();
         Ok(Keys::Pinned { package, pinned: trust.auditor.clone(), certs })
+    }
+
+    /// The operators that the package file pins, with the certificates of its keyring, for a record that is signed;
+    /// nobody where there is no package.
+    ///
+    /// # Errors
+    /// A package that is not in order; a keyring that cannot be read.
+    pub fn operators(package: &Path, signed: bool) -> Result<(Vec<Fingerprint>, Vec<Cert>), CommandError> {
+        if !package.exists() || !signed {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let loaded = gates::load(package).map_err(CommandError::Problems)?;
+        let trust = &loaded.package.trust;
+        let certs = certificates(&loaded.place.locate(Path::new(&trust.keyring)))?;
+        Ok((trust.operator.clone(), certs))
     }
 }
 
