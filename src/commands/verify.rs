@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::cli::VerifyArgs;
+use super::keys::operators;
 use super::{CommandError, output};
 use crate::evidence::Instant;
 use crate::report::escape::terminal;
@@ -58,12 +59,10 @@ impl Reading<'_> {
     /// What is said of the record of a rehearsal; `None` where the folder holds something else.
     fn drill(&self, folder: &Path) -> Result<Option<String>, CommandError> {
         let published = Published::read(folder)?;
-        let (mut pinned, mut certs) = (Vec::new(), Vec::new());
-        if self.package.exists() && published.is_signed() {
-            let loaded = gates::load(self.package).map_err(CommandError::Problems)?;
-            pinned.clone_from(&loaded.package.trust.operator);
-            certs = certificates(&loaded.place.locate(Path::new(&loaded.package.trust.keyring)))?;
+        if !published.is_rehearsal() {
+            return Ok(None);
         }
+        let (pinned, certs) = operators(self.package)?;
         let Some(found) = rehearsal(&published, &pinned, &certs, self.at)? else { return Ok(None) };
         let record = &found.record;
         let back = record.phases.iter().filter(|phase| phase.restored()).count();
