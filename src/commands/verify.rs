@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::cli::VerifyArgs;
-use super::keys::KeyArgs;
+use super::keys::operators;
 use super::{CommandError, output};
 use crate::evidence::Instant;
 use crate::report::escape::terminal;
@@ -59,7 +59,10 @@ impl Reading<'_> {
     /// What is said of the record of a rehearsal; `None` where the folder holds something else.
     fn drill(&self, folder: &Path) -> Result<Option<String>, CommandError> {
         let published = Published::read(folder)?;
-        let (pinned, certs) = KeyArgs::operators(self.package, published.is_signed())?;
+        if !published.is_rehearsal() {
+            return Ok(None);
+        }
+        let (pinned, certs) = operators(self.package)?;
         let Some(found) = rehearsal(&published, &pinned, &certs, self.at)? else { return Ok(None) };
         let record = &found.record;
         let back = record.phases.iter().filter(|phase| phase.restored()).count();

@@ -21,6 +21,14 @@ pub struct Rehearsal {
     pub vouched: bool,
 }
 
+impl Published {
+    /// Whether the ledger says that the folder holds the record of a rehearsal; not where the ledger cannot be read.
+    pub fn is_rehearsal(&self) -> bool {
+        let lines = parse_ledger(&self.ledger, &self.ledger_path).unwrap_or_default();
+        lines.iter().any(|(line, _)| line.folder == self.folder && line.entry == Entry::Drill)
+    }
+}
+
 /// Checks a published record of a rehearsal: its files, its place in the chain, and its signature where `pinned` names keys
 /// and `certs` holds them. `None` where the ledger says that the folder holds something else.
 ///

@@ -47,7 +47,7 @@ fn a_registry_on_postgresql_is_rehearsed_on_locked_reverted_and_verified() {
 
     let run_id = approve(&lab);
     let mut session = cluster.session(&database);
-    session.run("SELECT pg_advisory_lock(-329334739448193368)");
+    session.run("SELECT pg_advisory_lock(-329334739448193368);");
     let locked = cutgate(&lab.dir, &["run", &run_id], &[]);
     assert_eq!(locked.status.code(), Some(7), "{}", all(&locked));
     assert!(all(&locked).contains("a run is at work on this registry"), "{}", all(&locked));
