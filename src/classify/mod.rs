@@ -96,6 +96,8 @@ impl Approval {
 pub enum RunOutcome {
     /// The executor was not spawned.
     NotStarted,
+    /// Whether it was cannot be told: the requests could not be read.
+    Unseen,
     /// It ended, and what was re-read equals what was expected.
     Verified,
     /// It failed, was reverted, and re-reading proved it.
@@ -175,7 +177,8 @@ pub fn classify(gaps: &[GapStanding], approval: &Approval, invariants: Invariant
             (Letter::D, "PRODUCTION_RUN_NOT_VERIFIED", "COMPENSATION_REQUIRED")
         }
         (RunOutcome::Interrupted, _, _, _) => (Letter::D, "PRODUCTION_RUN_NOT_VERIFIED", "INTERRUPTED"),
-        (RunOutcome::NotStarted, false, _, _)
+        (RunOutcome::Unseen, _, _, _)
+        | (RunOutcome::NotStarted, false, _, _)
         | (RunOutcome::NotStarted, true, _, Invariants::Changed | Invariants::Unknown) => {
             (Letter::C, "BLOCKED_WITH_EXACT_O8_GAP", "")
         }
@@ -218,8 +221,10 @@ struct Situation<'a> {
 
 impl Situation<'_> {
     fn why_not(&self, letter: Letter) -> String {
-        let started = self.run != RunOutcome::NotStarted;
+        let unseen = self.run == RunOutcome::Unseen;
+        let started = !unseen && self.run != RunOutcome::NotStarted;
         let reason = match letter {
+            Letter::A | Letter::D if unseen => "whether a run was started is not known.",
             Letter::A if !started => "no run was started.",
             Letter::A if self.run != RunOutcome::Verified => "the state after the run was not verified by re-reading.",
             Letter::A if self.blocked => "the run was made although a technical gap was not closed.",
@@ -228,6 +233,7 @@ impl Situation<'_> {
             Letter::A => "the run was made without a valid approval.",
             Letter::B if started => "a run was started.",
             Letter::B if self.blocked => "a run is technically impossible, not merely unsigned.",
+            Letter::B if unseen => "whether a run was started is not known.",
             Letter::B if self.invariants == Invariants::Changed => "an invariant changed while the audit was reading.",
             Letter::B if self.invariants == Invariants::Unknown => {
                 "whether the invariants held while the audit was reading is not known."

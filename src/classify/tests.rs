@@ -2,8 +2,9 @@
 
 use super::*;
 
-const RUNS: [RunOutcome; 6] = [
+const RUNS: [RunOutcome; 7] = [
     RunOutcome::NotStarted,
+    RunOutcome::Unseen,
     RunOutcome::Verified,
     RunOutcome::RolledBack,
     RunOutcome::RollbackUnverified,
@@ -124,6 +125,9 @@ fn nothing_unproved_is_a_or_b() {
                 for run in RUNS {
                     let ruling = classify(&gaps(first, second, authority), &approval, invariants, run);
                     let closed = first == GapState::Closed && second == GapState::Closed;
+                    if run == RunOutcome::Unseen {
+                        assert_eq!(ruling.letter, Letter::C);
+                    }
                     if ruling.letter <= Letter::B {
                         assert!(closed && invariants == Invariants::Held);
                     }
@@ -131,7 +135,8 @@ fn nothing_unproved_is_a_or_b() {
                         assert!(run == RunOutcome::Verified && approval == Approval::Valid);
                         assert_eq!(authority, GapState::Closed);
                     }
-                    assert_eq!(ruling.letter == Letter::D, run != RunOutcome::NotStarted && ruling.letter != Letter::A);
+                    let started = ![RunOutcome::NotStarted, RunOutcome::Unseen].contains(&run);
+                    assert_eq!(ruling.letter == Letter::D, started && ruling.letter != Letter::A);
                     assert_eq!(ruling.not.len(), 3);
                     assert_eq!(ruling.decisive.is_empty(), closed);
                     assert_eq!(ruling.qualifier.is_empty(), ruling.letter != Letter::D);
@@ -169,13 +174,15 @@ fn every_reason_is_true() {
             for invariants in INVARIANTS {
                 for run in RUNS {
                     let ruling = classify(&gaps(first, second, authority), &approval, invariants, run);
-                    let started = run != RunOutcome::NotStarted;
+                    let unseen = run == RunOutcome::Unseen;
+                    let started = !unseen && run != RunOutcome::NotStarted;
                     let closed = first == GapState::Closed && second == GapState::Closed;
                     let valid = approval == Approval::Valid;
                     let permitted = valid && authority == GapState::Closed;
                     for NotLetter { letter, reason } in &ruling.not {
                         let is_so = match (letter, reason.as_str()) {
-                            (Letter::A, "no run was started.") => !started,
+                            (Letter::A | Letter::B | Letter::D, "whether a run was started is not known.") => unseen,
+                            (Letter::A, "no run was started.") => !started && !unseen,
                             (Letter::A, "the state after the run was not verified by re-reading.") => {
                                 started && run != RunOutcome::Verified
                             }
@@ -211,7 +218,7 @@ fn every_reason_is_true() {
                             (Letter::C, "every technical gap is closed; only the approval is missing.") => {
                                 closed && approval == Approval::Absent
                             }
-                            (Letter::D, "no run was started; nothing to roll back.") => !started,
+                            (Letter::D, "no run was started; nothing to roll back.") => !started && !unseen,
                             (Letter::D, "the run ended verified.") => run == RunOutcome::Verified,
                             (Letter::A | Letter::C | Letter::D, _) => false,
                         };
@@ -225,5 +232,5 @@ fn every_reason_is_true() {
             }
         }
     }
-    assert_eq!(given.len(), 21, "every reason is given somewhere: {given:#?}");
+    assert_eq!(given.len(), 22, "every reason is given somewhere: {given:#?}");
 }

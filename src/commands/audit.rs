@@ -8,7 +8,6 @@ use super::interrupt::Interrupts;
 use super::publication::{Publication, Seals};
 use super::{CommandError, output, session};
 use crate::classify::Letter;
-use crate::evidence::RunEvidence;
 use crate::execute::unsettled;
 use crate::gates::{GapState, Gate, Loaded, evaluate};
 use crate::report::format::{Audited, Judged, plugin_code};
@@ -29,7 +28,12 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let session::Collected { mut evidence, secrets } =
         session::collect_evidence(&loaded, &gates, true, newest, &interrupts);
     let requests = loaded.request.as_ref().map(|rules| loaded.place.locate(Path::new(&rules.requests)));
-    evidence.run = requests.and_then(|requests| open_run(&requests));
+    match requests.map(|requests| unsettled(&requests)) {
+        // The newest of those that were started and are not over.
+        Some(Ok(mut open)) => evidence.run = open.pop().map(|(_, run, _)| run),
+        Some(Err(reason)) => evidence.process.requests_unread = Some(reason),
+        None => {}
+    }
     let evidence = ManuallyDrop::into_inner(evidence);
     let detailed = output::detailed(&outputs);
     let read = detailed.then(|| evidence.clone());
@@ -65,11 +69,6 @@ fn in_style(style: ExitStyle, judged: &Judged<'_>) -> u8 {
         ExitStyle::Contract => judged.code,
         ExitStyle::Nagios => plugin_code(judged),
     }
-}
-
-/// A run that was started and is not over: the newest. What the requests do not let us see, the gate of the authority says.
-fn open_run(requests: &Path) -> Option<RunEvidence> {
-    unsettled(requests).ok()?.pop().map(|(_, run, _)| run)
 }
 
 /// The stock templates, and those of the package's own `templates/` folder in their place.

@@ -34,6 +34,11 @@ pub enum Command {
     CodePath(CodePathArgs),
     /// Build a complete laboratory with real keys, database, knowledge base and code.
     Demo(DemoArgs),
+    /// Print a script that completes commands and options in a shell.
+    #[command(
+        after_help = "Examples:\n  cutgate completions bash > /etc/bash_completion.d/cutgate\n  cutgate completions zsh > ~/.zfunc/_cutgate\n  cutgate completions fish > ~/.config/fish/completions/cutgate.fish"
+    )]
+    Completions(CompletionsArgs),
     /// Compare two published audits: gates that changed, and the facts behind each change.
     Diff(DiffArgs),
     /// Rehearse the revert on a scratch copy of the registry, and write the signed record of it.
@@ -44,6 +49,9 @@ pub enum Command {
     Init(InitArgs),
     /// Open a run: fix what it is, and write what the sovereign signs. Refused while a technical gate is not CLOSED.
     Request,
+    /// Write the manual pages: cutgate(1) to standard output, or one for each command into a folder.
+    #[command(after_help = "Examples:\n  cutgate man | man -l -\n  cutgate man /usr/local/share/man/man1")]
+    Man(ManArgs),
     /// Make a requested run: refused unless every gate is closed, the approvals hold, and nothing changed since.
     Run(RunArgs),
     /// Verify a published audit: digests, ledger, and everything judged and rendered again.
@@ -154,6 +162,9 @@ pub struct DemoArgs {
     /// The situation to build.
     #[arg(long, value_name = "NAME", default_value = "o8-blocked")]
     pub scenario: String,
+    /// Play the whole story in it: blocked, ready, approved, a run that fails, a run that is verified.
+    #[arg(long)]
+    pub story: bool,
 }
 
 /// `diff`.
@@ -274,4 +285,18 @@ pub struct RunArgs {
 pub struct InitArgs {
     /// The folder to make; it must not exist, or be empty.
     pub dir: PathBuf,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The folder for the pages; it is made where it is not there.
+    pub dir: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `demo`: builds a laboratory and says what to do with it.
+//! `demo`: builds a laboratory and says what to do with it, or plays the whole story in it.
 
 use super::cli::DemoArgs;
 use super::{CommandError, output};
@@ -19,5 +19,8 @@ pub fn run(args: &DemoArgs) -> Result<u8, CommandError> {
         package.display()
     );
     output::to_stdout(&text)?;
+    if args.story {
+        super::story::play(&built.dir)?;
+    }
     Ok(0)
 }

@@ -14,12 +14,14 @@ mod gates;
 mod init;
 mod interrupt;
 mod keys;
+mod man;
 mod output;
 mod publication;
 mod request;
 mod run;
 mod session;
 mod signing;
+mod story;
 mod trial;
 mod verify;
 
@@ -95,6 +97,7 @@ impl CommandError {
                 ReplayError::Ledger(PublishError::Ledger { .. })
                 | ReplayError::NotInLedger(_)
                 | ReplayError::Void(_)
+                | ReplayError::Drill(_)
                 | ReplayError::File { .. }
                 | ReplayError::Rules(_)
                 | ReplayError::Render(_) => 6,
@@ -119,12 +122,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match cli.command {
         Command::Audit(args) => audit::run(&cli.package, &args),
         Command::CodePath(args) => code_path::run(&args),
+        Command::Completions(args) => man::completions(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Diff(args) => diff::run(&cli.package, &args),
         Command::Drill => drill::run(&cli.package),
         Command::Explain(args) => explain::run(&cli.package, &args),
         Command::Gates(args) => gates::run(&cli.package, &args),
         Command::Init(args) => init::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Request => request::run(&cli.package),
         Command::Run(args) => run::run(&cli.package, &args),
         Command::Verify(args) => verify::run(&cli.package, &args),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::interrupt::Interrupts;
 use super::{CommandError, audit, output, session};
 use crate::evidence::{Digest256, Recorded, RunId, canonical_json};
-use crate::execute::{Document, blocking, document, payload, write};
+use crate::execute::{Document, RunLock, blocking, document, payload, write};
 use crate::gates::{Gate, Loaded};
 use crate::report::escape::terminal;
 use crate::report::{Dossier, newest};
@@ -21,6 +21,13 @@ pub fn run(package: &Path) -> Result<u8, CommandError> {
         let message = "the package has no [request]: say there what a run is bound to (docs/approvals.md)";
         return Err(CommandError::Usage(message.to_owned()));
     };
+    // What a killed rehearsal left goes with the next command that may write there; while a run or drill is at work it waits.
+    let requests = loaded.place.locate(Path::new(&rules.requests));
+    if requests.is_dir()
+        && let Ok(_lock) = RunLock::take(&requests)
+    {
+        super::run::swept(&requests);
+    }
     let templates = audit::templates(&loaded)?;
     let gates: Vec<&Gate> = loaded.gates.iter().collect();
     let newest = newest(&loaded.place.package_dir.join("reports"))?;
@@ -34,7 +41,8 @@ pub fn run(package: &Path) -> Result<u8, CommandError> {
         return Err(CommandError::Refused(reasons));
     }
     let run_id = RunId::new(evidence.now, random()?);
-    let payload = payload(&loaded, rules, evidence, &templates, run_id).map_err(CommandError::Refused)?;
+    let payload = payload(&loaded, rules, evidence, &templates, &session::registry(&loaded), run_id)
+        .map_err(CommandError::Refused)?;
     let bytes = canonical_json(&payload);
     let sha256 = Digest256::of(&bytes);
     let (requests, approvals) = (typed(&loaded, &rules.requests), typed(&loaded, &rules.approvals));

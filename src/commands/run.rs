@@ -1,6 +1,8 @@
 //! `run`: looks at everything afresh, and hands over to the executor only when all of it holds; says what is known of a run,
 //! and looks after one that was cut off.
 
+mod looked_after;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -12,17 +14,18 @@ use std::sync::atomic::AtomicUsize;
 use super::cli::RunArgs;
 use super::interrupt::Interrupts;
 use super::publication::{Publication, Seals};
+use super::session::RegistryLock;
 use super::{CommandError, audit, output, session};
 use crate::classify::Letter;
 use crate::evidence::{Digest256, Evidence, PAYLOAD_FORMAT, Payload, Recorded, RunEvidence, RunId};
 use crate::execute::{
-    EVIDENCE, Known, Run, RunLock, Signer, authority, blocking, database, drift, known, payload, read_journal,
-    unsettled, word,
+    Known, Means, Registry, Run, RunLock, Stamp, authority, blocking, drift, known, payload, stamp, sweep, unsettled,
 };
 use crate::gates::{Gate, Loaded, RequestRules};
-use crate::probes::Secrets;
+use crate::probes::{Secrets, Stop};
 use crate::report::escape::terminal;
-use crate::report::{Dossier, RunView, exit_code, newest, utc};
+use crate::report::{Dossier, RunView, exit_code, newest};
+use crate::signing::{Gpg, GpgKey, Signer};
 use crate::trust::Fingerprint;
 
 pub fn run(package: &Path, args: &RunArgs) -> Result<u8, CommandError> {
@@ -36,12 +39,27 @@ pub fn run(package: &Path, args: &RunArgs) -> Result<u8, CommandError> {
     let folder = requests.join(run_id.as_str());
     let (approved, payload_sha256) = requested(&folder, &run_id)?;
     if args.status {
-        return status(&folder, &run_id);
+        return looked_after::status(&folder, &run_id);
     }
     let refused = |reason: String| CommandError::Refused(vec![reason]);
     let _lock = RunLock::take(&requests).map_err(refused)?;
+    let registry = session::registry(&loaded);
+    let registry_lock = registry.as_ref().ok().map(|registry| session::lock(&loaded, registry)).transpose();
+    let registry_lock = registry_lock.map_err(refused)?;
+    swept(&requests);
     let seals = Seals::of(&args.signing, &args.attest, &loaded, &interrupts)?;
-    let desk = Desk { loaded: &loaded, rules, folder, interrupts: &interrupts, signal: heard(), seals };
+    let signer = || signer(&loaded, rules, &loaded.package.trust.auditor, "auditor");
+    let desk = Desk {
+        loaded: &loaded,
+        rules,
+        folder,
+        interrupts: &interrupts,
+        signal: heard(),
+        seals,
+        signer: &signer,
+        registry,
+        registry_lock,
+    };
     match (known(&desk.folder, &run_id), args.recover) {
         (Known::NotStarted, true) => Err(refused(format!("{run_id} was not started: there is nothing to recover"))),
         (Known::Settled(_), _) => Err(refused(format!("{run_id} is over: cutgate run --status {run_id}"))),
@@ -75,6 +93,17 @@ pub(super) fn open_runs(loaded: &Loaded, rules: &RequestRules) -> Vec<String> {
     }
 }
 
+/// Clears away what a killed rehearsal left. Only called under the lock of runs and drills.
+pub(super) fn swept(requests: &Path) {
+    for folder in sweep(requests) {
+        let folder = folder.display().to_string();
+        anstream::eprintln!(
+            "warning: a rehearsal was cut off, and its scratch copy cannot be removed: {}",
+            terminal(&folder)
+        );
+    }
+}
+
 /// What was requested under this id.
 fn requested(folder: &Path, run_id: &RunId) -> Result<(Payload, Digest256), CommandError> {
     let path = folder.join("payload.json");
@@ -98,6 +127,11 @@ struct Desk<'a> {
     interrupts: &'a Interrupts,
     signal: Arc<AtomicUsize>,
     seals: Seals,
+    /// Finds the auditor's key.
+    signer: &'a dyn Fn() -> Result<Signer, String>,
+    /// What the run is made on; why there is nothing.
+    registry: Result<Registry, String>,
+    registry_lock: Option<RegistryLock>,
 }
 
 impl Desk<'_> {
@@ -107,31 +141,33 @@ impl Desk<'_> {
         let gates: Vec<&Gate> = self.loaded.gates.iter().collect();
         let root = self.loaded.place.package_dir.join("reports");
         let newest = newest(&root)?;
+        let before = self.stamp();
         let session::Collected { evidence, secrets } =
             session::collect_evidence(self.loaded, &gates, true, newest, self.interrupts);
         let mut evidence = ManuallyDrop::into_inner(evidence);
         evidence.process.recomputed = true;
-        let recorded = Recorded::of(evidence.clone());
-        let mut reasons = blocking(&Dossier::assemble(self.loaded, &recorded));
-        reasons.extend(open_runs(self.loaded, self.rules));
-        let granted = authority(self.loaded, self.rules, &evidence, run_id.as_str());
-        let review = granted.map_or_else(
-            |missing| {
-                reasons.extend(missing);
-                String::new()
-            },
-            |granted| granted.review_decision_id,
-        );
-        match payload(self.loaded, self.rules, &evidence, &templates, run_id.clone()) {
-            Ok(now) => reasons.extend(drift(approved, &now)),
-            Err(problems) => reasons.extend(problems),
-        }
-        reasons.extend(wrong_user(self.loaded));
-        if !reasons.is_empty() {
-            return self.refuse(evidence, run_id, payload_sha256, reasons, &templates, &secrets);
-        }
+        let judged = self.against(&evidence, run_id, approved, &templates);
+        let review = match judged {
+            Ok(review) => review,
+            Err(reasons) => return self.refuse(evidence, run_id, payload_sha256, reasons, &templates, &secrets),
+        };
         let measure = || session::collect_measures(self.loaded, &secrets);
-        let made = self.run(approved, payload_sha256.clone(), review, &secrets, &measure)?;
+        let recheck = || {
+            let probes = session::collect_again(self.loaded, &secrets);
+            // At the same instant: what was measured around it was measured then.
+            let again = Evidence { probes, ..evidence.clone() };
+            let mut changed = self.against(&again, run_id, approved, &templates).err().unwrap_or_default();
+            // Last of all, so that nobody wrote to the registry since it was read first.
+            if before.is_err() || before != self.stamp() {
+                let said = before.as_ref().err().map_or("somebody wrote to it meanwhile", String::as_str);
+                changed.push(format!("the registry is not what was judged: {said}"));
+            }
+            if !self.registry_lock.as_ref().is_some_and(RegistryLock::is_held) {
+                changed.push("the lock on the registry was lost".to_owned());
+            }
+            changed
+        };
+        let made = self.run(approved, payload_sha256.clone(), review, &secrets, &recheck, &measure)?;
         let (outcome, code) = self.interrupts.undisturbed(|published| match made.perform(&evidence) {
             Err(reasons) => Ok::<_, CommandError>((Err(reasons), 7)),
             Ok(run) => {
@@ -146,6 +182,42 @@ impl Desk<'_> {
                 output::to_stdout_without(&secrets, &text)?;
                 Ok(code)
             }
+        }
+    }
+
+    /// The review that the approvals name, where nothing at all speaks against the run; otherwise everything that does.
+    fn against(
+        &self,
+        evidence: &Evidence,
+        run_id: &RunId,
+        approved: &Payload,
+        templates: &crate::report::Templates,
+    ) -> Result<String, Vec<String>> {
+        let mut reasons = blocking(&Dossier::assemble(self.loaded, &Recorded::of(evidence.clone())));
+        reasons.extend(open_runs(self.loaded, self.rules));
+        let granted = authority(self.loaded, self.rules, evidence, run_id.as_str());
+        let review = granted.map_or_else(
+            |missing| {
+                reasons.extend(missing);
+                String::new()
+            },
+            |granted| granted.review_decision_id,
+        );
+        match payload(self.loaded, self.rules, evidence, templates, &self.registry, run_id.clone()) {
+            Ok(now) => reasons.extend(drift(approved, &now)),
+            Err(problems) => reasons.extend(problems),
+        }
+        reasons.extend(wrong_user(self.loaded));
+        if reasons.is_empty() { Ok(review) } else { Err(reasons) }
+    }
+
+    /// What tells whether somebody writes to the registry meanwhile.
+    fn stamp(&self) -> Result<Option<Stamp>, String> {
+        match &self.registry {
+            Ok(Registry::Embedded(path)) => stamp(path).map(Some),
+            // The state is read twice, and compared.
+            Ok(Registry::Server(_)) => Ok(None),
+            Err(reason) => Err(reason.clone()),
         }
     }
 
@@ -169,60 +241,39 @@ impl Desk<'_> {
         Err(CommandError::Refused(reasons))
     }
 
-    /// Looks after a run that was cut off, and publishes what became of it.
-    fn recover(
-        &self,
-        run: RunEvidence,
-        approved: &Payload,
-        payload_sha256: Digest256,
-        revert: bool,
-    ) -> Result<u8, CommandError> {
-        let templates = audit::templates(self.loaded)?;
-        let path = self.folder.join(EVIDENCE);
-        let lost = |error: String| {
-            let message =
-                format!("{}: {error}: what held before the run is lost, and a person has to look", path.display());
-            CommandError::Refused(vec![message])
-        };
-        let bytes = std::fs::read(&path).map_err(|error| lost(error.to_string()))?;
-        let evidence: Evidence = serde_json::from_slice(&bytes).map_err(|error| lost(error.to_string()))?;
-        let secrets = Secrets::default();
-        let measure = || session::collect_measures(self.loaded, &secrets);
-        let review = authority(self.loaded, self.rules, &evidence, approved.run_id.as_str());
-        let review = review.map(|granted| granted.review_decision_id).unwrap_or_default();
-        let made = self.run(approved, payload_sha256, review, &secrets, &measure)?;
-        let (text, code) = self.interrupts.undisturbed(|_| {
-            let run = made.recover(run, &evidence, revert).map_err(|reason| CommandError::Refused(vec![reason]))?;
-            self.publish(&made, run, &evidence, &templates, &secrets)
-        })?;
-        output::to_stdout_without(&secrets, &text)?;
-        Ok(code)
-    }
-
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "what one run is made with, said once for a run and for looking after it"
+    )]
     fn run<'b>(
         &'b self,
         approved: &'b Payload,
         payload_sha256: Digest256,
         review_decision_id: String,
         secrets: &'b Secrets,
+        recheck: &'b dyn Fn() -> Vec<String>,
         measure: &'b dyn Fn() -> BTreeMap<String, crate::evidence::Observation>,
     ) -> Result<Run<'b>, CommandError> {
         let refused = |reason: String| CommandError::Refused(vec![reason]);
         let rules = self.loaded.package.run.as_ref().ok_or_else(|| refused("the package has no [run]".to_owned()))?;
-        Ok(Run {
+        let means = Means {
             loaded: self.loaded,
             rules,
+            registry: self.registry.as_ref().map_err(|reason| refused(reason.clone()))?,
+            secrets,
+            signal: &self.signal,
+            now: &session::now,
+        };
+        Ok(Run {
+            means,
             payload: approved,
             payload_sha256,
             folder: self.folder.clone(),
-            registry: database(&self.loaded.package, &self.loaded.place).map_err(refused)?,
             review_decision_id,
-            secrets,
-            signal: &self.signal,
-            signer: signer(self.loaded, self.rules, &self.loaded.package.trust.auditor, "auditor")?,
+            signer: self.signer,
+            recheck,
             measure,
             nonce: &nonce,
-            now: &session::now,
         })
     }
 
@@ -285,35 +336,6 @@ fn said(view: &RunView) -> String {
     text
 }
 
-/// Says what the folder of a run tells, and changes nothing.
-fn status(folder: &Path, run_id: &RunId) -> Result<u8, CommandError> {
-    let (text, code) = match known(folder, run_id) {
-        Known::NotStarted => (format!("{run_id}: requested, not started\n"), 0),
-        Known::Settled(run) => (format!("{run_id}: started {}, over\n", begun(&run)), 0),
-        Known::Open(run, said) => {
-            let next = format!("next: cutgate run --recover {run_id}");
-            (format!("{run_id}: started {}, not over: {said}\n{next}\n", begun(&run)), 5)
-        }
-    };
-    let mut text = text;
-    match read_journal(folder) {
-        Ok((lines, _)) => {
-            for line in lines {
-                let _ = writeln!(text, "  {} {} {}", utc(line.utc), word(line.step), terminal(&line.said));
-            }
-        }
-        Err(error) => {
-            let _ = writeln!(text, "  {}", terminal(&error));
-        }
-    }
-    output::to_stdout(&text)?;
-    Ok(code)
-}
-
-fn begun(run: &RunEvidence) -> String {
-    run.begun.map_or_else(|| "at a time that is not known".to_owned(), utc)
-}
-
 /// A signal that comes while the executor runs is passed on to it.
 pub(super) fn heard() -> Arc<AtomicUsize> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -325,17 +347,23 @@ pub(super) fn heard() -> Arc<AtomicUsize> {
     signal
 }
 
-/// Who signs with the first of these keys.
+/// Who signs with the first of these keys, as `[request]` says that gpg is called.
+///
+/// # Errors
+/// No key, no program, or a key that cannot sign: the reason.
 pub(super) fn signer(
     loaded: &Loaded,
     rules: &RequestRules,
     keys: &[Fingerprint],
     role: &str,
-) -> Result<Signer, CommandError> {
-    let key = keys.first().cloned();
-    let key = key.ok_or_else(|| CommandError::Refused(vec![format!("[trust] names no {role}, whose key signs")]))?;
-    let gpg = rules.gpg.split_whitespace().map(str::to_owned).collect();
-    Ok(Signer { gpg, key, dir: loaded.place.package_dir.clone() })
+) -> Result<Signer, String> {
+    let key = keys.first().ok_or_else(|| format!("[trust] names no {role}, whose key signs"))?;
+    let mut words = rules.gpg.split_whitespace().map(str::to_owned);
+    let program = words.next().ok_or("`gpg` in [request] names no program")?;
+    let dir = Some(loaded.place.package_dir.clone()).filter(|dir| !dir.as_os_str().is_empty());
+    let gpg = Gpg { program: program.into(), first: words.collect(), dir };
+    let found = GpgKey::find_by(gpg, key, session::now(), &Stop::default());
+    found.map(Signer::Gpg).map_err(|error| format!("the {role}'s key: {error}"))
 }
 
 /// Where the package is the host's own, the executor runs as the user that it names, or not at all.

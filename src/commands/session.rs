@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::time::Instant as Monotonic;
 
 use super::CommandError;
 use super::interrupt::Interrupts;
 use crate::evidence::{EVIDENCE_FORMAT, Evidence, Instant, ProbeId, Process};
+use crate::execute::{Ask, Registry, RunLock};
 use crate::gates::{self, Gate, Loaded};
 use crate::package::ProbeUse;
-use crate::probes::{Collection, Place, Question, Secrets, Surroundings, collect_until};
+use crate::probes::{AdvisoryLock, Collection, Door, Place, Question, Secrets, Settings, Surroundings, collect_until};
 
 /// Loads a package and shows its warnings on standard error. It is not taken apart again: the command's end is the
 /// process's end, and the system takes all of it at once.
@@ -93,8 +95,7 @@ pub fn collect_evidence(
     let secrets = Secrets::default();
     keep_environment_secrets(loaded, &secrets);
     let collection = collection(loaded, &secrets);
-    let used = gates.iter().flat_map(|gate| gate.probes.values());
-    let questions: BTreeMap<ProbeId, Question> = used.map(|used| (used.id.clone(), question(used))).collect();
+    let questions = questions(gates);
     let measures = if with_measures { measures(loaded) } else { BTreeMap::new() };
     let mut progress = Progress::new();
     let stop = interrupts.stop();
@@ -106,7 +107,8 @@ pub fn collect_evidence(
     progress.clear();
     interrupts.checkpoint();
     let secrets_known = secrets.count() as u64;
-    let process = Process { stdin_closed, secrets_known, recomputed: false, newest_before: newest };
+    let process =
+        Process { stdin_closed, secrets_known, recomputed: false, newest_before: newest, requests_unread: None };
     let evidence = Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
         run: None,
@@ -149,10 +151,99 @@ fn surroundings() -> Surroundings {
     Surroundings::new(variables, std::env::home_dir())
 }
 
+/// Everything that `gates` ask for.
+fn questions(gates: &[&Gate]) -> BTreeMap<ProbeId, Question> {
+    let used = gates.iter().flat_map(|gate| gate.probes.values());
+    used.map(|used| (used.id.clone(), question(used))).collect()
+}
+
+/// Reads everything that the gates ask for once more, as it is at this moment. Nothing of it is cut short by a signal.
+pub fn collect_again(loaded: &Loaded, secrets: &Secrets) -> BTreeMap<ProbeId, crate::evidence::Observation> {
+    let questions = questions(&loaded.gates.iter().collect::<Vec<_>>());
+    collect_until(&questions, &collection(loaded, secrets), &crate::probes::Stop::default(), |_, _| {}).settled()
+}
+
 /// Reads what the package measures, once more. Nothing of it is cut short by a signal.
 pub fn collect_measures(loaded: &Loaded, secrets: &Secrets) -> BTreeMap<String, crate::evidence::Observation> {
     let collection = collection(loaded, secrets);
     collect_until(&measures(loaded), &collection, &crate::probes::Stop::default(), |_, _| {}).observations()
+}
+
+/// The registry of a package, which is asked as its gates are.
+///
+/// # Errors
+/// Why there is none.
+pub fn registry(loaded: &Loaded) -> Result<Registry, String> {
+    let (place, limits, time) = (loaded.place.clone(), loaded.package.limits, loaded.package.audit_limit);
+    let ask: Ask = Rc::new(move |url, queries| {
+        let timeout = format!("{}s", limits.probe.as_secs().max(1));
+        let settings = serde_json::json!({"url": url, "queries": queries, "timeout": timeout});
+        let settings: Settings = settings.as_object().cloned().unwrap_or_default().into_iter().collect();
+        let problems = crate::probes::find("sql").map(|probe| probe.check(&settings)).unwrap_or_default();
+        if let Some(problem) = problems.first() {
+            return Err(problem.message.clone());
+        }
+        let collection = Collection {
+            place: place.clone(),
+            limits,
+            now: now(),
+            by: user(),
+            deadline: Monotonic::now() + time,
+            secrets: Secrets::default(),
+            surroundings: Arc::new(surroundings()),
+        };
+        let question = BTreeMap::from([((), Question { kind: "sql".to_owned(), settings })]);
+        let seen = collect_until(&question, &collection, &crate::probes::Stop::default(), |_, _| {}).observations();
+        match seen.into_values().next() {
+            Some(seen) => seen.missing().map_or(Ok(seen.facts.clone()), |missing| Err(missing.to_string())),
+            None => Err("the registry was not asked".to_owned()),
+        }
+    });
+    Registry::of(&loaded.package, &loaded.place, &ask)
+}
+
+/// What keeps the runs of all packages on one registry apart.
+pub enum RegistryLock {
+    /// A file beside an embedded registry.
+    Beside {
+        /// Held as long as it lives.
+        _lock: RunLock,
+    },
+    /// A session of the server.
+    Advisory(AdvisoryLock),
+}
+
+impl RegistryLock {
+    /// Whether it is still held.
+    pub fn is_held(&self) -> bool {
+        match self {
+            Self::Beside { .. } => true,
+            Self::Advisory(lock) => lock.is_held(),
+        }
+    }
+}
+
+/// The number of the advisory lock: the first bytes of the SHA-256 of `cutgate run`.
+const ADVISORY: i64 = -0x0492_0833_5d01_6158;
+
+/// Takes the lock of a registry. Does not wait.
+///
+/// # Errors
+/// Another run is at work on it; it cannot be locked.
+pub fn lock(loaded: &Loaded, registry: &Registry) -> Result<RegistryLock, String> {
+    match registry {
+        Registry::Embedded(path) => RunLock::beside(path).map(|lock| RegistryLock::Beside { _lock: lock }),
+        Registry::Server(server) => {
+            let limits = loaded.package.limits;
+            let door = Door::new(loaded.place.clone(), limits, now(), user(), Monotonic::now() + limits.probe);
+            let door = door.among(Arc::new(surroundings()));
+            let failed = |said: String| format!("cannot take the advisory lock of the registry: {said}");
+            match AdvisoryLock::take(&server.url, ADVISORY, &door).map_err(failed)? {
+                Some(lock) => Ok(RegistryLock::Advisory(lock)),
+                None => Err(format!("a run is at work on this registry: it holds the advisory lock {ADVISORY}")),
+            }
+        }
+    }
 }
 
 /// The values of the executor's environment variables are secrets until the opposite is known.

@@ -114,6 +114,9 @@ pub struct Process {
     /// out of the file then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_before: Option<Instant>,
+    /// Why the requests could not be read, so that it is not known whether a run was started; left out where they could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_unread: Option<String>,
 }
 
 /// Everything that one audit read.

@@ -18,8 +18,8 @@ pub use canonical::{Digest256, canonical_json, sha256_hex};
 pub use fact::Fact;
 pub use missing::{Missing, MissingState};
 pub use record::{
-    DRILL_FORMAT, DRILL_KIND, DRY_RUN_FORMAT, DRY_RUN_KIND, DrillPhase, DrillRecord, DryRunRecord, Level,
-    RehearsalRecord,
+    DRILL_FORMAT, DRILL_KIND, DRY_RUN_FORMAT, DRY_RUN_KIND, DrillPhase, DrillPublished, DrillRecord, DryRunRecord,
+    Level, RehearsalRecord,
 };
 pub use request::{CONSUMED_FORMAT, Consumed, PAYLOAD_FORMAT, Payload, RunId};
 pub use run::{Ended, Expected, Fingerprint, PostCheck, RunEvidence, State, TableDelta, TableState};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Instant;
+use super::{Digest256, Instant};
 
 /// The format of a drill record.
 pub const DRILL_FORMAT: &str = "cutgate-drill/1";
@@ -48,6 +48,32 @@ pub struct DrillRecord {
     pub restore_compared: bool,
     /// The mutating phases that were reverted.
     pub phases: Vec<DrillPhase>,
+    /// Where it stands among everything that was published, and how long it took; left out of records that others wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<DrillPublished>,
+}
+
+/// What `cutgate drill` adds to a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrillPublished {
+    /// Its number in the ledger of the reports.
+    pub number: u64,
+    /// The digest of the ledger's line before its own.
+    pub previous: Digest256,
+    /// The program that rehearsed, with its version.
+    pub tool: String,
+    /// The program of the executor, by the digest of its bytes.
+    pub executor_sha256: Digest256,
+    /// How long the longest revert took, in seconds begun: the recovery time of a failed run.
+    pub revert_seconds: i64,
+    /// How long decrypting the dump, restoring and comparing it took, in seconds begun: the recovery time of a lost registry.
+    pub restore_seconds: i64,
+    /// How old the dump's data were when the full run had ended, in seconds begun: what a restore at that moment would lose.
+    pub data_age_seconds: i64,
+    /// When the next one is due; none where the package names no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_due: Option<Instant>,
 }
 
 /// The evidence level of a backup or revert.

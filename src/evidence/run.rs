@@ -86,6 +86,19 @@ pub struct TableState {
 }
 
 impl Fingerprint {
+    /// Under this name the rights in a server's database stand among its tables: no table is called so.
+    pub const RIGHTS: &str = "(rights)";
+
+    /// Whether the other database is a copy of this one: the same structure and rows. Roles may have other rights to a copy.
+    pub fn is_copied_by(&self, other: &Self) -> bool {
+        let without = |it: &Self| {
+            let mut it = it.clone();
+            it.tables.remove(Self::RIGHTS);
+            it
+        };
+        without(self).same_database(&without(other))
+    }
+
     /// Whether database and files are the same, whenever each was read.
     pub fn same_state(&self, other: &Self) -> bool {
         self.same_database(other) && self.files == other.files

@@ -2,7 +2,8 @@
 //! never without a permit.
 //!
 //! The program is opened once, its bytes are compared with the digest that was approved, and that very file is executed. What
-//! is left of it afterwards, in its group or run away from it, is ended: nothing writes while the state is read again.
+//! is left of it afterwards, in its group or run away from it, is ended: nothing writes while the state is read again. Its
+//! environment bears a mark, by which what is left of it is found after a crash of this program too.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -29,6 +30,10 @@ const LOOK: Duration = Duration::from_millis(20);
 const STRAGGLERS: Duration = Duration::from_millis(300);
 /// The file mode mask that it is given.
 const UMASK: Mode = Mode::from_raw_mode(0o027);
+/// The variable that marks its processes: the folder of the run or rehearsal that they belong to.
+const MARK: &str = "CUTGATE_DELEGATED";
+/// How long ending what a crash left may take, beyond its grace.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A program that was found, by its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +86,8 @@ pub struct Delegation<'a> {
     pub secret_names: &'a [String],
     /// Its working folder.
     pub dir: &'a Path,
+    /// What its processes are marked with: the folder of the run or rehearsal.
+    pub mark: &'a Path,
     /// How long it may take.
     pub deadline: Duration,
     /// How long it may take to end when told to.
@@ -112,8 +119,6 @@ pub fn delegate(
         let path = with.program.path.display();
         return Err(NotStarted(format!("the program {path} has sha256 {sha256}, approved is {}", with.program.sha256)));
     }
-    // The permit belongs to this one process.
-    drop(permit);
     let name = with.argv.first().map_or("", String::as_str);
     let mut command = Command::new(format!("/proc/self/fd/{}", file.as_raw_fd()));
     command.arg0(name).args(with.argv.iter().skip(1)).current_dir(with.dir).env_clear().envs(with.environment);
@@ -122,11 +127,14 @@ pub fn delegate(
             command.env(name, value);
         }
     }
+    command.env(MARK, real(with.mark));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     // Descriptors that this program was given by whoever started it are not handed on.
     close_fds::set_fds_cloexec_threadsafe(3, &[]);
     let strangers = adopted();
     let reaps = rustix::process::set_child_subreaper(Some(rustix::process::getpid())).is_ok();
+    // The permit belongs to this one process: it is there from now on, and no longer than the process.
+    let _laid = permit.lay().map_err(NotStarted)?;
     let mask = rustix::process::umask(UMASK);
     let now = chrono::Utc::now();
     let spawned = command.spawn();
@@ -247,13 +255,34 @@ struct Process {
     parent: u32,
     group: i32,
     alive: bool,
+    /// When it was started, in ticks since the machine was.
+    started: String,
     name: String,
 }
 
 impl Process {
+    /// The process of a number, if there is one.
+    fn of(pid: u32) -> Option<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name stands in brackets and may hold any sign, brackets too.
+        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+        let mut fields = rest.split_whitespace();
+        let alive = !matches!(fields.next()?, "Z" | "X");
+        let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        let started = fields.nth(16)?.to_owned();
+        Some(Self { pid, parent, group, alive, started, name: name.to_owned() })
+    }
+
     /// Whether it is a child of this one.
     fn ours(&self) -> bool {
         self.parent == std::process::id()
+    }
+
+    /// Whether its environment bears the mark of a folder: proc(5), `environ`.
+    fn bears(&self, mark: &Path) -> bool {
+        let wanted = [MARK.as_bytes(), b"=", mark.as_os_str().as_encoded_bytes()].concat();
+        let environment = std::fs::read(format!("/proc/{}/environ", self.pid)).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == wanted)
     }
 }
 
@@ -264,49 +293,61 @@ fn adopted() -> Vec<u32> {
 
 fn processes() -> Vec<Process> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter_map(|pid| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name stands in brackets and may hold any sign, brackets too.
-        let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
-        let mut fields = rest.split_whitespace();
-        let alive = !matches!(fields.next()?, "Z" | "X");
-        let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-        Some(Process { pid, parent, group, alive, name: name.to_owned() })
-    })
-    .collect()
+    entries.filter_map(|entry| Process::of(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
 
-/// Whether a process that a journal names is still there: the same number, started at the same time.
-pub fn still_there(said: &str) -> Option<u32> {
-    let (pid, started) = said.split_once(' ')?;
-    let pid: u32 = pid.parse().ok()?;
-    (start_time(pid)? == started).then_some(pid)
-}
-
-/// A process as a journal names it: its number and when it was started, in ticks since the machine was.
+/// A process as a journal names it: its number, when it was started, and since when the machine is up.
 pub fn named(pid: u32) -> String {
-    format!("{pid} {}", start_time(pid).unwrap_or_default())
+    let started = Process::of(pid).map(|it| it.started).unwrap_or_default();
+    format!("{pid} {started} {}", boot())
 }
 
-fn start_time(pid: u32) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let rest = stat.rsplit_once(')')?.1;
-    let alive = !matches!(rest.split_whitespace().next()?, "Z" | "X");
-    alive.then(|| rest.split_whitespace().nth(19).map(str::to_owned))?
+/// What the kernel calls this time that the machine is up: random(4), `boot_id`.
+fn boot() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map_or_else(|_| "-".to_owned(), |id| id.trim().to_owned())
 }
 
-/// Ends a process of an earlier command with its group, as a journal names it. Whether it is gone.
-pub fn end_earlier(said: &str, grace: Duration) -> bool {
+/// The group that a process led, as a journal names it, as long as it may still be its own: while one of its processes is
+/// there, no other process is given its number.
+fn group_of(said: &str) -> Option<i32> {
+    let mut words = said.split(' ');
+    let (pid, started, up) = (words.next()?.parse().ok()?, words.next()?, words.next()?);
+    let same = Process::of(pid).is_none_or(|it| it.started == started);
+    (up == boot() && same).then(|| i32::try_from(pid).ok())?
+}
+
+/// A folder by the one name that does not depend on how it was reached.
+fn real(folder: &Path) -> PathBuf {
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+}
+
+/// What is still there of an executor that an earlier command started: the groups that a journal names, and whatever bears
+/// the mark of the folder.
+pub fn left_of(named: &[&str], mark: &Path) -> Vec<(u32, String)> {
+    let mark = real(mark);
+    let groups: Vec<i32> = named.iter().filter_map(|said| group_of(said)).collect();
+    let this = std::process::id();
+    let alive = processes().into_iter().filter(|it| it.alive && it.pid != this);
+    alive.filter(|it| groups.contains(&it.group) || it.bears(&mark)).map(|it| (it.pid, it.name)).collect()
+}
+
+/// Ends what is still there of an executor that an earlier command started. Whether all of it is gone.
+pub fn end_earlier(named: &[&str], mark: &Path, grace: Duration) -> bool {
     let begun = Monotonic::now();
-    while let Some(pid) = still_there(said) {
-        let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
-        let signal = if begun.elapsed() > grace { Signal::KILL } else { Signal::TERM };
-        let _ = rustix::process::kill_process_group(group, signal);
-        if begun.elapsed() > grace + Duration::from_secs(10) {
+    loop {
+        let left = left_of(named, mark);
+        if left.is_empty() {
+            return true;
+        }
+        if begun.elapsed() > grace + PATIENCE {
             return false;
+        }
+        let signal = if begun.elapsed() > grace { Signal::KILL } else { Signal::TERM };
+        for (pid, _) in left {
+            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+            let _ = pid.map(|pid| rustix::process::kill_process(pid, signal));
         }
         std::thread::sleep(LOOK);
     }
-    true
 }

@@ -7,43 +7,41 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rusqlite::Connection;
-
-use super::delegate::{Delegation, NotStarted, Program, delegate};
+use super::copies::{Copies, drop_databases};
+use super::delegate::{Delegation, NotStarted, Program, delegate, end_earlier};
+use super::means::Means;
 use super::payload::working_dir;
-use super::permit::{Allows, Permit, Signer, Terms, piped};
+use super::permit::{Allows, Permit, Terms};
+use super::registry::Registry;
 use super::run::fill;
-use super::surface::{self, Reading};
+use super::surface::{self, Reading, Surface};
 use crate::classify::departures;
 use crate::evidence::{
     DRILL_FORMAT, DRILL_KIND, Digest256, DrillPhase, DrillRecord, Ended, Expected, Fingerprint, Instant, Level, RunId,
     State,
 };
-use crate::gates::Loaded;
-use crate::package::{DrillRules, RunRules};
-use crate::probes::{Place, Secrets};
+use crate::package::DrillRules;
+use crate::probes::Place;
+use crate::signing::Signer;
 
 /// What the names of scratch folders begin with.
 const SCRATCH: &str = ".drill-";
+/// How long what a killed rehearsal left running may take to end when told to.
+const GRACE: Duration = Duration::from_secs(2);
 /// The status of an executor that ended where it was asked to.
 const STOPPED: i32 = 10;
 
 /// What a rehearsal is made with.
 pub struct Drill<'a> {
-    /// The package and its gates.
-    pub loaded: &'a Loaded,
-    /// What it says of runs.
-    pub run: &'a RunRules,
-    /// What it says of rehearsals.
+    /// What a run is made with, too.
+    pub means: Means<'a>,
+    /// What the package says of rehearsals.
     pub rules: &'a DrillRules,
-    /// The registry, links followed.
-    pub registry: PathBuf,
     /// The folder of requests, in which the scratch folder lies.
     pub requests: PathBuf,
     /// What is cut.
@@ -52,16 +50,10 @@ pub struct Drill<'a> {
     pub tree_digest: String,
     /// Who rehearses.
     pub operator: String,
-    /// What must not be kept of the executor's output.
-    pub secrets: &'a Secrets,
-    /// A signal that came, or 0.
-    pub signal: &'a Arc<AtomicUsize>,
     /// Who signs permits.
-    pub signer: Signer,
+    pub signer: &'a Signer,
     /// Four random bytes.
     pub random: &'a dyn Fn() -> Result<[u8; 4], String>,
-    /// The clock.
-    pub now: &'a dyn Fn() -> Instant,
     /// Told of each step.
     pub say: &'a dyn Fn(&str),
 }
@@ -73,13 +65,40 @@ pub struct Rehearsed {
     pub record: DrillRecord,
     /// What did not come back; empty where everything did.
     pub problems: Vec<String>,
+    /// How long it took.
+    pub times: Times,
+    /// The digest of the executor's program.
+    pub executor_sha256: Digest256,
+}
+
+/// How long the parts of a rehearsal took, in seconds begun.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// The longest revert.
+    pub revert: i64,
+    /// Decrypting the dump, restoring it, and comparing.
+    pub restore: i64,
+    /// From the dump's beginning to the end of the full run.
+    pub data_age: i64,
+}
+
+/// Seconds, a begun one counted whole.
+fn seconds(from: Instant, to: Instant) -> i64 {
+    (to - from).num_milliseconds().max(0).div_euclid(1000) + 1
 }
 
 /// The scratch folder and what lies in it.
 struct Scratch {
     dir: tempfile::TempDir,
-    registry: PathBuf,
+    registry: Registry,
     place: Place,
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Where that fails the next command does it: the folder that names them is left then.
+        let _ = drop_databases(self.dir.path());
+    }
 }
 
 /// One step of a rehearsal with the state after it.
@@ -94,8 +113,7 @@ impl Drill<'_> {
     /// # Errors
     /// What could not be carried out: then there is no record.
     pub fn rehearse(&self) -> Result<Rehearsed, String> {
-        let started = (self.now)();
-        sweep(&self.requests);
+        let (started, mut clock) = ((self.means.now)(), Times::default());
         let untouched = self.production()?;
         let scratch = self.scratch()?;
         let (last, others) = self.rules.phases.split_last().ok_or("the package names no phase to rehearse")?;
@@ -106,10 +124,10 @@ impl Drill<'_> {
         let mut phases = Vec::new();
         for phase in others {
             (self.say)(&format!("{phase}: forward, and back"));
-            phases.push(self.forward_and_back(&scratch, phase, &mut problems)?);
+            phases.push(self.forward_and_back(&scratch, phase, &mut problems, &mut clock)?);
         }
         (self.say)(&format!("{last}: a full run, and back"));
-        let (phase, restore_compared) = self.full_run(&scratch, last, &mut problems)?;
+        let (phase, restore_compared) = self.full_run(&scratch, last, &mut problems, &mut clock)?;
         phases.push(phase);
         problems
             .extend(phases.iter().filter(|it| !it.restored()).map(|it| format!("{} was not brought back", it.name)));
@@ -119,27 +137,31 @@ impl Drill<'_> {
             );
         }
         let dir = scratch.dir.path().to_owned();
-        scratch.dir.close().map_err(|error| format!("cannot remove the scratch folder {}: {error}", dir.display()))?;
+        drop_databases(&dir)?;
+        fs::remove_dir_all(&dir)
+            .map_err(|error| format!("cannot remove the scratch folder {}: {error}", dir.display()))?;
         let record = DrillRecord {
             format: DRILL_FORMAT.to_owned(),
             kind: DRILL_KIND.to_owned(),
             tree_digest: self.tree_digest.clone(),
             target: self.target.clone(),
-            host: self.loaded.package.host.clone(),
+            host: self.means.loaded.package.host.clone(),
             operator: self.operator.clone(),
             started,
-            finished: (self.now)(),
+            finished: (self.means.now)(),
             level: if restore_compared { Level::E3 } else { Level::E2 },
             restore_compared,
             phases,
+            published: None,
         };
-        Ok(Rehearsed { record, problems })
+        Ok(Rehearsed { record, problems, times: clock, executor_sha256: self.program()?.sha256 })
     }
 
     /// The production registry as it is.
     fn production(&self) -> Result<Fingerprint, String> {
-        let place = &self.loaded.place;
-        read(surface::read(&self.registry, &[], place, &Expected::default(), Reading::Before, (self.now)()))
+        let place = &self.means.loaded.place;
+        let surface = Surface { registry: self.means.registry, watch: &[], place, expected: &Expected::default() };
+        read(surface.read(Reading::Before, (self.means.now)()))
     }
 
     /// A scratch root with what the executor needs, and a copy of the registry that is proved to be one.
@@ -156,25 +178,19 @@ impl Drill<'_> {
             let inside = path.starts_with('/').then(|| place.locate(Path::new(path)));
             inside.ok_or_else(|| format!("{path} is not absolute: a rehearsal would use the one of production"))
         };
-        self.run.watch.iter().try_for_each(|path| absolute(path).map(drop))?;
+        self.means.rules.watch.iter().try_for_each(|path| absolute(path).map(drop))?;
         for folder in &self.rules.folders {
             let to = absolute(folder)?;
             fs::create_dir_all(&to).map_err(made(&to))?;
         }
         for file in &self.rules.copy {
-            let (from, to) = (self.loaded.place.locate(Path::new(file)), absolute(file)?);
+            let (from, to) = (self.means.loaded.place.locate(Path::new(file)), absolute(file)?);
             fs::create_dir_all(to.parent().unwrap_or(&base)).map_err(made(&to))?;
             fs::copy(&from, &to).map_err(made(&from))?;
         }
-        let registry = base.join("registry.db");
-        let copied = || -> rusqlite::Result<()> {
-            let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-            let connection = Connection::open_with_flags(&self.registry, flags)?;
-            connection.execute("VACUUM INTO ?1", [registry.display().to_string()]).map(drop)
-        };
-        copied().map_err(|error| format!("cannot copy the registry: {error}"))?;
+        let registry = self.copies(&dir).of_registry()?;
         let scratch = Scratch { dir, registry, place };
-        if !self.production()?.same_database(&self.state(&scratch, &Expected::default())?) {
+        if !self.production()?.is_copied_by(&self.state(&scratch, &Expected::default())?) {
             return Err("the scratch copy is not what the registry is: somebody writes; rehearse again".to_owned());
         }
         Ok(scratch)
@@ -182,7 +198,8 @@ impl Drill<'_> {
 
     fn state(&self, scratch: &Scratch, expected: &Expected) -> Result<Fingerprint, String> {
         let place = &scratch.place;
-        read(surface::read(&scratch.registry, &self.run.watch, place, expected, Reading::After, (self.now)()))
+        let surface = Surface { registry: &scratch.registry, watch: &self.means.rules.watch, place, expected };
+        read(surface.read(Reading::After, (self.means.now)()))
     }
 
     /// What an executor left running is ended, and not as it should be.
@@ -196,15 +213,17 @@ impl Drill<'_> {
         scratch: &Scratch,
         phase: &str,
         problems: &mut Vec<String>,
+        clock: &mut Times,
     ) -> Result<DrillPhase, String> {
-        let run_id = RunId::new((self.now)(), (self.random)()?);
-        let expected = surface::expected(self.run, run_id.as_str(), &scratch.registry)?;
+        let run_id = RunId::new((self.means.now)(), (self.random)()?);
+        let expected = surface::expected(self.means.rules, run_id.as_str(), &scratch.registry)?;
         let before = self.state(scratch, &expected)?;
         let mutated = self.step(scratch, &run_id, Allows::Run, Some(phase), &expected)?;
         if mutated.ended.code != Some(STOPPED) {
             return Err(format!("{phase} was not reached: {}", said(&mutated.ended)));
         }
         let after = self.step(scratch, &run_id, Allows::Revert, None, &expected)?;
+        clock.revert = clock.revert.max(seconds(after.ended.started, after.ended.finished));
         [&mutated, &after].into_iter().for_each(|stepped| self.strays(stepped, problems));
         if after.ended.code != Some(0) {
             problems.push(format!("the revert of {phase} failed: {}", said(&after.ended)));
@@ -224,9 +243,10 @@ impl Drill<'_> {
         scratch: &Scratch,
         phase: &str,
         problems: &mut Vec<String>,
+        clock: &mut Times,
     ) -> Result<(DrillPhase, bool), String> {
-        let run_id = RunId::new((self.now)(), (self.random)()?);
-        let expected = surface::expected(self.run, run_id.as_str(), &scratch.registry)?;
+        let run_id = RunId::new((self.means.now)(), (self.random)()?);
+        let expected = surface::expected(self.means.rules, run_id.as_str(), &scratch.registry)?;
         let before = self.state(scratch, &expected)?;
         let mutated = self.step(scratch, &run_id, Allows::Run, None, &expected)?;
         if mutated.ended.code != Some(0) {
@@ -234,13 +254,16 @@ impl Drill<'_> {
         }
         problems.extend(departures(&expected, &before, &mutated.state).into_iter().map(|it| format!("full run: {it}")));
         (self.say)("the encrypted dump: restored and compared");
+        clock.data_age = seconds(mutated.ended.started, mutated.ended.finished);
+        let begun = chrono::Utc::now();
         let restored = self.restored(scratch, &run_id)?;
         let elsewhere = Scratch {
             dir: tempfile::Builder::new().tempdir_in(scratch.dir.path()).map_err(|error| error.to_string())?,
             registry: restored.clone(),
             place: scratch.place.clone(),
         };
-        let compared = self.state(&elsewhere, &Expected::default())?.same_database(&before);
+        let compared = before.is_copied_by(&self.state(&elsewhere, &Expected::default())?);
+        clock.restore = seconds(begun, chrono::Utc::now());
         if !compared {
             problems.push("what the dump restores is not what was dumped".to_owned());
         }
@@ -251,10 +274,10 @@ impl Drill<'_> {
                 problems.push(format!("the revert did not refuse after {phase}, which cannot be taken back"));
             }
             // The one way back: the backup in the place of the registry, and the run's own files away.
-            let put = fs::copy(&restored, &scratch.registry).map(drop);
+            self.copies(&scratch.dir).put(&restored, &scratch.registry)?;
             let left = expected.leaves.iter().map(|it| scratch.place.locate(Path::new(it)));
             let away = left.filter(|it| it.exists()).try_for_each(fs::remove_file);
-            put.and(away).map_err(|error| format!("cannot restore into the scratch copy: {error}"))?;
+            away.map_err(|error| format!("cannot restore into the scratch copy: {error}"))?;
             compared
         } else {
             if back.ended.code != Some(0) {
@@ -274,27 +297,30 @@ impl Drill<'_> {
     }
 
     /// A new database from the run's encrypted dump; its plain text is on no disk.
-    fn restored(&self, scratch: &Scratch, run_id: &RunId) -> Result<PathBuf, String> {
+    fn restored(&self, scratch: &Scratch, run_id: &RunId) -> Result<Registry, String> {
         let dump = scratch.place.locate(Path::new(&self.rules.dump.replace("<RUN_ID>", run_id.as_str())));
         let sealed = fs::read(&dump).map_err(|error| format!("the dump {}: {error}", dump.display()))?;
         let (program, first) = self.rules.decrypt.split_first().ok_or("the package names no program that decrypts")?;
         let mut command = Command::new(program);
-        command.args(first).current_dir(&self.loaded.place.package_dir);
+        command.args(first).current_dir(&self.means.loaded.place.package_dir);
         let output = piped(&mut command, &sealed).map_err(|error| format!("{program}: {error}"))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             return Err(format!("the dump cannot be decrypted: {} {said}", output.status));
         }
-        let path = scratch.dir.path().join("restored.db");
-        let text = String::from_utf8(output.stdout).map_err(|_| "the dump is not text".to_owned())?;
-        // A dump names tables in an order of its own, so that references are looked at when all of it is there.
-        let restore = || {
-            let connection = Connection::open(&path)?;
-            connection.pragma_update(None, "foreign_keys", false)?;
-            connection.execute_batch(&text)
-        };
-        restore().map_err(|error| format!("the dump cannot be restored: {error}"))?;
-        Ok(path)
+        self.copies(&scratch.dir).of_dump(&output.stdout)
+    }
+
+    fn copies(&self, dir: &tempfile::TempDir) -> Copies<'_> {
+        // Links followed, as the executor finds the file that it opens.
+        let dir = dir.path().canonicalize().unwrap_or_else(|_| dir.path().to_owned());
+        Copies { registry: self.means.registry, scratch: &self.rules.scratch, dir }
+    }
+
+    fn program(&self) -> Result<Program, String> {
+        let executor = self.means.loaded.package.executor.clone().unwrap_or_default();
+        let name = executor.argv.first().map_or("", String::as_str);
+        Program::find(name, &executor.environment, &working_dir(self.means.loaded))
     }
 
     /// Starts the executor once on the scratch copy, and reads the state after it.
@@ -306,21 +332,21 @@ impl Drill<'_> {
         until: Option<&str>,
         expected: &Expected,
     ) -> Result<Stepped, String> {
-        let executor = self.loaded.package.executor.clone().unwrap_or_default();
+        let executor = self.means.loaded.package.executor.clone().unwrap_or_default();
         let terms = Terms {
             allows,
             run_id: run_id.clone(),
             payload_sha256: Digest256::of(b""),
             target: self.target.clone(),
-            host: self.loaded.package.host.clone(),
-            registry: scratch.registry.clone(),
+            host: self.means.loaded.package.host.clone(),
+            registry: scratch.registry.address(),
             tree_digest: self.tree_digest.clone(),
             review_decision_id: "rehearsal".to_owned(),
             rehearsal: true,
-            minutes: self.run.permit_minutes,
+            minutes: self.means.rules.permit_minutes,
         };
         let nonce = u32::from_be_bytes((self.random)()?).to_string();
-        let permit = Permit::issue(scratch.dir.path(), &terms, &nonce, (self.now)(), &self.signer)?;
+        let permit = Permit::sign(scratch.dir.path(), &terms, &nonce, (self.means.now)(), self.signer)?;
         let root = scratch.place.root.clone().unwrap_or_default();
         let record = scratch.dir.path().join(format!("record-{run_id}.json"));
         let (argv, more) = match allows {
@@ -335,25 +361,26 @@ impl Drill<'_> {
                 ("<REVIEW_DECISION_ID>", "rehearsal"),
                 ("<PERMIT>", &permit.path().display().to_string()),
                 ("<ROOT>", &root.display().to_string()),
-                ("<DATABASE>", &scratch.registry.display().to_string()),
+                ("<DATABASE>", &scratch.registry.address()),
                 ("<RECORD>", &record.display().to_string()),
                 ("<PHASE>", until.unwrap_or_default()),
             ],
         );
         let environment: BTreeMap<String, String> = executor.environment;
-        let dir = working_dir(self.loaded);
-        let program = Program::find(argv.first().map_or("", String::as_str), &environment, &dir)?;
+        let dir = working_dir(self.means.loaded);
+        let program = self.program()?;
         let with = Delegation {
             argv: &argv,
             program: &program,
             environment: &environment,
             secret_names: &[],
             dir: &dir,
-            deadline: Duration::from_secs(self.run.deadline_seconds),
-            grace: Duration::from_secs(self.run.grace_seconds),
-            output_bytes: self.run.output_bytes,
-            secrets: self.secrets,
-            signal: self.signal,
+            mark: scratch.dir.path(),
+            deadline: Duration::from_secs(self.means.rules.deadline_seconds),
+            grace: Duration::from_secs(self.means.rules.grace_seconds),
+            output_bytes: self.means.rules.output_bytes,
+            secrets: self.means.secrets,
+            signal: self.means.signal,
         };
         let (ended, _) = delegate(permit, &with, |_| Ok(())).map_err(|NotStarted(reason)| reason)?;
         Ok(Stepped { state: self.state(scratch, expected)?, ended })
@@ -376,11 +403,24 @@ fn said(ended: &Ended) -> String {
     format!("{how}{}{} {}", if ended.told.is_empty() { "" } else { ", " }, ended.told, ended.said.join(" "))
 }
 
-/// Removes the scratch folders that a killed rehearsal left. Only called under the lock of runs and drills.
-fn sweep(requests: &Path) {
-    for entry in fs::read_dir(requests).into_iter().flatten().flatten() {
-        if entry.file_name().as_encoded_bytes().starts_with(SCRATCH.as_bytes()) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
+/// Ends what a killed rehearsal left running, and removes its scratch folder with the copy in it. Only called under the
+/// lock of runs and drills. Gives the folders that are still there.
+pub fn sweep(requests: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(requests).into_iter().flatten().flatten();
+    let scratch = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(SCRATCH.as_bytes()));
+    let swept = |folder: &PathBuf| {
+        end_earlier(&[], folder, GRACE) && drop_databases(folder).is_ok() && fs::remove_dir_all(folder).is_ok()
+    };
+    scratch.map(|entry| entry.path()).filter(|folder| !swept(folder)).collect()
+}
+
+/// Runs a program to its end with bytes on its standard input.
+pub(super) fn piped(command: &mut Command, input: &[u8]) -> std::io::Result<std::process::Output> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let stdin = child.stdin.take();
+    std::thread::scope(|scope| {
+        // A program that ends early closes the pipe; what it says of that stands in its output.
+        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+        child.wait_with_output()
+    })
 }

@@ -27,8 +27,10 @@ pub enum Step {
     Opened,
     /// The state before was read.
     Read,
-    /// The permit was signed.
+    /// The permit was signed, and is on no disk yet.
     Permitted,
+    /// Everything was looked at once more, and nothing had changed.
+    Rechecked,
     /// The approvals are spent.
     Consumed,
     /// The executor is about to be started.
@@ -245,6 +247,7 @@ pub fn word(step: Step) -> &'static str {
         Step::Opened => "opened",
         Step::Read => "read",
         Step::Permitted => "permitted",
+        Step::Rechecked => "rechecked",
         Step::Consumed => "consumed",
         Step::Starting => "starting",
         Step::Started => "started",

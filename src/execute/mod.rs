@@ -5,25 +5,29 @@
 //! down and never believed: the state is read before and after, and compared.
 
 mod authority;
+mod copies;
 mod delegate;
 mod documents;
 mod drill;
 mod folder;
 mod journal;
 mod lock;
+mod means;
 mod output;
 mod payload;
 mod permit;
+mod registry;
 mod run;
 mod surface;
 
 pub use authority::{Authority, authority, drift};
 pub use documents::{Document, document};
-pub use drill::{Drill, Rehearsed};
+pub use drill::{Drill, Rehearsed, sweep};
 pub use folder::write;
 pub use journal::{EVIDENCE, Known, Line, known, read as read_journal, word};
 pub use lock::RunLock;
+pub use means::Means;
 pub use payload::{blocking, payload};
-pub use permit::Signer;
-pub use run::{Run, unsettled};
-pub use surface::database;
+pub use registry::{Ask, Registry, Server};
+pub use run::{Run, still_there, unsettled};
+pub use surface::{Stamp, stamp};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::delegate::Program;
+use super::registry::Registry;
 use super::surface;
 use crate::classify::Invariants;
 use crate::evidence::{Digest256, Evidence, Fact, PAYLOAD_FORMAT, Payload, RunId, canonical_json};
@@ -44,6 +45,7 @@ pub fn payload(
     rules: &RequestRules,
     evidence: &Evidence,
     templates: &Templates,
+    registry: &Result<Registry, String>,
     run_id: RunId,
 ) -> Result<Payload, Vec<String>> {
     let mut reasons = Vec::new();
@@ -76,10 +78,10 @@ pub fn payload(
         reasons.push(reason);
         None
     });
-    let expected = match (&loaded.package.run, surface::database(&loaded.package, &loaded.place)) {
+    let expected = match (&loaded.package.run, registry) {
         (None, _) => Err("the package has no [run]: what the run may change is not fixed".to_owned()),
-        (_, Err(reason)) => Err(reason),
-        (Some(rules), Ok(registry)) => surface::expected(rules, run_id.as_str(), &registry),
+        (_, Err(reason)) => Err(reason.clone()),
+        (Some(rules), Ok(registry)) => surface::expected(rules, run_id.as_str(), registry),
     };
     let (Some(program), Ok(expected)) = (program, expected.map_err(|reason| reasons.push(reason))) else {
         return Err(reasons);

@@ -3,19 +3,23 @@
 //! It names run, payload, target, host, registry and tree, carries a nonce, and is signed by the auditor's key, so that the
 //! executor can verify it with `gpg` alone. It is made when everything holds and used once: it cannot be copied.
 
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
 use super::journal::replace;
 use crate::evidence::{Digest256, Instant, RunId, canonical_json};
+use crate::probes::Stop;
 use crate::report::utc;
-use crate::trust::Fingerprint;
+use crate::signing::Signer;
 
 /// The format of a permit.
 pub const PERMIT_FORMAT: &str = "cutgate-permit/1";
+/// The file of a permit for a run.
+const RUN_PERMIT: &str = "permit.json";
+/// The file of a permit for taking a run back.
+const REVERT_PERMIT: &str = "permit-revert.json";
 
 /// What a permit allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -40,8 +44,8 @@ pub struct Terms {
     pub target: String,
     /// The host's own name.
     pub host: String,
-    /// The registry, links followed.
-    pub registry: PathBuf,
+    /// The registry: its file, links followed, or its address without a password.
+    pub registry: String,
     /// The digest of the deployed tree.
     pub tree_digest: String,
     /// The review that the enact rests on.
@@ -61,7 +65,7 @@ struct Document<'a> {
     payload_sha256: &'a Digest256,
     target: &'a str,
     host: &'a str,
-    registry: String,
+    registry: &'a str,
     tree_digest: &'a str,
     review_decision_id: &'a str,
     rehearsal: bool,
@@ -71,19 +75,22 @@ struct Document<'a> {
     nonce: String,
 }
 
-/// A signed permit on the disk. It is not `Clone`, and the one process that it allows takes it.
+/// A signed permit. It is not `Clone`, and the one process that it allows takes it: until that is about to be started it is on
+/// no disk, so that a run which is refused or cut off before leaves nothing that would open the switch.
 #[derive(Debug)]
 pub struct Permit {
-    path: PathBuf,
+    folder: PathBuf,
     allows: Allows,
+    bytes: Vec<u8>,
+    signature: Vec<u8>,
 }
 
 impl Permit {
-    /// Writes and signs a permit into a folder.
+    /// Signs a permit that will lie in a folder.
     ///
     /// # Errors
-    /// When it cannot be signed or written.
-    pub fn issue(folder: &Path, terms: &Terms, nonce: &str, now: Instant, signer: &Signer) -> Result<Self, String> {
+    /// When it cannot be signed.
+    pub fn sign(folder: &Path, terms: &Terms, nonce: &str, now: Instant, signer: &Signer) -> Result<Self, String> {
         let document = Document {
             format: PERMIT_FORMAT,
             kind: terms.allows,
@@ -91,7 +98,7 @@ impl Permit {
             payload_sha256: &terms.payload_sha256,
             target: &terms.target,
             host: &terms.host,
-            registry: terms.registry.display().to_string(),
+            registry: &terms.registry,
             tree_digest: &terms.tree_digest,
             review_decision_id: &terms.review_decision_id,
             rehearsal: terms.rehearsal,
@@ -101,67 +108,62 @@ impl Permit {
             nonce: nonce.to_owned(),
         };
         let bytes = canonical_json(&document);
-        let signature = signer.sign(&bytes)?;
-        let name = match terms.allows {
-            Allows::Run => "permit.json",
-            Allows::Revert => "permit-revert.json",
-        };
-        replace(folder, &format!("{name}.asc"), &signature)?;
-        replace(folder, name, &bytes)?;
-        Ok(Self { path: folder.join(name), allows: terms.allows })
+        // What is begun here is ended whatever signal comes: the record of it has to be written.
+        let signature = signer.sign(&bytes, now, &Stop::default()).map_err(|error| error.to_string())?;
+        Ok(Self { folder: folder.to_owned(), allows: terms.allows, bytes, signature })
     }
 
-    /// Where it lies.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Where it will lie.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(self.name())
     }
 
     /// What it allows.
     pub fn allows(&self) -> Allows {
         self.allows
     }
-}
 
-/// Who signs: the program that `[request]` names, with the key of one fingerprint.
-#[derive(Clone, Debug)]
-pub struct Signer {
-    /// The program and its first arguments.
-    pub gpg: Vec<String>,
-    /// The key.
-    pub key: Fingerprint,
-    /// The folder that the program is started in: that of the package.
-    pub dir: PathBuf,
-}
+    /// The digest of what was signed.
+    pub fn digest(&self) -> Digest256 {
+        Digest256::of(&self.bytes)
+    }
 
-impl Signer {
-    /// A detached, armored signature.
+    /// Puts it where the process that it allows will look for it.
     ///
     /// # Errors
-    /// When the program cannot be started, or does not sign.
-    pub fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>, String> {
-        let (program, first) = self.gpg.split_first().ok_or_else(|| "no program signs".to_owned())?;
-        let mut command = Command::new(program);
-        command.args(first).args(["--batch", "--quiet", "--no-tty", "--armor", "--local-user"]);
-        command.arg(self.key.to_string()).args(["--detach-sign", "--output", "-", "-"]).current_dir(&self.dir);
-        let output = piped(&mut command, bytes).map_err(|error| format!("{program}: {error}"))?;
-        if !output.status.success() || !output.stdout.starts_with(b"-----BEGIN PGP SIGNATURE-----") {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(format!("{program} did not sign with {}: {} {said}", self.key, output.status));
+    /// When it cannot be written.
+    pub fn lay(self) -> Result<Laid, String> {
+        let signature = format!("{}.asc", self.name());
+        replace(&self.folder, &signature, &self.signature)?;
+        let laid = Laid { signature: self.folder.join(signature) };
+        replace(&self.folder, self.name(), &self.bytes)?;
+        Ok(laid)
+    }
+
+    fn name(&self) -> &'static str {
+        match self.allows {
+            Allows::Run => RUN_PERMIT,
+            Allows::Revert => REVERT_PERMIT,
         }
-        Ok(output.stdout)
     }
 }
 
-/// Runs a program to its end with bytes on its standard input.
-///
-/// # Errors
-/// When it cannot be started.
-pub fn piped(command: &mut Command, input: &[u8]) -> std::io::Result<std::process::Output> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let stdin = child.stdin.take();
-    std::thread::scope(|scope| {
-        // A program that ends early closes the pipe; what it says of that stands in its output.
-        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
-        child.wait_with_output()
-    })
+/// A permit on the disk: it holds as long as this lives. What it said stays, without its signature.
+#[derive(Debug)]
+pub struct Laid {
+    signature: PathBuf,
+}
+
+impl Drop for Laid {
+    fn drop(&mut self) {
+        // Where that fails it holds until its minutes are over.
+        let _ = fs::remove_file(&self.signature);
+    }
+}
+
+/// Takes away the signatures of permits that a run which was cut off left behind.
+pub fn withdraw(folder: &Path) {
+    for name in [RUN_PERMIT, REVERT_PERMIT] {
+        drop(Laid { signature: folder.join(format!("{name}.asc")) });
+    }
 }

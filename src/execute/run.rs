@@ -8,53 +8,45 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::delegate::{Delegation, NotStarted, Program, delegate, end_earlier, named};
+use super::delegate::{Delegation, NotStarted, Program, delegate, end_earlier, left_of, named};
 use super::journal::{EVIDENCE, Journal, Known, Step, known, read, replace};
+use super::means::Means;
 use super::output::Kept;
 use super::payload::working_dir;
-use super::permit::{Allows, Permit, Signer, Terms};
-use super::surface::{self, Reading};
+use super::permit::{Allows, Permit, Terms, withdraw};
+use super::surface::{self, Reading, Surface};
 use crate::classify::{self, next_step};
 use crate::evidence::{
-    CONSUMED_FORMAT, Consumed, Digest256, Ended, Evidence, Instant, Observation, Payload, RunEvidence, RunId, State,
+    CONSUMED_FORMAT, Consumed, Digest256, Ended, Evidence, Observation, Payload, RunEvidence, RunId, State,
     canonical_json,
 };
-use crate::gates::{Loaded, unlike};
-use crate::package::RunRules;
-use crate::probes::Secrets;
+use crate::gates::unlike;
 use crate::report::sync_dir;
+use crate::signing::Signer;
 
 /// What a run is made with.
 pub struct Run<'a> {
-    /// The package and its gates.
-    pub loaded: &'a Loaded,
-    /// What the package says of runs.
-    pub rules: &'a RunRules,
+    /// What a rehearsal is made with, too.
+    pub means: Means<'a>,
     /// What was approved.
     pub payload: &'a Payload,
     /// Its digest.
     pub payload_sha256: Digest256,
     /// The folder of the request.
     pub folder: PathBuf,
-    /// The registry, links followed.
-    pub registry: PathBuf,
     /// The review that the enact rests on.
     pub review_decision_id: String,
-    /// What must not be kept of the executor's output.
-    pub secrets: &'a Secrets,
-    /// A signal that came, or 0.
-    pub signal: &'a Arc<AtomicUsize>,
-    /// Who signs permits.
-    pub signer: Signer,
+    /// Finds the key that signs permits, when one is to be signed.
+    pub signer: &'a dyn Fn() -> Result<Signer, String>,
+    /// Looks at everything once more: what speaks against the run now.
+    pub recheck: &'a dyn Fn() -> Vec<String>,
     /// Reads the package's measures.
     pub measure: &'a dyn Fn() -> BTreeMap<String, Observation>,
     /// Random text that no other permit has.
     pub nonce: &'a dyn Fn() -> Result<String, String>,
-    /// The clock.
-    pub now: &'a dyn Fn() -> Instant,
 }
 
 impl Run<'_> {
@@ -74,10 +66,26 @@ impl Run<'_> {
         journal.record(&run).map_err(one)?;
         self.note(&mut journal, Step::Read, Digest256::of(&canonical_json(&run.pre)).as_str()).map_err(one)?;
         let permit = self.permit(Allows::Run).map_err(one)?;
-        self.note(&mut journal, Step::Permitted, &permit.path().display().to_string()).map_err(one)?;
+        self.note(&mut journal, Step::Permitted, permit.digest().as_str()).map_err(one)?;
+        // Signing takes its time: what everything rests on is looked at again, as late as can be.
+        let changed = (self.recheck)();
+        if !changed.is_empty() {
+            return Err(changed);
+        }
+        let (Some(State::Read(pre)), State::Read(now)) = (&run.pre, self.state(&run, Reading::Before)) else {
+            return Err(vec!["the state before the run cannot be read again".to_owned()]);
+        };
+        if !now.same_state(pre) {
+            return Err(vec!["somebody wrote to the registry or a watched folder since it was judged".to_owned()]);
+        }
+        let signal = self.means.signal.load(Ordering::SeqCst);
+        if signal != 0 {
+            return Err(vec![format!("signal {signal} came before the executor was started")]);
+        }
+        self.note(&mut journal, Step::Rechecked, "").map_err(one)?;
         self.consume().map_err(one)?;
         // From here on the run counts as started.
-        run.begun = Some((self.now)());
+        run.begun = Some((self.means.now)());
         let noted = journal
             .record(&run)
             .and_then(|()| self.note(&mut journal, Step::Consumed, ""))
@@ -96,13 +104,14 @@ impl Run<'_> {
     /// # Errors
     /// Why nothing could be done.
     pub fn recover(&self, mut run: RunEvidence, evidence: &Evidence, revert: bool) -> Result<RunEvidence, String> {
-        let lines = read(&self.folder).map(|(lines, _)| lines).unwrap_or_default();
-        let grace = Duration::from_secs(self.rules.grace_seconds);
-        for line in lines.iter().filter(|line| matches!(line.step, Step::Started | Step::Reverting)) {
-            if !end_earlier(&line.said, grace) {
-                return Err(format!("the process {} is still there and cannot be ended", line.said));
-            }
+        let said = processes(&self.folder);
+        let said: Vec<&str> = said.iter().map(String::as_str).collect();
+        if !end_earlier(&said, &self.folder, Duration::from_secs(self.means.rules.grace_seconds)) {
+            let left = left_of(&said, &self.folder).into_iter().map(|(pid, name)| format!("{pid} ({name})"));
+            let left = left.collect::<Vec<_>>().join(", ");
+            return Err(format!("what the run started is still there and cannot be ended: {left}"));
         }
+        withdraw(&self.folder);
         let mut journal = Journal::open(&self.folder)?;
         self.note(&mut journal, Step::Recovering, "")?;
         if run.expected.tables.is_empty() {
@@ -126,14 +135,16 @@ impl Run<'_> {
         use classify::RunOutcome as O;
         let step = match outcome {
             O::Verified | O::RolledBack => Step::Settled,
-            O::NotStarted | O::RollbackUnverified | O::CompensationRequired | O::Interrupted => Step::Unsettled,
+            O::NotStarted | O::Unseen | O::RollbackUnverified | O::CompensationRequired | O::Interrupted => {
+                Step::Unsettled
+            }
         };
         self.note(&mut Journal::open(&self.folder)?, step, folder)
     }
 
     /// The invariants that are not what they were when everything held.
     fn disturbed(&self, run: &RunEvidence, evidence: &Evidence) -> Vec<String> {
-        unlike(&self.loaded.forbidden, &self.loaded.package, evidence, &run.measures)
+        unlike(&self.means.loaded.forbidden, &self.means.loaded.package, evidence, &run.measures)
     }
 
     /// Reads everything again, takes it back where that is to be done, and reads once more. Never fails: what cannot be read
@@ -165,12 +176,12 @@ impl Run<'_> {
     }
 
     fn note(&self, journal: &mut Journal, step: Step, said: &str) -> Result<(), String> {
-        journal.note(step, said, (self.now)())
+        journal.note(step, said, (self.means.now)())
     }
 
     /// The state before, which must be readable, bear no row of this run, and give the approved numbers.
     fn before(&self, run: &RunEvidence) -> Result<State, Vec<String>> {
-        let expected = surface::expected(self.rules, self.payload.run_id.as_str(), &self.registry);
+        let expected = surface::expected(self.means.rules, self.payload.run_id.as_str(), self.means.registry);
         let expected = expected.map_err(|reason| vec![reason])?;
         if expected != self.payload.expected {
             return Err(vec!["what the run would change is not what was approved any more".to_owned()]);
@@ -195,8 +206,17 @@ impl Run<'_> {
     }
 
     fn state(&self, run: &RunEvidence, how: Reading) -> State {
-        let place = &self.loaded.place;
-        surface::read(&self.registry, &self.rules.watch, place, &run.expected, how, (self.now)())
+        let (watch, place) = (&self.means.rules.watch, &self.means.loaded.place);
+        Surface { registry: self.means.registry, watch, place, expected: &run.expected }.read(how, (self.means.now)())
+    }
+
+    /// The registry as the executor and its permit are told.
+    fn address(&self) -> String {
+        if self.means.rules.database.is_empty() {
+            self.means.registry.address()
+        } else {
+            self.means.rules.database.clone()
+        }
     }
 
     fn permit(&self, allows: Allows) -> Result<Permit, String> {
@@ -206,20 +226,20 @@ impl Run<'_> {
             payload_sha256: self.payload_sha256.clone(),
             target: self.payload.target.clone(),
             host: self.payload.host.clone(),
-            registry: self.registry.clone(),
+            registry: self.address(),
             tree_digest: self.payload.tree_digest.clone(),
             review_decision_id: self.review_decision_id.clone(),
             rehearsal: false,
-            minutes: self.rules.permit_minutes,
+            minutes: self.means.rules.permit_minutes,
         };
-        Permit::issue(&self.folder, &terms, &(self.nonce)()?, (self.now)(), &self.signer)
+        Permit::sign(&self.folder, &terms, &(self.nonce)()?, (self.means.now)(), &(self.signer)()?)
     }
 
     /// Records that the approvals are spent: created once, by whoever is first.
     fn consume(&self) -> Result<(), String> {
         let path = self.folder.join("consumed.json");
         let run_id = self.payload.run_id.to_string();
-        let consumed = Consumed { format: CONSUMED_FORMAT.to_owned(), run_id, utc: (self.now)() };
+        let consumed = Consumed { format: CONSUMED_FORMAT.to_owned(), run_id, utc: (self.means.now)() };
         let write = || {
             let mut file = File::create_new(&path)?;
             file.write_all(&canonical_json(&consumed))?;
@@ -232,7 +252,7 @@ impl Run<'_> {
     /// Starts one program of the executor's and waits for its end.
     fn delegated(&self, permit: Permit, argv: &[String], name: &str, journal: &mut Journal, step: Step) -> Ended {
         let path = permit.path().display().to_string();
-        let root = self.loaded.place.root.clone().unwrap_or_else(|| PathBuf::from("/"));
+        let root = self.means.loaded.place.root.clone().unwrap_or_else(|| PathBuf::from("/"));
         let root = root.canonicalize().unwrap_or(root);
         let record = self.folder.join("run.json");
         let argv = fill(
@@ -241,7 +261,7 @@ impl Run<'_> {
                 ("<REVIEW_DECISION_ID>", &self.review_decision_id),
                 ("<PERMIT>", &path),
                 ("<ROOT>", &root.display().to_string()),
-                ("<DATABASE>", &self.registry.display().to_string()),
+                ("<DATABASE>", &self.address()),
                 ("<RECORD>", &record.display().to_string()),
             ],
         );
@@ -249,8 +269,8 @@ impl Run<'_> {
             path: PathBuf::from(&self.payload.executor_program),
             sha256: self.payload.executor_program_sha256.clone(),
         };
-        let dir = working_dir(self.loaded);
-        let secret_names = self.loaded.package.executor.as_ref().map(|it| it.env.clone()).unwrap_or_default();
+        let dir = working_dir(self.means.loaded);
+        let secret_names = self.means.loaded.package.executor.as_ref().map(|it| it.env.clone()).unwrap_or_default();
         // What is taken back is not cut short because this program was told to end.
         let unheard = Arc::new(AtomicUsize::new(0));
         let with = Delegation {
@@ -259,11 +279,12 @@ impl Run<'_> {
             environment: &self.payload.environment,
             secret_names: &secret_names,
             dir: &dir,
-            deadline: Duration::from_secs(self.rules.deadline_seconds),
-            grace: Duration::from_secs(self.rules.grace_seconds),
-            output_bytes: self.rules.output_bytes,
-            secrets: self.secrets,
-            signal: if permit.allows() == Allows::Run { self.signal } else { &unheard },
+            mark: &self.folder,
+            deadline: Duration::from_secs(self.means.rules.deadline_seconds),
+            grace: Duration::from_secs(self.means.rules.grace_seconds),
+            output_bytes: self.means.rules.output_bytes,
+            secrets: self.means.secrets,
+            signal: if permit.allows() == Allows::Run { self.means.signal } else { &unheard },
         };
         match delegate(permit, &with, |pid| self.note(journal, step, &named(pid))) {
             Ok((ended, kept)) => {
@@ -283,8 +304,8 @@ impl Run<'_> {
 
     fn unstarted(&self, reason: &str) -> Ended {
         Ended {
-            started: (self.now)(),
-            finished: (self.now)(),
+            started: (self.means.now)(),
+            finished: (self.means.now)(),
             code: None,
             signal: None,
             told: format!("it was not started: {reason}"),
@@ -295,6 +316,23 @@ impl Run<'_> {
             said: Vec::new(),
         }
     }
+}
+
+/// The processes that the journal of a run names.
+fn processes(folder: &Path) -> Vec<String> {
+    let lines = read(folder).map(|(lines, _)| lines).unwrap_or_default();
+    lines
+        .into_iter()
+        .filter(|line| matches!(line.step, Step::Started | Step::Reverting))
+        .map(|line| line.said)
+        .collect()
+}
+
+/// What is there at this moment of what a run started, each as its number and name.
+pub fn still_there(folder: &Path) -> Vec<String> {
+    let said = processes(folder);
+    let said: Vec<&str> = said.iter().map(String::as_str).collect();
+    left_of(&said, folder).into_iter().map(|(pid, name)| format!("{pid} {name}")).collect()
 }
 
 /// Arguments with their placeholders filled in.

@@ -21,6 +21,9 @@ pub enum AttestationStatus {
     /// An invariant is not what it was: someone acted.
     #[serde(rename = "CHANGED")]
     Changed,
+    /// Only what others write to as well is not what it was: it cannot be said who wrote.
+    #[serde(rename = "INCONCLUSIVE")]
+    Inconclusive,
     /// It could not be measured.
     #[serde(rename = "NOT ATTESTED")]
     NotAttested,
@@ -35,6 +38,7 @@ impl AttestationStatus {
         match self {
             Self::NotDone => "NOT DONE",
             Self::Changed => "CHANGED",
+            Self::Inconclusive => "INCONCLUSIVE",
             Self::NotAttested => "NOT ATTESTED",
             Self::Declared => "DECLARED",
         }
@@ -86,7 +90,7 @@ pub fn unlike(
     });
     let of_database = |path: &str| {
         let name = path.split('.').next().unwrap_or_default();
-        package.measures.get(name).is_some_and(|used| used.kind == "sql")
+        package.measures.get(name).is_some_and(|used| asks_a_database(&used.kind))
     };
     let paths: std::collections::BTreeSet<&String> = measured.flatten().filter(|path| !of_database(path)).collect();
     let differs = |path: &&String| {
@@ -100,7 +104,7 @@ pub fn unlike(
 
 fn attested(row: &Forbidden, env: &Env<'_>, evidence: &Evidence) -> AttestationRow {
     let said = match &row.basis {
-        Basis::Measured(paths) => measured(paths, evidence),
+        Basis::Measured(paths) => measured(paths, &row.others_write, evidence),
         Basis::Attributable(proof) => attributable(*proof, evidence),
         Basis::Declared(who) => Said {
             status: AttestationStatus::Declared,
@@ -111,18 +115,29 @@ fn attested(row: &Forbidden, env: &Env<'_>, evidence: &Evidence) -> AttestationR
     };
     let remark = match (said.status, &row.remark) {
         (AttestationStatus::NotDone | AttestationStatus::Declared, Some(remark)) => remark.render(env),
-        (AttestationStatus::Changed | AttestationStatus::NotAttested, _) | (_, None) => String::new(),
+        (AttestationStatus::Changed | AttestationStatus::Inconclusive | AttestationStatus::NotAttested, _)
+        | (_, None) => String::new(),
     };
+    let informative = row.informative.iter().map(|path| {
+        let [before, after] = [&evidence.before, &evidence.after].map(|side| brief(&fact_at(side, path, evidence)));
+        format!("; informative, proves nothing: {path} {before}, then {after}")
+    });
+    let ground = said.ground + &informative.collect::<String>();
     AttestationRow {
         id: row.id.clone(),
         action: row.action.clone(),
         status: said.status,
         basis: row.basis.word().to_owned(),
-        ground: said.ground,
+        ground,
         remark,
         before: said.before,
         after: said.after,
     }
+}
+
+/// Whether a kind of probe asks a database.
+fn asks_a_database(kind: &str) -> bool {
+    kind == "sql" || kind.starts_with("pg-")
 }
 
 struct Said {
@@ -132,14 +147,15 @@ struct Said {
     after: String,
 }
 
-fn measured(paths: &[String], evidence: &Evidence) -> Said {
+fn measured(paths: &[String], others_write: &[String], evidence: &Evidence) -> Said {
     let pairs: Vec<_> = paths
         .iter()
         .map(|path| (path, fact_at(&evidence.before, path, evidence), fact_at(&evidence.after, path, evidence)))
         .collect();
     let unread = pairs.iter().flat_map(|(_, before, after)| [before, after]).find_map(unreadable);
-    let changed: Vec<_> =
-        pairs.iter().filter(|(_, before, after)| before != after).map(|(path, ..)| path.as_str()).collect();
+    let changed = pairs.iter().filter(|(_, before, after)| before != after).map(|(path, ..)| path.as_str());
+    let (by_others, changed): (Vec<_>, Vec<_>) =
+        changed.partition(|path| others_write.iter().any(|other| other == path));
     let joined = |facts: Vec<&Fact>| facts.into_iter().map(brief).collect::<Vec<_>>().join("; ");
     let instants = paths.first().and_then(|path| {
         let name = path.split('.').next()?;
@@ -153,15 +169,39 @@ fn measured(paths: &[String], evidence: &Evidence) -> Said {
     let (status, ground) = match (unread, changed.is_empty()) {
         (Some(why), _) => (AttestationStatus::NotAttested, format!("{names} could not be measured: {why}")),
         (None, true) if pairs.is_empty() => (AttestationStatus::NotAttested, "nothing was measured".to_owned()),
+        (None, true) if !by_others.is_empty() => {
+            let said = format!("{} changed between {instants}, and others write there too", by_others.join(", "));
+            let rest: Vec<&str> = paths.iter().map(String::as_str).filter(|path| !by_others.contains(path)).collect();
+            (AttestationStatus::Inconclusive, format!("{said}; {} equal", rest.join(", ")))
+        }
         (None, true) => (AttestationStatus::NotDone, format!("{names}, equal at {instants}")),
         (None, false) => (AttestationStatus::Changed, format!("{} changed between {instants}", changed.join(", "))),
     };
+    let ground = format!("{}{ground}{}", scope(paths, evidence), sample(pairs.iter().map(|pair| &pair.1)));
     Said {
         status,
         ground,
         before: joined(pairs.iter().map(|pair| &pair.1).collect()),
         after: joined(pairs.iter().map(|pair| &pair.2).collect()),
     }
+}
+
+/// What a statement over the whole of a database is about: everybody's writes, not ours only.
+fn scope(paths: &[String], evidence: &Evidence) -> &'static str {
+    let of_server = |path: &String| {
+        let name = path.split('.').next().unwrap_or_default();
+        evidence.before.get(name).is_some_and(|seen| seen.kind.starts_with("pg-"))
+    };
+    if !paths.is_empty() && paths.iter().all(of_server) { "database-wide: " } else { "" }
+}
+
+/// Says of facts that rest on a part of the rows how large that part is.
+fn sample<'a>(facts: impl Iterator<Item = &'a Fact>) -> String {
+    let percents = facts.filter_map(|fact| match fact.get("sampled_percent") {
+        Some(Fact::Int(percent)) if *percent < 100 => Some(*percent),
+        Some(_) | None => None,
+    });
+    percents.min().map(|percent| format!(" (a sample: {percent} of 100 pages were read)")).unwrap_or_default()
 }
 
 fn fact_at(side: &std::collections::BTreeMap<String, Observation>, path: &str, evidence: &Evidence) -> Fact {
@@ -213,6 +253,9 @@ fn brief(fact: &Fact) -> String {
                 Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::Missing(_) => 0,
             };
             let text = super::expr::render_fact(fact);
+            if let (Some(Fact::Int(rows)), Some(digest @ Fact::Text(_))) = (fact.get("rows"), fact.get("digest")) {
+                return format!("{rows} rows, {}", brief(digest));
+            }
             if text.len() <= 60 && !text.ends_with("records") {
                 return text;
             }
@@ -223,6 +266,9 @@ fn brief(fact: &Fact) -> String {
 
 fn attributable(proof: Proof, evidence: &Evidence) -> Said {
     let process = &evidence.process;
+    if proof == Proof::NoTransactionId {
+        return no_transaction_id(evidence);
+    }
     let (proved, ground) = match proof {
         Proof::OutputScan => (
             true,
@@ -244,6 +290,7 @@ fn attributable(proof: Proof, evidence: &Evidence) -> Said {
             let list = if started.is_empty() { "none".to_owned() } else { started.join(", ") };
             (true, format!("processes that the audit started: {list}"))
         }
+        Proof::NoTransactionId => (false, String::new()),
         Proof::ResultRecomputed => (
             process.recomputed,
             if process.recomputed {
@@ -254,6 +301,47 @@ fn attributable(proof: Proof, evidence: &Evidence) -> Said {
         ),
     };
     let status = if proved { AttestationStatus::NotDone } else { AttestationStatus::NotAttested };
+    Said { status, ground, before: String::new(), after: String::new() }
+}
+
+/// Whether a transaction of ours wrote. The statements that were sent stand in the evidence, each with its digest.
+fn no_transaction_id(evidence: &Evidence) -> Said {
+    let observations = evidence.before.values().chain(evidence.probes.values()).chain(evidence.after.values());
+    let asked: Vec<&Observation> = observations.filter(|seen| asks_a_database(&seen.kind)).collect();
+    let unchanged = asked.iter().map(|seen| match seen.facts.get("unchanged") {
+        Some(fact) => fact.clone(),
+        None => seen.facts.clone(),
+    });
+    let unchanged: Vec<Fact> = unchanged.collect();
+    let wrote = unchanged.iter().filter(|fact| **fact == Fact::Bool(false)).count();
+    let unread = unchanged.iter().find_map(|fact| match fact {
+        Fact::Missing(missing) => Some(missing.to_string()),
+        Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::List(_) | Fact::Map(_) => None,
+    });
+    let sent = asked.iter().flat_map(|seen| &seen.sources);
+    let sent: Vec<String> = sent
+        .filter_map(|source| match &source.read {
+            Reading::Statement { sha256 } => Some(sha256.to_string()),
+            Reading::Content { .. } | Reading::Attributes => None,
+        })
+        .collect();
+    let different: std::collections::BTreeSet<&String> = sent.iter().collect();
+    let statements = format!(
+        "{} statements sent, {} different ones, each with its sha256 in evidence.json",
+        sent.len(),
+        different.len()
+    );
+    let (status, ground) = match unread {
+        _ if wrote > 0 => {
+            (AttestationStatus::Changed, format!("{wrote} of {} transactions of ours wrote something", asked.len()))
+        }
+        Some(why) => (AttestationStatus::NotAttested, format!("it cannot be told of one transaction of ours: {why}")),
+        None if asked.is_empty() => (AttestationStatus::NotAttested, "no database was asked".to_owned()),
+        None => (
+            AttestationStatus::NotDone,
+            format!("our connections: {} transactions, none was given a transaction number; {statements}", asked.len()),
+        ),
+    };
     Said { status, ground, before: String::new(), after: String::new() }
 }
 
@@ -281,6 +369,7 @@ mod tests {
                 secrets_known: 0,
                 recomputed: true,
                 newest_before: None,
+                requests_unread: None,
             },
             probes: Default::default(),
             before: Default::default(),
@@ -322,7 +411,7 @@ mod tests {
             let mut evidence = evidence();
             evidence.before.insert("surface".to_owned(), observed("sql", before));
             evidence.after.insert("surface".to_owned(), observed("sql", after));
-            let said = measured(&["surface.rows".to_owned()], &evidence);
+            let said = measured(&["surface.rows".to_owned()], &[], &evidence);
             (said.status, said.ground)
         };
         let (status, ground) = judged(Fact::Int(1), Fact::Int(1));
@@ -339,9 +428,69 @@ mod tests {
         // That something is known not to be there can be compared.
         let absent = || Fact::from(missing(MissingState::Absent));
         assert_eq!(judged(absent(), absent()).0, AttestationStatus::NotDone);
-        use AttestationStatus::{Changed, Declared, NotAttested, NotDone};
-        let words = [NotDone, Changed, NotAttested, Declared].map(AttestationStatus::word);
-        assert_eq!(words, ["NOT DONE", "CHANGED", "NOT ATTESTED", "DECLARED"]);
+        use AttestationStatus::{Changed, Declared, Inconclusive, NotAttested, NotDone};
+        let words = [NotDone, Changed, Inconclusive, NotAttested, Declared].map(AttestationStatus::word);
+        assert_eq!(words, ["NOT DONE", "CHANGED", "INCONCLUSIVE", "NOT ATTESTED", "DECLARED"]);
+    }
+
+    /// Where others write too, a change says nothing of who made it; what only we may change is as strict as ever.
+    #[test]
+    fn a_change_where_others_write_is_inconclusive() {
+        let judged = |ours: i64, theirs: i64| {
+            let mut evidence = evidence();
+            let rows = |ours, theirs| Fact::record([("ours", Fact::Int(ours)), ("theirs", Fact::Int(theirs))]);
+            evidence.before.insert("surface".to_owned(), observed("pg-surface", rows(1, 1)));
+            evidence.after.insert("surface".to_owned(), observed("pg-surface", rows(ours, theirs)));
+            let paths = ["surface.rows.ours", "surface.rows.theirs"].map(str::to_owned);
+            let said = measured(&paths, &paths[1..], &evidence);
+            (said.status, said.ground)
+        };
+        assert_eq!(judged(1, 1).0, AttestationStatus::NotDone);
+        assert_eq!(judged(2, 1).0, AttestationStatus::Changed);
+        assert_eq!(judged(2, 2).0, AttestationStatus::Changed);
+        let (status, ground) = judged(1, 2);
+        assert_eq!(status, AttestationStatus::Inconclusive);
+        assert!(ground.starts_with("database-wide: surface.rows.theirs changed between "), "{ground}");
+        assert!(ground.ends_with("and others write there too; surface.rows.ours equal"), "{ground}");
+    }
+
+    /// What our own connections did is known only where each of them says so.
+    #[test]
+    fn no_transaction_of_ours_wrote_only_where_every_one_says_so() {
+        let unread = crate::evidence::Missing {
+            state: MissingState::Error,
+            tried: "ask".to_owned(),
+            by: "auditor".to_owned(),
+            said: "gone".to_owned(),
+            next: String::new(),
+        };
+        let judged = |facts: &[Fact]| {
+            let mut evidence = evidence();
+            for (at, unchanged) in facts.iter().enumerate() {
+                let mut observation = observed("sql", Fact::list([]));
+                observation.facts = match unchanged {
+                    Fact::Text(_) => unread.clone().into(),
+                    unchanged => Fact::record([("unchanged", unchanged.clone())]),
+                };
+                evidence.before.insert(at.to_string(), observation);
+            }
+            evidence.after.insert("host".to_owned(), observed("host", Fact::list([])));
+            let said = attributable(Proof::NoTransactionId, &evidence);
+            (said.status, said.ground)
+        };
+        let (yes, no, missing) = (Fact::Bool(true), Fact::Bool(false), Fact::from(unread.clone()));
+        assert_eq!(judged(&[]), (AttestationStatus::NotAttested, "no database was asked".to_owned()));
+        assert_eq!(judged(&[yes.clone(), no.clone(), missing.clone()]).0, AttestationStatus::Changed);
+        assert_eq!(judged(&[yes.clone(), missing]).0, AttestationStatus::NotAttested);
+        assert_eq!(judged(&[yes.clone(), "nothing came back".into()]).0, AttestationStatus::NotAttested);
+        let (status, ground) = judged(&[yes.clone(), yes]);
+        assert_eq!(status, AttestationStatus::NotDone);
+        assert!(
+            ground.starts_with(
+                "our connections: 2 transactions, none was given a transaction number; 2 statements sent, 1 diff"
+            ),
+            "{ground}"
+        );
     }
 
     #[test]
@@ -356,9 +505,9 @@ mod tests {
     #[test]
     fn nothing_measured_is_not_attested() {
         let evidence = evidence();
-        let said = measured(&[], &evidence);
+        let said = measured(&[], &[], &evidence);
         assert_eq!((said.status, said.ground.as_str()), (AttestationStatus::NotAttested, "nothing was measured"));
-        let said = measured(&["ring.digest".to_owned()], &evidence);
+        let said = measured(&["ring.digest".to_owned()], &[], &evidence);
         assert_eq!(said.status, AttestationStatus::NotAttested);
     }
 

@@ -19,6 +19,10 @@ pub struct Forbidden {
     pub action: String,
     /// Why it can be said that it did not happen.
     pub basis: Basis,
+    /// Those of the measured facts that others write to as well, so that a change there says nothing of who made it.
+    pub others_write: Vec<String>,
+    /// Facts of measures that are shown before and after, and prove nothing.
+    pub informative: Vec<String>,
     /// What the row adds to its status; quotes facts of the measures, `params`, `paths`, `pkg` and `now`.
     pub remark: Option<Text>,
 }
@@ -61,11 +65,14 @@ pub enum Proof {
     ProcessesStarted,
     /// The result was computed again from the recorded evidence.
     ResultRecomputed,
+    /// No transaction of ours on a database was given a transaction number.
+    NoTransactionId,
 }
 
 impl Proof {
     /// Every proof.
-    pub const ALL: &[Self] = &[Self::OutputScan, Self::NoPrompt, Self::ProcessesStarted, Self::ResultRecomputed];
+    pub const ALL: &[Self] =
+        &[Self::OutputScan, Self::NoPrompt, Self::ProcessesStarted, Self::ResultRecomputed, Self::NoTransactionId];
 
     /// The word that package files use.
     pub fn word(self) -> &'static str {
@@ -74,6 +81,7 @@ impl Proof {
             Self::NoPrompt => "no-prompt",
             Self::ProcessesStarted => "processes-started",
             Self::ResultRecomputed => "result-recomputed",
+            Self::NoTransactionId => "no-transaction-id",
         }
     }
 }
@@ -143,6 +151,12 @@ fn check_row(
         variables.fact(reading, word, measures).then(|| word.value.clone())
     });
     let paths: Vec<Option<String>> = paths.collect();
+    let informative = raw.informative.iter().flat_map(|paths| &paths.value).map(|word| {
+        reads.names.insert(word.value.clone());
+        variables.fact(reading, word, measures).then(|| word.value.clone())
+    });
+    let informative: Option<Vec<String>> = informative.collect();
+    let others_write = check_others(reading, raw);
     let basis = raw.basis.as_ref().and_then(|word| {
         let Some(basis) = Basis::WORDS.iter().find(|known| **known == word.value) else {
             let message = format!("unknown basis `{}`", word.value);
@@ -163,8 +177,32 @@ fn check_row(
         id: id?.value.clone(),
         action: raw.action.as_ref()?.value.clone(),
         basis: basis?,
+        others_write: others_write?,
+        informative: informative?,
         remark: remark.map_or(Some(None), |text| text.map(Some))?,
     })
+}
+
+/// What others write to is a part of what is measured: at least one fact must be equal, or the row could never say that
+/// something changed.
+fn check_others(reading: &Reading<'_>, raw: &RawForbidden) -> Option<Vec<String>> {
+    let Some(others) = &raw.others_write else { return Some(Vec::new()) };
+    let measured: Vec<&str> =
+        raw.measures.iter().flat_map(|paths| &paths.value).map(|word| word.value.as_str()).collect();
+    let mut sound = true;
+    for word in others.value.iter().filter(|word| !measured.contains(&word.value.as_str())) {
+        let message = format!("`{}` is not among the `measures` of this row", word.value);
+        reading.error(&word.span, message, suggestion(&word.value, measured.iter().copied()));
+        sound = false;
+    }
+    let names: Vec<String> = others.value.iter().map(|word| word.value.clone()).collect();
+    if sound && measured.iter().all(|path| names.iter().any(|name| name == path)) {
+        let message = "others write to everything that this row measures, so that it could never say CHANGED";
+        let help = "measure something as well that only a forbidden action changes, such as the rows of the target";
+        reading.error(&others.span, message, help);
+        sound = false;
+    }
+    sound.then_some(names)
 }
 
 /// Each basis has one key of its own, which must be given, and the others must not.

@@ -17,6 +17,9 @@ pub struct RunRules {
     pub grace_seconds: u64,
     /// How many bytes of each output are kept.
     pub output_bytes: u64,
+    /// The address of the registry that the executor is given, where it is not that of `[database]`: another role writes.
+    #[serde(default)]
+    pub database: String,
     /// The folders in which a run may leave files.
     pub watch: Vec<String>,
     /// The files that it leaves on purpose.
@@ -88,6 +91,9 @@ pub struct DrillRules {
     pub copy: Vec<String>,
     /// Folders that are made empty there.
     pub folders: Vec<String>,
+    /// Where the registry is on PostgreSQL: a database of the scratch server that may create others.
+    #[serde(default)]
+    pub scratch: String,
     /// The encrypted dump that the executor makes.
     pub dump: String,
     /// The program that decrypts it from standard input to standard output.

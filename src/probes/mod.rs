@@ -18,6 +18,8 @@ mod host;
 pub mod knowledge_base;
 mod markdown_tree;
 mod openpgp_keyring;
+mod pg_principals;
+mod pg_surface;
 mod provisioning;
 mod reading;
 mod rehearsal_records;
@@ -35,6 +37,7 @@ pub use door::{Access, Door, Limits, Place};
 pub use files::{Attributes, Entry, FileKind, Space};
 pub use secrets::Secrets;
 pub use settings::{Parameter, ParameterKind, SettingProblem, Settings, parse_duration};
+pub use sql::AdvisoryLock;
 pub use stop::{Held, Stop};
 pub use surroundings::Surroundings;
 
@@ -81,6 +84,8 @@ pub const REGISTRY: &[&dyn Probe] = &[
     &host::Host,
     &knowledge_base::KnowledgeBase,
     &openpgp_keyring::OpenpgpKeyring,
+    &pg_principals::PgPrincipals,
+    &pg_surface::PgSurface,
     &provisioning::Provisioning,
     &runbook::Runbook,
     &sql::Sql,

@@ -4,6 +4,7 @@
 //! A file is first opened as a place only (`O_PATH`), which wakes no writer of a FIFO and no driver of a device, and opened
 //! for its data when it is known to be a regular file: the very same one, by its name in `/proc`.
 
+use std::cell::Cell;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -113,8 +114,16 @@ impl Door {
         max: u64,
         accept: impl FnOnce(&Attributes) -> Result<(), Missing>,
     ) -> Result<Vec<u8>, Missing> {
-        let mut bytes = Vec::new();
-        self.stream(logical, OFlags::empty(), max, accept, |chunk| bytes.extend_from_slice(chunk))?;
+        let (mut bytes, size) = (Vec::new(), Cell::new(0));
+        let accept = |attributes: &Attributes| {
+            size.set(usize::try_from(attributes.size).unwrap_or(0));
+            accept(attributes)
+        };
+        self.stream(logical, OFlags::empty(), max, accept, |chunk| {
+            // Room for all of it at once; that it is within the limits was seen before the first chunk.
+            bytes.reserve_exact(size.take());
+            bytes.extend_from_slice(chunk);
+        })?;
         Ok(bytes)
     }
 

@@ -144,6 +144,7 @@ impl History {
 fn past(reports: &Path, line: &LedgerLine) -> PastAudit {
     let (states, unread) = match line.entry {
         Entry::Void => (BTreeMap::new(), "nothing was published under this number".to_owned()),
+        Entry::Drill => (BTreeMap::new(), "the record of a rehearsal, which judges no gap".to_owned()),
         Entry::Audit => match states(reports, line) {
             Ok(states) => (states, String::new()),
             Err(why) => (BTreeMap::new(), why),
@@ -154,6 +155,7 @@ fn past(reports: &Path, line: &LedgerLine) -> PastAudit {
         utc: line.instant().map(utc).unwrap_or_default(),
         outcome: match line.entry {
             Entry::Void => "void".to_owned(),
+            Entry::Drill => "rehearsal".to_owned(),
             Entry::Audit => format!("{} — {}", line.letter, line.label),
         },
         states,

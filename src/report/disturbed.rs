@@ -22,7 +22,9 @@ impl Disturbed {
             let mut rows = attestation.iter().filter(|row| row.basis == Basis::MEASURED);
             rows.find(|row| row.status == status).map(|row| format!("{}: {}", row.action, row.ground))
         };
-        let changed = row(AttestationStatus::Changed).map(|what| {
+        // Whatever the basis: a transaction of ours that wrote is a change as well.
+        let mut rows = attestation.iter().filter(|row| row.status == AttestationStatus::Changed);
+        let changed = rows.next().map(|row| format!("{}: {}", row.action, row.ground)).map(|what| {
             let next = "see who changed it, and run the audit again when nobody does".to_owned();
             Self { invariants: Invariants::Changed, what, next }
         });

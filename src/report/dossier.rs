@@ -83,7 +83,12 @@ impl Dossier {
         let package = &loaded.package;
         let evidence = &*recorded.evidence;
         let run_detail = evidence.run.as_ref().map(|run| RunView::of(run, loaded, evidence));
-        let run = run_detail.as_ref().map_or(RunOutcome::NotStarted, |view| view.finding.outcome);
+        let unread = evidence.process.requests_unread.as_deref();
+        let run = match (&run_detail, unread) {
+            (Some(view), _) => view.finding.outcome,
+            (None, Some(_)) => RunOutcome::Unseen,
+            (None, None) => RunOutcome::NotStarted,
+        };
         let findings = evaluate(&loaded.gates, package, evidence);
         let attestation = attest(&loaded.forbidden, package, evidence);
         let (approval, against) = approval_of(loaded, evidence);
@@ -96,6 +101,9 @@ impl Dossier {
         let mut result = result_view(ruling, &gaps, disturbed, run);
         if let Some(view) = run_detail.as_ref().filter(|_| run != RunOutcome::NotStarted) {
             result.next = view.next.clone();
+        }
+        if let Some(why) = unread.filter(|_| run == RunOutcome::Unseen) {
+            result.unseen_by(why);
         }
         Self {
             format: RESULT_FORMAT,
@@ -223,7 +231,7 @@ fn result_view(ruling: Ruling, gaps: &[GapView], disturbed: Option<Disturbed>, r
     };
     let leading = decisive.or(authority);
     ResultView {
-        reason_primary: authority.map_or_else(|| "none: the approval is valid".to_owned(), sentence),
+        reason_primary: authority.map_or_else(|| "no, the approval is valid".to_owned(), sentence),
         reason_blocking,
         decisive_reason: leading.map(|gap| gap.reason.clone()).unwrap_or_default(),
         next: match (decisive, disturbed) {
@@ -233,6 +241,20 @@ fn result_view(ruling: Ruling, gaps: &[GapView], disturbed: Option<Disturbed>, r
         run,
         invariants,
         ruling,
+    }
+}
+
+impl ResultView {
+    /// Says that it is not known whether a run was started, before anything else where nothing else blocks.
+    fn unseen_by(&mut self, why: &str) {
+        let said = format!("whether a run was started is not known: {why}");
+        if self.ruling.decisive.is_empty() {
+            self.reason_blocking.clone_from(&said);
+            self.decisive_reason = said;
+            self.next = "let this user read the folder of requests, then: cutgate audit".to_owned();
+        } else {
+            self.reason_blocking = format!("{}; {said}", self.reason_blocking);
+        }
     }
 }
 
@@ -265,9 +287,17 @@ fn stage_views(loaded: &Loaded, evidence: &Evidence, run: RunOutcome) -> Vec<Sta
     };
     let view = |stage: &crate::package::Stage| {
         let gates: Vec<_> = loaded.gates.iter().filter(|gate| gate.stage == stage.id).collect();
-        let outcome = match (stage.execution, run == RunOutcome::NotStarted) {
-            (true, true) => "NOT ENTERED",
-            (true, false) => "ENTERED",
+        let outcome = match (stage.execution, run) {
+            (true, RunOutcome::NotStarted) => "NOT ENTERED",
+            (true, RunOutcome::Unseen) => "NOT KNOWN",
+            (
+                true,
+                RunOutcome::Verified
+                | RunOutcome::RolledBack
+                | RunOutcome::RollbackUnverified
+                | RunOutcome::CompensationRequired
+                | RunOutcome::Interrupted,
+            ) => "ENTERED",
             (false, _) if gates.iter().all(read) => "CARRIED OUT",
             (false, _) => "CARRIED OUT IN PART",
         };
@@ -342,7 +372,7 @@ pub fn exit_code(dossier: &Dossier, require: Letter) -> u8 {
         Letter::D if dossier.result.run == RunOutcome::RolledBack => 4,
         Letter::D => 5,
         letter if letter <= require => 0,
-        Letter::A | Letter::B | Letter::C if dossier.any_unknown() => 3,
+        Letter::A | Letter::B | Letter::C if dossier.any_unknown() || dossier.result.run == RunOutcome::Unseen => 3,
         Letter::A | Letter::B | Letter::C => 1,
     }
 }

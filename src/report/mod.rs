@@ -15,6 +15,7 @@ mod facts;
 pub mod format;
 mod lock;
 mod publish;
+mod rehearsal;
 mod render;
 mod replay;
 mod run_view;
@@ -33,6 +34,7 @@ pub use publish::{
     Claim, Entry, LEDGER, LedgerLine, PublishError, newest, parse_ledger, read_ledger, sync_dir, without_line,
     write_synced,
 };
+pub use rehearsal::{DRILL, DRILL_SIGNATURE, Rehearsal, rehearsal};
 pub use render::{RenderError, Renderer, Templates};
 pub use replay::{Proved, Published, ReplayError, Replayed, is_published, prove, replay, verify};
 pub use run_view::RunView;

@@ -48,6 +48,8 @@ pub enum Entry {
     Audit,
     /// A number that was claimed and under which nothing was published.
     Void,
+    /// The record of a rehearsal.
+    Drill,
 }
 
 impl Entry {
@@ -71,10 +73,10 @@ pub struct LedgerLine {
     pub previous: Digest256,
     /// The folder.
     pub folder: String,
-    /// The result's letter; not in a void line.
+    /// The result's letter; in the line of an audit only.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub letter: String,
-    /// The result's label; not in a void line.
+    /// The result's label; in the line of an audit only.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub label: String,
     /// The digest of every published file by name, signatures included; not in a void line.
@@ -199,6 +201,25 @@ impl Claim {
         &self.folder
     }
 
+    /// The number as the ledger has it.
+    pub fn sequence(&self) -> u64 {
+        self.number
+    }
+
+    /// Publishes the record of a rehearsal, which `signers` signed, in the same chain.
+    ///
+    /// # Errors
+    /// As of [`Claim::publish`].
+    pub fn publish_drill(
+        self,
+        files: &BTreeMap<String, Vec<u8>>,
+        signers: &[Fingerprint],
+        secrets: &Secrets,
+    ) -> Result<PathBuf, PublishError> {
+        // A line without a letter is none of an audit.
+        self.publish(files, "", "", signers, secrets)
+    }
+
     /// Searches the files for secrets, writes them into the folder, and adds the ledger's line. `signers` are those of
     /// whom each file has a signature beside it. Returns the folder's path.
     ///
@@ -217,7 +238,7 @@ impl Claim {
         }
         let line = LedgerLine {
             format: LINE_FORMAT.to_owned(),
-            entry: Entry::Audit,
+            entry: if letter.is_empty() { Entry::Drill } else { Entry::Audit },
             number: self.number,
             previous: self.previous.clone(),
             folder: self.folder.clone(),
@@ -381,6 +402,7 @@ impl LedgerLine {
         match self.entry {
             Entry::Audit => said.iter().all(|said| *said) && (!first || self.signers.is_empty()),
             Entry::Void => !said.iter().any(|said| *said) && self.signers.is_empty() && !first,
+            Entry::Drill => said == [false, false, true] && !self.signers.is_empty() && !first,
         }
     }
 

@@ -252,7 +252,13 @@ mod tests {
             facts,
             sources: Vec::new(),
         };
-        let process = Process { stdin_closed: true, secrets_known: 0, recomputed: true, newest_before: None };
+        let process = Process {
+            stdin_closed: true,
+            secrets_known: 0,
+            recomputed: true,
+            newest_before: None,
+            requests_unread: None,
+        };
         let evidence = Evidence {
             format: EVIDENCE_FORMAT.to_owned(),
             run: None,

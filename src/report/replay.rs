@@ -100,6 +100,9 @@ pub enum ReplayError {
     /// The ledger says that nothing was published there.
     #[error("{0}: the ledger records this number as void: nothing in the folder is a report")]
     Void(String),
+    /// The ledger says that a rehearsal was published there.
+    #[error("{0}: the ledger has the record of a rehearsal under this number, and no audit")]
+    Drill(String),
     /// A file is missing, was added, or is not what was published.
     #[error("{file}: {reason}")]
     File {
@@ -202,13 +205,9 @@ pub fn prove(published: &Published, keys: &Keys, at: Instant) -> Result<Proved, 
     match line.entry {
         Entry::Audit => {}
         Entry::Void => return Err(ReplayError::Void(folder.clone())),
+        Entry::Drill => return Err(ReplayError::Drill(folder.clone())),
     }
-    for file in line.files.keys() {
-        is_published(line, file, files.get(file).map(Vec::as_slice))?;
-    }
-    if let Some(file) = files.keys().find(|file| !line.files.contains_key(*file)) {
-        return Err(mismatch(file, "it was not published: the ledger does not name it"));
-    }
+    are_published(line, files)?;
     the_result_is_the_ledgers(files, line)?;
     let lock: PackageLock = parsed(files, "package.lock.json")?;
     let evidence: Evidence = parsed(files, "evidence.json")?;
@@ -234,7 +233,7 @@ pub fn prove(published: &Published, keys: &Keys, at: Instant) -> Result<Proved, 
     }
     let known = |name: &&String| !ledger.iter().any(|(line, _)| line.folder == **name);
     let void = ledger.iter().filter(|(line, _)| line.entry == Entry::Void);
-    let audits = ledger.iter().filter(|(line, _)| line.entry == Entry::Audit).map(|(line, _)| &line.folder);
+    let audits = ledger.iter().filter(|(line, _)| line.entry != Entry::Void).map(|(line, _)| &line.folder);
     let (newest, head) = ledger.last().expect("invariant: the line was found in it");
     let digests = again.iter().map(|(name, bytes)| (name.clone(), Digest256::of(bytes))).collect();
     let replayed = Replayed {
@@ -258,6 +257,20 @@ pub fn prove(published: &Published, keys: &Keys, at: Instant) -> Result<Proved, 
     let proved = Proved { replayed, loaded, recorded, dossier, lock, digests, envelopes, ledger, reports, line };
     envelopes::check(&proved.attested(), &proved.envelopes, &[])?;
     Ok(proved)
+}
+
+/// Whether the files are those that the ledger names, all of them and no others.
+///
+/// # Errors
+/// The first that is not.
+pub(super) fn are_published(line: &LedgerLine, files: &BTreeMap<String, Vec<u8>>) -> Result<(), ReplayError> {
+    for file in line.files.keys() {
+        is_published(line, file, files.get(file).map(Vec::as_slice))?;
+    }
+    match files.keys().find(|file| !line.files.contains_key(*file)) {
+        Some(file) => Err(mismatch(file, "it was not published: the ledger does not name it")),
+        None => Ok(()),
+    }
 }
 
 /// Whether a file is what the ledger names.

@@ -141,7 +141,7 @@ fn ended(ended: Option<&Ended>, started: bool) -> String {
 
 fn next(run: &RunEvidence, outcome: RunOutcome) -> String {
     match outcome {
-        RunOutcome::NotStarted | RunOutcome::Verified => String::new(),
+        RunOutcome::NotStarted | RunOutcome::Unseen | RunOutcome::Verified => String::new(),
         RunOutcome::RolledBack => "find out why it failed, then: cutgate request".to_owned(),
         RunOutcome::RollbackUnverified => format!("cutgate run --recover {} --revert", run.run_id),
         RunOutcome::Interrupted => format!("cutgate run --recover {}", run.run_id),

@@ -134,7 +134,8 @@ fn test_result(dossier: &Dossier, rules: &RuleDigests, files: &BTreeMap<String, 
     match dossier.result.run {
         RunOutcome::NotStarted => {}
         RunOutcome::Verified => passed.push("run".to_owned()),
-        RunOutcome::RolledBack
+        RunOutcome::Unseen
+        | RunOutcome::RolledBack
         | RunOutcome::RollbackUnverified
         | RunOutcome::CompensationRequired
         | RunOutcome::Interrupted => failed.push("run".to_owned()),

@@ -23,10 +23,21 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The beginning of a status line (GnuPG's `doc/DETAILS`).
 const STATUS: &str = "[GNUPG:] ";
 
+/// How gpg is called.
+#[derive(Clone, Debug)]
+pub struct Gpg {
+    /// The program: a path, or a name that is looked for in the search path.
+    pub program: PathBuf,
+    /// Arguments that stand before all others, such as its home.
+    pub first: Vec<String>,
+    /// The folder that it is started in; that of this process where none is named.
+    pub dir: Option<PathBuf>,
+}
+
 /// A key that gpg can sign with.
 #[derive(Debug)]
 pub struct GpgKey {
-    program: PathBuf,
+    gpg: Gpg,
     fingerprint: Fingerprint,
     cert: Cert,
 }
@@ -37,7 +48,16 @@ impl GpgKey {
     /// # Errors
     /// When gpg has no such certificate or not its secret part, or none of its keys can sign now.
     pub fn find(program: &Path, fingerprint: &Fingerprint, now: Instant, stop: &Stop) -> Result<Self, SigningError> {
-        let called = |arguments: &[&str]| call(program, arguments, &[], fingerprint, stop);
+        let gpg = Gpg { program: program.to_owned(), first: Vec::new(), dir: None };
+        Self::find_by(gpg, fingerprint, now, stop)
+    }
+
+    /// As [`GpgKey::find`], with gpg called as one says.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn find_by(gpg: Gpg, fingerprint: &Fingerprint, now: Instant, stop: &Stop) -> Result<Self, SigningError> {
+        let called = |arguments: &[&str]| call(&gpg, arguments, &[], fingerprint, stop);
         let exported = called(&["--export", fingerprint.as_str()])?;
         let certs = trust::from_binary(&exported.stdout)
             .map_err(|error| SigningError::Gpg(format!("the certificate {fingerprint} that gpg exports: {error}")))?;
@@ -53,7 +73,8 @@ impl GpgKey {
             return Err(SigningError::Gpg(message));
         }
         can_sign(cert, now)?;
-        Ok(Self { program: program.to_owned(), fingerprint: fingerprint.clone(), cert: cert.clone() })
+        let cert = cert.clone();
+        Ok(Self { gpg, fingerprint: fingerprint.clone(), cert })
     }
 
     /// The certificate.
@@ -73,7 +94,7 @@ impl GpgKey {
     pub fn sign(&self, data: &[u8], stop: &Stop) -> Result<Vec<u8>, SigningError> {
         let user = self.fingerprint.as_str();
         let arguments = ["--status-fd", "2", "--armor", "--local-user", user, "--output", "-", "--detach-sign"];
-        let output = call(&self.program, &arguments, data, &self.fingerprint, stop)?;
+        let output = call(&self.gpg, &arguments, data, &self.fingerprint, stop)?;
         let status = String::from_utf8_lossy(&output.stderr);
         let created = status.lines().any(|line| line.starts_with("[GNUPG:] SIG_CREATED D "));
         if output.status.success() && created {
@@ -96,15 +117,19 @@ fn said(output: &Output) -> String {
 
 /// Runs gpg with `input`; at most for [`LIMIT`], and no longer than until a request to stop.
 fn call(
-    program: &Path,
+    gpg: &Gpg,
     arguments: &[&str],
     input: &[u8],
     signer: &Fingerprint,
     stop: &Stop,
 ) -> Result<Output, SigningError> {
-    let failed = |error: std::io::Error| SigningError::Gpg(format!("cannot run {}: {error}", program.display()));
+    let failed = |error: std::io::Error| SigningError::Gpg(format!("cannot run {}: {error}", gpg.program.display()));
     let held = stop.hold();
-    let mut command = Command::new(program);
+    let mut command = Command::new(&gpg.program);
+    command.args(&gpg.first);
+    if let Some(dir) = &gpg.dir {
+        command.current_dir(dir);
+    }
     // Validity and the web of trust are not asked for, so that no trust database is made or checked.
     command.args(["--batch", "--no-tty", "--trust-model", "always", "--no-auto-check-trustdb"]).args(arguments);
     command.env("LC_ALL", "C").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

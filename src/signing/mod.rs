@@ -7,7 +7,7 @@ mod file;
 mod gpg;
 
 pub use file::{CREDENTIAL, passphrase_from_credential, passphrase_from_fd, read_key};
-pub use gpg::GpgKey;
+pub use gpg::{Gpg, GpgKey};
 
 use std::path::PathBuf;
 

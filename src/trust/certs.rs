@@ -100,10 +100,14 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Cert>, RingError> {
 /// When one of both cannot be read.
 pub fn lost_since(copy: &[u8], keybox: &Keybox<'_>) -> Result<Option<Vec<Fingerprint>>, RingError> {
     let copy = keybox::read(copy)?;
-    let kept: std::collections::BTreeSet<&[u8]> = keybox.blobs.iter().map(|blob| blob.body()).collect();
     let mut lost = Vec::new();
-    // A blob that is there to the byte needs no parsing; deleting changes nothing but its type.
-    let gone = copy.blobs.iter().filter(|blob| blob.live && !kept.contains(blob.body()));
+    // A blob that is there to the byte needs no parsing; deleting changes nothing but its type. Nearly every one lies
+    // where it lay.
+    let as_before = copy.blobs.iter().zip(&keybox.blobs).take_while(|(a, b)| a.body() == b.body()).count();
+    let moved = &copy.blobs[as_before..];
+    let kept: &[_] = if moved.is_empty() { &[] } else { &keybox.blobs };
+    let kept: std::collections::BTreeSet<&[u8]> = kept.iter().map(|blob| blob.body()).collect();
+    let gone = moved.iter().filter(|blob| blob.live && !kept.contains(blob.body()));
     let gone: Vec<_> = gone.filter_map(|blob| blob.keyblock).collect();
     if !gone.is_empty() {
         let known = keybox.blobs.iter().filter_map(|blob| blob.keyblock);
@@ -114,8 +118,7 @@ pub fn lost_since(copy: &[u8], keybox: &Keybox<'_>) -> Result<Option<Vec<Fingerp
             lost.extend((!known.contains(&print)).then_some(print));
         }
     }
-    let unchanged = copy.blobs.len() == keybox.blobs.len()
-        && copy.blobs.iter().zip(&keybox.blobs).all(|(a, b)| a.body() == b.body());
+    let unchanged = copy.blobs.len() == keybox.blobs.len() && as_before == copy.blobs.len();
     Ok((unchanged || !lost.is_empty()).then_some(lost))
 }
 

@@ -27,8 +27,12 @@ mod interrupts;
 mod keyring;
 mod knowledge_base;
 mod lab;
+mod man;
 mod package_files;
 mod pages;
+mod pg_example;
+mod pg_principals;
+mod pg_surface;
 #[allow(dead_code, reason = "each test module uses a part of it")]
 mod postgres;
 mod provisioning;

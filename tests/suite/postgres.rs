@@ -128,6 +128,44 @@ impl Cluster {
         panic!("it never says that it is starting: {}", self.log());
     }
 
+    /// Restarts it as a server that only replays: it answers, and nothing can be written.
+    pub fn restart_as_standby(&self) {
+        self.stop();
+        let data = self.data();
+        std::fs::write(data.join("standby.signal"), "").expect("write");
+        let owner = std::fs::metadata(&data).expect("the data directory");
+        let (uid, gid) = (std::os::unix::fs::MetadataExt::uid(&owner), std::os::unix::fs::MetadataExt::gid(&owner));
+        std::os::unix::fs::chown(data.join("standby.signal"), Some(uid), Some(gid)).expect("chown");
+        let log = self.dir.path().join("log");
+        let begin = ["-D", text(&data), "-l", text(&log), "-w", "-o", &self.options(), "start"];
+        succeed(self.tool("pg_ctl").args(begin));
+    }
+
+    /// A new database with the schema and the roles of examples/postgresql; roles that are there already stay.
+    pub fn governed(&self) -> String {
+        let name = self.database(include_str!("../../examples/postgresql/schema.sql"));
+        let there = self.sql("postgres", "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'cutter%'");
+        let roles = include_str!("../../examples/postgresql/roles.sql");
+        let lines = roles.lines().filter(|line| there.trim() == "0" || !line.starts_with("CREATE ROLE"));
+        self.sql(&name, &lines.collect::<Vec<_>>().join("\n"));
+        name
+    }
+
+    /// Tries each statement as a role in a transaction of its own that is rolled back; gives the SQLSTATEs.
+    pub fn tried(&self, database: &str, role: &str, statements: &[String]) -> Vec<String> {
+        let tries = statements.iter().map(|statement| format!("BEGIN; {statement};\n\\echo =:SQLSTATE\nROLLBACK;\n"));
+        let script = self.dir.path().join(format!("tried-{role}.sql"));
+        std::fs::write(&script, tries.collect::<String>()).expect("write");
+        let mut psql = self.psql(database);
+        psql.args(["-v", "ON_ERROR_STOP=0", "-v", "VERBOSITY=sqlstate", "-U", role, "-f", text(&script)]);
+        let output = psql.output().expect(INSTALL);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let states = said.lines().filter_map(|line| line.strip_prefix('=')).map(str::to_owned);
+        let states: Vec<String> = states.collect();
+        assert_eq!(states.len(), statements.len(), "{}", String::from_utf8_lossy(&output.stderr));
+        states
+    }
+
     fn options(&self) -> String {
         format!(
             "-c fsync=off -c listen_addresses=127.0.0.1 -c port={} -c unix_socket_directories={} -c max_connections=50 \

@@ -3,9 +3,13 @@
 mod crash;
 mod executors;
 mod permit;
+mod played;
 mod refusal;
+mod server;
 mod signed;
 mod story;
+mod unseen;
+mod violence;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -40,6 +44,8 @@ fn approve(lab: &Lab) -> String {
 pub struct Approved {
     lab: Lab,
     run_id: String,
+    /// Another approved run of the same target, where there is one.
+    other: String,
     /// Keeps what copies are made of.
     _held: Arc<dyn Send + Sync>,
 }
@@ -47,6 +53,7 @@ pub struct Approved {
 struct Kept {
     lab: Lab,
     run_id: String,
+    other: String,
     _ready: Arc<dyn Send + Sync>,
 }
 
@@ -55,45 +62,62 @@ fn quiet(lab: &Lab) {
     lab.shell("gpgconf --homedir keys/home --kill all; rm -rf reports");
 }
 
+/// Puts the executor that does what the file `mode` says in the place of the cutter.
+fn misbehave(lab: &Lab) {
+    // One phase is enough for the gates, and analysed in no time.
+    lab.shell(
+        "sed -i -e '/^pre_write_backup = {\\|^leg_b_record = {\\|^write_verify = {\\|^lifecycle_enact = {/d' \
+         -e 's/^phases = \\[.*/phases = [\"cut_leg_a\"]/' cutgate.toml",
+    );
+    lab.write("executor.py", include_str!("runs/executor.py"));
+    lab.shell(
+        "sed -i -e '/^argv = \\|^revert = /s/\"-m\", \"cutter\"/\"executor.py\"/' \
+         -e 's/^deadline_seconds = .*/deadline_seconds = 4/' -e 's/^grace_seconds = .*/grace_seconds = 1/' \
+         -e 's/^output_bytes = .*/output_bytes = 65536/' cutgate.toml
+         echo honest > mode",
+    );
+}
+
 impl Approved {
-    fn of(kept: &Mutex<Weak<Kept>>, prepare: impl FnOnce(&Lab)) -> Self {
+    fn of(kept: &Mutex<Weak<Kept>>, prepare: impl FnOnce(&Lab) -> String) -> Self {
         let mut held = kept.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = held.upgrade().unwrap_or_else(|| {
             let (lab, ready) = ready();
-            prepare(&lab);
+            let other = prepare(&lab);
             let run_id = approve(&lab);
             quiet(&lab);
-            let kept = Arc::new(Kept { lab, run_id, _ready: ready });
+            let kept = Arc::new(Kept { lab, run_id, other, _ready: ready });
             *held = Arc::downgrade(&kept);
             kept
         });
         drop(held);
         let lab = Lab::of(&kept.lab.dir, kept.lab.shared.clone());
-        Self { lab, run_id: kept.run_id.clone(), _held: kept }
+        Self { lab, run_id: kept.run_id.clone(), other: kept.other.clone(), _held: kept }
     }
 
     /// With the cutter as it is deployed.
     fn cutter() -> Self {
         static KEPT: Mutex<Weak<Kept>> = Mutex::new(Weak::new());
-        Self::of(&KEPT, |_| {})
+        Self::of(&KEPT, |_| String::new())
     }
 
     /// With the executor that does what the file `mode` says.
     pub fn misbehaving() -> Self {
         static KEPT: Mutex<Weak<Kept>> = Mutex::new(Weak::new());
         Self::of(&KEPT, |lab| {
-            // One phase is enough for the gates, and analysed in no time.
-            lab.shell(
-                "sed -i -e '/^pre_write_backup = {\\|^leg_b_record = {\\|^write_verify = {\\|^lifecycle_enact = {/d' \
-                 -e 's/^phases = \\[.*/phases = [\"cut_leg_a\"]/' cutgate.toml",
-            );
-            lab.write("executor.py", include_str!("runs/executor.py"));
-            lab.shell(
-                "sed -i -e '/^argv = \\|^revert = /s/\"-m\", \"cutter\"/\"executor.py\"/' \
-                 -e 's/^deadline_seconds = .*/deadline_seconds = 4/' -e 's/^grace_seconds = .*/grace_seconds = 1/' \
-                 -e 's/^output_bytes = .*/output_bytes = 65536/' cutgate.toml
-                 echo honest > mode",
-            );
+            misbehave(lab);
+            String::new()
+        })
+    }
+
+    /// As [`Approved::misbehaving`], with two approved runs of one target, and more time for each.
+    fn twice() -> Self {
+        static KEPT: Mutex<Weak<Kept>> = Mutex::new(Weak::new());
+        Self::of(&KEPT, |lab| {
+            misbehave(lab);
+            // Whatever else the machine does meanwhile.
+            lab.shell("sed -i 's/^deadline_seconds = .*/deadline_seconds = 60/' cutgate.toml");
+            approve(lab)
         })
     }
 

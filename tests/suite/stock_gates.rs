@@ -4,7 +4,7 @@
 mod approved;
 mod code;
 mod gaps;
-mod postgresql;
+pub mod postgresql;
 pub mod ready;
 pub mod revert;
 mod target;
@@ -196,7 +196,13 @@ fn collect(loaded: &Loaded) -> Evidence {
         run: None,
         now,
         by: "auditor".to_owned(),
-        process: Process { stdin_closed: true, secrets_known: 3, recomputed: true, newest_before: None },
+        process: Process {
+            stdin_closed: true,
+            secrets_known: 3,
+            recomputed: true,
+            newest_before: None,
+            requests_unread: None,
+        },
         probes: probed,
         before,
         after,

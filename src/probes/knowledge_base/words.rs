@@ -253,7 +253,7 @@ mod tests {
             "chấp",
             "thuận",
         ];
-        let term = prop::sample::select(&terms[..]);
+        let term = prop::sample::select(terms.to_vec());
         let cased =
             (term, prop::bool::ANY).prop_map(|(term, upper)| if upper { term.to_uppercase() } else { term.to_owned() });
         prop_oneof![cased, "[a-zA-Z0-9]{0,4}", Just("the table keeps every entry".to_owned())]

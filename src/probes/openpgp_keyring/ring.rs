@@ -175,19 +175,31 @@ fn ring_of(
         }
     };
     let part = match kind {
-        Some(RingForm::Keybox) => trust::read_keybox(&bytes).map_err(RingError::from).and_then(|keybox| {
-            let counts = [
-                (keybox.deleted, "deleted blobs"),
-                (keybox.x509, "X.509 blobs"),
-                (keybox.ephemeral, "ephemeral blobs"),
-            ];
-            ignored.extend(counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what}: {n}")));
-            let part = match wanted {
-                Some(wanted) => trust::some_of_keybox(&keybox, wanted)?,
-                None => Part::whole(trust::from_keybox(&keybox)?),
+        Some(RingForm::Keybox) => {
+            let look = || {
+                let keybox = trust::read_keybox(&bytes)?;
+                let part = match wanted {
+                    Some(wanted) => trust::some_of_keybox(&keybox, wanted)?,
+                    None => Part::whole(trust::from_keybox(&keybox)?),
+                };
+                Ok::<_, RingError>((keybox, part))
             };
-            Ok((part, loss(door, path, &keybox)))
-        }),
+            // The copy is read while the ring is looked through.
+            let (looked, copy) = std::thread::scope(|scope| {
+                let copy = scope.spawn(|| door.read(&format!("{path}~"), u64::MAX));
+                let looked = look();
+                (looked, copy.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            });
+            looked.map(|(keybox, part)| {
+                let counts = [
+                    (keybox.deleted, "deleted blobs"),
+                    (keybox.x509, "X.509 blobs"),
+                    (keybox.ephemeral, "ephemeral blobs"),
+                ];
+                ignored.extend(counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what}: {n}")));
+                (part, loss(door, path, &keybox, copy))
+            })
+        }
         Some(RingForm::Binary) => trust::from_binary(&bytes).map(|certs| (only(certs), Ok(None))),
         Some(RingForm::Armored) => trust::from_armor(&bytes).map(|certs| (only(certs), Ok(None))),
         None => Err(RingError::UnknownForm),
@@ -209,10 +221,15 @@ fn ring_of(
 
 /// Compares a keybox with the copy that gpg keeps from before its last change. `Ok` with a phrase for `ignored`
 /// where the copy cannot be compared: it is a witness, not a part of the ring.
-fn loss(door: &Door, path: &str, keybox: &Keybox<'_>) -> Result<Option<String>, Missing> {
+fn loss(
+    door: &Door,
+    path: &str,
+    keybox: &Keybox<'_>,
+    copy: Result<Vec<u8>, Missing>,
+) -> Result<Option<String>, Missing> {
     let copy_path = format!("{path}~");
     let not_compared = |why: String| Ok(Some(format!("{copy_path}, which could not be compared: {why}")));
-    let copy = match door.read(&copy_path, u64::MAX) {
+    let copy = match copy {
         Ok(copy) => copy,
         Err(missing) if missing.state.is_absent() => return Ok(None),
         Err(missing) => return not_compared(format!("{}: {}", missing.state.word(), missing.said)),

@@ -18,10 +18,18 @@
 
 mod address;
 mod answer;
-mod connection;
+mod coding;
+pub(super) mod connection;
+mod failure;
+mod lock;
+pub(super) mod name;
 mod postgres;
-mod query;
+pub(super) mod query;
+pub(super) mod server;
+pub(super) mod session;
 mod sqlite;
+
+pub use self::lock::AdvisoryLock;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use crate::evidence::Shape;
 /// A query as the gate file gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Query {
+pub(in crate::probes) struct Query {
     /// One statement.
     pub sql: String,
     /// The columns that it answers with.
@@ -21,7 +21,7 @@ pub(super) struct Query {
 /// The kind of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
+pub(in crate::probes) enum Kind {
     /// Text.
     Text,
     /// A whole number of up to 64 bits.
@@ -30,6 +30,14 @@ pub(super) enum Kind {
     Bool,
     /// An instant; without a zone it is taken as UTC, a date as its midnight.
     Time,
+}
+
+impl Query {
+    /// A statement of a probe's own.
+    pub fn of(sql: impl Into<String>, columns: &[(&str, Kind)]) -> Self {
+        let columns = columns.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
+        Self { sql: sql.into(), columns }
+    }
 }
 
 impl Kind {
@@ -157,6 +165,27 @@ const FILTERED_WHY: &str = "ask pg_catalog, which shows the same to every role (
 
 const WHY: &str =
     "the audit only reads: one SELECT, WITH, VALUES or TABLE statement; quote a name that is also such a word";
+
+/// What is wrong with a condition that is put into a statement, and how to put it right: as with a statement, and it must not
+/// end where it stands.
+pub(in crate::probes) fn condition_problems(sql: &str) -> Vec<(String, &'static str)> {
+    let depths = tokens(sql).unwrap_or_default().into_iter().scan(0_i64, |depth, token| {
+        match token {
+            Token::Other('(') => *depth += 1,
+            Token::Other(')') => *depth -= 1,
+            Token::Word(_) | Token::End | Token::Name(_) | Token::Other(_) => {}
+        }
+        Some(*depth)
+    });
+    let depths: Vec<i64> = depths.collect();
+    let mut problems = statement_problems(&format!("SELECT {sql}\n"));
+    if depths.is_empty() {
+        problems.push(("it is empty".to_owned(), "write a condition, or leave the key out"));
+    } else if depths.iter().any(|depth| *depth < 0) || depths.last() != Some(&0) {
+        problems.push(("its parentheses do not match".to_owned(), "close each that is opened, and no other"));
+    }
+    problems
+}
 
 /// What is wrong with a statement, and how to put it right.
 fn statement_problems(sql: &str) -> Vec<(String, &'static str)> {

@@ -103,7 +103,9 @@ fn attestation(dossier: &crate::report::Dossier) -> Suite {
         let verdict = match row.status {
             AttestationStatus::NotDone => Verdict::Pass,
             AttestationStatus::Changed => Verdict::Failure(said.clone()),
-            AttestationStatus::NotAttested | AttestationStatus::Declared => Verdict::Skipped(said.clone()),
+            AttestationStatus::Inconclusive | AttestationStatus::NotAttested | AttestationStatus::Declared => {
+                Verdict::Skipped(said.clone())
+            }
         };
         let name = format!("{}: {}", row.id, row.action);
         Case { class: "cutgate.attestation".to_owned(), name, verdict, detail: said }

@@ -103,6 +103,7 @@ fn row(row: &AttestationRow) -> Point {
     let (ok, skip) = match row.status {
         AttestationStatus::NotDone => (true, ""),
         AttestationStatus::Changed => (false, ""),
+        AttestationStatus::Inconclusive => (true, "others write there too"),
         AttestationStatus::NotAttested => (true, "not measured"),
         AttestationStatus::Declared => (true, "declared by a person"),
     };

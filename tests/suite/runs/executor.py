@@ -17,6 +17,10 @@ ARGUMENTS = sys.argv[1:]
 DATABASE = ARGUMENTS[ARGUMENTS.index("--registry") + 1]
 
 
+with open("starts", "a") as starts:
+    starts.write(" ".join(ARGUMENTS[2:3] + [str(os.getpid())]) + "\n")
+
+
 def sql(statement):
     with sqlite3.connect(DATABASE) as connection:
         connection.execute(statement)
@@ -53,6 +57,37 @@ def fails(name):
     return honest()
 
 
+def dies(name):
+    """The phase does its work, all of it committed, and then the process is gone."""
+    phase = next(kind for kind in PHASES if kind.name == name)
+    run = phase.run
+
+    def dying(self, ctx):
+        run(self, ctx)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    phase.run = dying
+    return honest()
+
+
+def deep():
+    """Says that it is in the middle of its work, and stays there."""
+    Path("deep").write_text("here")
+    time.sleep(600)
+
+
+def family():
+    """As deep, with children of which one does not want to end, and one ran away."""
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        time.sleep(600)
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(600)
+    deep()
+
+
 def daemon():
     """Runs away: a session of its own, no descriptors, and a write some time later."""
     if os.fork() == 0:
@@ -60,7 +95,7 @@ def daemon():
         if os.fork() == 0:
             for number in range(3):
                 os.close(number)
-            time.sleep(1)
+            time.sleep(6)
             sql("UPDATE source_document SET title = 'late'")
             time.sleep(600)
         os._exit(0)
@@ -143,7 +178,8 @@ MODES = {
     "altered": lambda: then(lambda: sql("UPDATE unit_version SET body = body || '!' WHERE unit_id = 'ICX-GLOSS/3'")),
     "other": lambda: after_leg_a(lambda: (sql("UPDATE source_document SET title = 'other' WHERE id = 'ICX-ROLES'"), sys.exit(1))),
     "committed-exit-1": lambda: then(lambda: None, 1),
-    "hang": lambda: after_leg_a(lambda: time.sleep(600)),
+    "hang": lambda: after_leg_a(deep),
+    "family": lambda: after_leg_a(family),
     "stubborn": lambda: after_leg_a(stubborn),
     "crash": lambda: after_leg_a(lambda: os.kill(os.getpid(), signal.SIGSEGV)),
     "orphan": lambda: after_leg_a(orphan),
@@ -162,4 +198,6 @@ MODES = {
 
 if ARGUMENTS[2] == "revert":
     sys.exit(honest())
+if MODE.startswith("die "):
+    sys.exit(dies(MODE.removeprefix("die ")))
 sys.exit(fails(MODE.removeprefix("fail ")) if MODE.startswith("fail ") else MODES[MODE]())

@@ -1,11 +1,10 @@
 //! Executors that misbehave: the right outcome, the right name, the right residue, every time; never A by exit status.
 
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
+use super::violence::trials;
 use super::{Approved, text};
 
 /// What the newest `result.json` says of the run, after a run of the misbehaving executor.
@@ -47,6 +46,10 @@ const CASES: &[Case] = &[
     ("fail cut_leg_a", "rolled-back", "FAILED, PARTLY WRITTEN", &["as it was before"]),
     ("fail leg_b_record", "rolled-back", "FAILED, PARTLY WRITTEN", &["as it was before"]),
     ("fail write_verify", "rolled-back", "FAILED, PARTLY WRITTEN", &["as it was before"]),
+    ("die pre_write_backup", "rolled-back", "FAILED, NOTHING WRITTEN", &["signal 9", "as it was before"]),
+    ("die cut_leg_a", "rolled-back", "FAILED, PARTLY WRITTEN", &["signal 9", "as it was before"]),
+    ("die write_verify", "rolled-back", "FAILED, PARTLY WRITTEN", &["signal 9", "as it was before"]),
+    ("die lifecycle_enact", "compensation-required", "FALSE FAIL", &["signal 9"]),
     ("fail-enact-uncommitted", "rolled-back", "FAILED, PARTLY WRITTEN", &["as it was before"]),
     // Everything was committed, and then it failed: nothing that was enacted is deleted.
     ("fail lifecycle_enact", "compensation-required", "FALSE FAIL", &["status 1"]),
@@ -99,16 +102,5 @@ fn holds_secret(folder: &Path) -> bool {
 #[test]
 fn executors_that_misbehave_are_found_out() {
     let _kept = Approved::misbehaving();
-    let (wrongs, next) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                while let Some(case) = CASES.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    wrongs.lock().unwrap().extend(wrong(case));
-                }
-            });
-        }
-    });
-    let wrongs = wrongs.into_inner().unwrap();
-    assert!(wrongs.is_empty(), "{} of {}:\n{}", wrongs.len(), CASES.len(), wrongs.join("\n"));
+    trials(CASES.len(), |at| wrong(&CASES[at]).into_iter().collect());
 }

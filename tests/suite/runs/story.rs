@@ -11,7 +11,8 @@ use crate::tutorial::{is_excerpt, masked, sections};
 /// What differs from one run to the next, beside what the tutorial knows.
 fn plain(line: &str) -> String {
     let run = regex::Regex::new(r"run-<utc>-[0-9a-f]{8}").unwrap();
-    run.replace_all(&masked(line), "<run>").into_owned()
+    let seconds = regex::Regex::new(r"\b\d+ s\b").unwrap();
+    seconds.replace_all(&run.replace_all(&masked(line), "<run>"), "<n> s").into_owned()
 }
 
 #[test]

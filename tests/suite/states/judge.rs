@@ -57,7 +57,8 @@ pub(super) fn judge(loaded: &Loaded, state: &State) -> Judged {
     let bound = limits.probe.min(state.deadline).min(access) + GRACE;
     assert!(took < bound, "{}: {took:?}, the limit and grace are {bound:?}", state.words);
     let facts = observation.facts.clone();
-    let process = Process { stdin_closed: true, secrets_known: 0, recomputed: false, newest_before: None };
+    let process =
+        Process { stdin_closed: true, secrets_known: 0, recomputed: false, newest_before: None, requests_unread: None };
     let evidence = Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
         run: None,

@@ -41,6 +41,8 @@ mod limits;
 mod mount;
 mod openpgp_keyring;
 mod page;
+mod pg_principals;
+mod pg_surface;
 mod provisioning;
 mod race;
 mod records;

@@ -24,6 +24,8 @@ pub const SECTIONS: &[&str] = &[
     "openpgp-keyring: the home",
     "openpgp-keyring: the key",
     "openpgp-keyring: damage",
+    "pg-principals",
+    "pg-surface",
     "provisioning: folders",
     "provisioning: other things",
     "provisioning: space",

@@ -1,6 +1,6 @@
 //! `sql` in every state: SQLite files made by the real sqlite3, and a real PostgreSQL server.
 
-mod postgresql;
+pub(super) mod postgresql;
 mod sqlite;
 
 use super::{Asked, Room, Truth, matrix, state};

@@ -12,7 +12,7 @@ use crate::postgres::Cluster;
 const SCHEMA: &str = include_str!("../../../lab/registry/schema.sql");
 
 /// Moves the registry of a laboratory to a new database and gives its name. Rows go by CSV, as an operator would move them.
-fn moved(lab: &Lab, cluster: &Cluster) -> String {
+pub fn moved(lab: &Lab, cluster: &Cluster) -> String {
     let mut schema =
         SCHEMA.replace("cutter_governance_", "cutter_governance.").replace("_utc TEXT", "_utc timestamptz");
     schema = schema.replace("_utc   TEXT", "_utc timestamptz").replace("_utc    TEXT", "_utc timestamptz");

@@ -36,6 +36,7 @@ pub fn drill(lab: &Lab) -> DrillRecord {
         level: Level::E3,
         restore_compared: true,
         phases: PHASES.map(phase).to_vec(),
+        published: None,
     }
 }
 

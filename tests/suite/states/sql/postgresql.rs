@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Asked, QUERY, Room, TARGETS, Truth, asked, matrix, state};
 use crate::postgres::Cluster;
 
-const URL: &str = "postgresql:///<database>?host=<socket>&port=<port>&user=<role>";
+pub(in crate::states) const URL: &str = "postgresql:///<database>?host=<socket>&port=<port>&user=<role>";
 
 /// Roles that the rows use; made once for a server.
 const ROLES: &str = "DO $$ BEGIN
@@ -17,7 +17,7 @@ const ROLES: &str = "DO $$ BEGIN
     END IF; END $$;";
 
 /// Names for what differs from run to run.
-fn words(room: &Room, cluster: &Cluster, database: &str, role: &str) {
+pub(in crate::states) fn words(room: &Room, cluster: &Cluster, database: &str, role: &str) {
     room.word("database", database);
     room.word("socket", cluster.socket().to_str().expect("UTF-8"));
     room.word("port", cluster.port.to_string());
@@ -55,10 +55,14 @@ fn granted(more: &str) -> String {
 }
 
 /// Waits on another thread until the audit's slow query is seen, then does something.
-struct Meanwhile(Option<JoinHandle<()>>);
+pub(in crate::states) struct Meanwhile(Option<JoinHandle<()>>);
 
 impl Meanwhile {
-    fn run(cluster: &Arc<Cluster>, database: &str, work: impl Fn(&Cluster) + Send + 'static) -> Self {
+    pub(in crate::states) fn run(
+        cluster: &Arc<Cluster>,
+        database: &str,
+        work: impl Fn(&Cluster) + Send + 'static,
+    ) -> Self {
         let seen = format!(
             "SELECT pid FROM pg_stat_activity WHERE datname = '{database}' AND application_name LIKE 'cutgate%' \
              AND state = 'active' AND wait_event = 'PgSleep'"
@@ -86,7 +90,7 @@ impl Drop for Meanwhile {
 const SLOW: &str = "SELECT name, units FROM target WHERE pg_sleep(8) IS NOT NULL";
 
 /// What comes last depends on what the system delivers before it tells of the end.
-const LAST_WORDS: (&str, &str) =
+pub(in crate::states) const LAST_WORDS: (&str, &str) =
     ("(?s)( as <role>: ).*", "${1}what the server or the system said last → where to look for the reason");
 
 fn patient(sql: &str) -> Asked {
