@@ -237,7 +237,7 @@ fn usage_errors() {
         (&["audit", "--format", "json="], "name a file"),
         (&["audit", "--require", "C"], "[possible values: A, B]"),
         (&["audit", "--only", "gpg-keyrin"], "did you mean `gpg-keyring`?"),
-        (&["audit", "--only", "GAP-3", "--format", "markdown"], "use one of github, json, junit, sarif, text"),
+        (&["audit", "--only", "GAP-3", "--format", "html"], "use one of github, gitlab, json, junit, markdown"),
         (&["audit", "--only", "GAP-3", "--out", "x"], "publishes nothing"),
         (&["explain", "GAP-33"], "did you mean `GAP-3`?"),
         (&["-p", "nowhere.toml", "audit"], "nowhere.toml"),

@@ -156,7 +156,7 @@ fn the_example_leads_from_partial_to_ready_and_sends_only_what_it_declares() {
     let begins = regex::Regex::new(r"^(?:[^|\n]*)\|(?:[^|\n]*)\|").unwrap();
     let mut entries: Vec<String> = Vec::new();
     for line in log.lines() {
-        match begins.is_match(line) {
+        match begins.is_match(line) && !line.starts_with('\t') {
             true => entries.push(line.to_owned()),
             false => entries.last_mut().unwrap().push_str(&format!("\n{}", line.strip_prefix('\t').unwrap_or(line))),
         }

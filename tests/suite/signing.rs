@@ -109,7 +109,6 @@ fn a_protected_key_file_opens_with_its_passphrase_only() {
 #[test]
 fn what_is_no_key_that_may_sign_is_refused() {
     let home = Home::new();
-    let now = Utc::now();
     let good = home.make("good", "ed25519", "cert,sign", "never", None);
     let other = home.make("other", "ed25519", "cert,sign", "never", None);
     let no_sign = home.make("no-sign", "ed25519", "cert", "never", None);
@@ -134,6 +133,8 @@ fn what_is_no_key_that_may_sign_is_refused() {
         ("expired", secret(&expired), "is expired on 2020-01-02"),
         ("revoked", revoked_secret, "is revoked (hard)"),
     ];
+    // Not before the keys are made, however long that takes.
+    let now = Utc::now();
     for (name, bytes, expected) in files {
         let path = home.dir.path().join(name);
         fs::write(&path, bytes).unwrap();

@@ -48,6 +48,11 @@ impl Effect {
         self.write(done.min(self.volatile.get(&root).copied().unwrap_or(Done::Yes)));
     }
 
+    /// Whether a write was made since it was as `before` is not seen.
+    pub fn doubt_write_since(&mut self, before: Done) {
+        self.written = before.max(self.written.min(Done::Maybe));
+    }
+
     /// A write that lasts was made.
     pub fn write(&mut self, done: Done) {
         let done = if self.tainted { done.min(Done::Maybe) } else { done };

@@ -317,6 +317,11 @@ fn declarations_that_the_tree_contradicts_are_not_believed() {
 }
 
 #[test]
+fn what_is_driven_is_never_answered_with_more_than_is_so() {
+    never_more_than_is_so(include_str!("hazards_driven.txt"), 50);
+}
+
+#[test]
 fn more_hazards_are_never_answered_with_more_than_is_so() {
     never_more_than_is_so(include_str!("hazards_more.txt"), 280);
 }

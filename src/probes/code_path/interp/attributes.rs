@@ -224,6 +224,11 @@ impl Interp<'_> {
         spot: Spot,
     ) -> Evaled {
         let declared = self.declared_attribute(&mut state, class, name);
+        let made_here = matches!(state.cell(address), Some(Cell::Instance { fresh: true, .. }));
+        let replaced = self.tree.may_be_replaced_near(self.class(class).module, name);
+        if declared.is_none() && made_here && !replaced && !name.starts_with("__") && self.is_bare(class) {
+            return vec![(state, Err(Exc::Builtin("AttributeError".into())))];
+        }
         let value = match declared {
             Some(value) => value,
             None if self.is_closed(class) && self.find_member(class, "__getattr__").is_none() => self.data(name),
@@ -236,6 +241,13 @@ impl Interp<'_> {
         let mut out = vec![(state.clone(), Ok(value))];
         self.may_raise(&state, &mut out);
         out
+    }
+
+    /// Whether instances of a class have no attributes but those that the tree is seen to give them.
+    fn is_bare(&self, class: ClassId) -> bool {
+        let plain = ["builtins.object", "abc.ABC", "typing.Protocol", "typing.Generic"];
+        let own = self.find_member(class, "__getattr__").is_some() || self.find_member(class, "__slots__").is_some();
+        self.is_closed(class) && !own && self.class(class).outer.iter().all(|outer| plain.contains(&&**outer))
     }
 
     pub(super) fn declared_attribute(&mut self, state: &mut State, class: ClassId, name: &Name) -> Option<Value> {

@@ -113,7 +113,9 @@ impl Interp<'_> {
                 | "builtins.max" | "builtins.map" | "builtins.filter" | "builtins.zip",
                 _,
             ) if given.iter().any(|value| self.runs_when_iterated(state, value)) => {
-                Some(self.call_lost(state.clone(), "a generator of the tree is driven here", spot))
+                let mut state = state.clone();
+                given.iter().for_each(|value| self.driven_unseen(&mut state, value));
+                Some(self.call_lost(state, "a generator of the tree is driven here", spot))
             }
             ("functools.partialmethod", _) => {
                 let value = self.lost("functools.partialmethod is not followed", spot);

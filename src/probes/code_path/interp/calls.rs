@@ -59,6 +59,7 @@ impl Interp<'_> {
                     Way::Name(name) => all.names.push((name.clone(), value)),
                     Way::Spread | Way::SpreadNames if me.runs_when_iterated(&state, &value) => {
                         let spot = me.spot(argument.value.at);
+                        me.driven_unseen(&mut state, &value);
                         me.unseen_code(&mut state, "what is spread here runs code that is not followed", spot);
                         all.open = true;
                     }
@@ -310,7 +311,7 @@ impl Interp<'_> {
             let given = if is_outside_init(default.as_ref()) { None } else { positions.next().or(named) };
             let value = match (given, default) {
                 (Some(value), _) => value,
-                (None, Some(default)) => self.record_default(&mut state, default, annotation, owner, &name),
+                (None, Some(default)) => self.record_made(&mut state, default, annotation, owner, &name, spot),
                 (None, None) => self.declared(&mut state, annotation, module, &name),
             };
             self.set_field(&mut state, address, &name, value);
@@ -327,6 +328,74 @@ impl Interp<'_> {
                 self.may_raise(&state, &mut out);
                 out.push((state, Ok(this)));
                 out
+            }
+        }
+    }
+
+    /// The default of a field of an object that is made on this path: its factory is called here.
+    fn record_made(
+        &mut self,
+        state: &mut State,
+        default: &Expr,
+        annotation: &Expr,
+        owner: ClassId,
+        name: &crate::probes::code_path::model::Name,
+        spot: Spot,
+    ) -> Value {
+        let factory = match &default.kind {
+            ExprKind::Call(_, arguments) => arguments.iter().find(
+                |argument| matches!(&argument.way, Way::Name(name) if matches!(&**name, "default_factory" | "factory")),
+            ),
+            _ => None,
+        };
+        let Some(factory) = factory else { return self.record_default(state, default, annotation, owner, name) };
+        let info = self.class(owner);
+        let (module, at) = (info.module, info.definition.at);
+        // Inside a function its names are those of that function.
+        let is_inner = self.occurrences(module).inner_classes.iter().any(|class| class.at == at);
+        let callee = match &factory.value.kind {
+            ExprKind::Function(function) if !is_inner => Some(Value::Function(Rc::new(Closure {
+                function: function.clone(),
+                module,
+                scope: None,
+                class: None,
+                name: function.name.clone(),
+                defaults: vec![None; function.parameters.len()],
+                kind: ClosureKind::Plain,
+                veiled: None,
+            }))),
+            ExprKind::Name(_) | ExprKind::Attribute(..) if !is_inner => self.dotted(state, &factory.value, module),
+            _ => None,
+        };
+        let made = match &callee {
+            Some(Value::Unseen(unseen)) if unseen.origin == Origin::Outside => match &*unseen.chain {
+                "builtins.list" | "builtins.set" | "builtins.dict" => {
+                    let cell = if &*unseen.chain == "builtins.dict" {
+                        Cell::Table(Vec::new())
+                    } else {
+                        Cell::List(Vec::new())
+                    };
+                    let address = self.address();
+                    state.put(address, cell);
+                    return Value::Object(address);
+                }
+                _ => return self.record_default(state, default, annotation, owner, name),
+            },
+            Some(callee @ (Value::Function(_) | Value::Class(_))) => {
+                self.call(state.clone(), callee, Arguments::default(), spot)
+            }
+            _ => Vec::new(),
+        };
+        let mut returned = made.into_iter().filter_map(|(state, result)| result.ok().map(|value| (state, value)));
+        match (returned.next(), returned.next()) {
+            (Some((next, value)), None) => {
+                *state = next;
+                value
+            }
+            _ => {
+                let reason = format!("what {name} is by default is not followed");
+                self.unseen_code(state, reason.clone(), spot);
+                self.lost(&reason, spot)
             }
         }
     }

@@ -97,7 +97,8 @@ impl Interp<'_> {
             };
             return Some(vec![(state, Ok(value))]);
         }
-        if first.is_some_and(|value| self.runs_when_iterated(&state, value)) {
+        if let Some(value) = first.filter(|value| self.runs_when_iterated(&state, value)) {
+            self.driven_unseen(&mut state, value);
             return Some(self.call_lost(state, "a generator of the tree is driven here", spot));
         }
         if has_key {
@@ -159,6 +160,7 @@ impl Interp<'_> {
                 .then(gathered, |me, state, arguments| me.builtin_method(state, receiver, method, arguments, spot));
         }
         if arguments.values().any(|value| self.runs_when_iterated(&state, value)) {
+            arguments.values().for_each(|value| self.driven_unseen(&mut state, value));
             return self.call_lost(state, "a generator of the tree is driven here", spot);
         }
         let compares = matches!(
@@ -179,7 +181,14 @@ impl Interp<'_> {
                 }
                 Some(Cell::Instance { .. }) if method.chain.starts_with("builtins.object.") => {}
                 Some(Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_)) | None => {
-                    let value = self.data(&name);
+                    let of_calls = match state.cell(*address) {
+                        Some(Cell::Seen(fields)) => fields.contains_key(super::elements::ELEMENT),
+                        _ => false,
+                    };
+                    let value = match of_calls {
+                        true => self.lost("what this collection holds by then is not seen", spot),
+                        false => self.data(&name),
+                    };
                     match &*name {
                         "append" | "add" | "appendleft" => {
                             let added = arguments.positions.first().cloned().unwrap_or(Value::None);
@@ -394,6 +403,7 @@ impl Interp<'_> {
                     false => items.push(value),
                     true if me.runs_when_iterated(&state, &value) => {
                         let spot = me.spot(element.value.at);
+                        me.driven_unseen(&mut state, &value);
                         me.unseen_code(&mut state, "what is spread here runs code that is not followed", spot);
                         return vec![(state, Ok(me.collection("display")))];
                     }

@@ -84,6 +84,7 @@ impl Interp<'_> {
                     None => {
                         self.may_raise(&state, &mut raised);
                         if let Some(reason) = self.comparison_runs_code(&state, op, &left, &right) {
+                            [&left, &right].into_iter().for_each(|value| self.driven_unseen(&mut state, value));
                             self.unseen_code(&mut state, reason, spot);
                         }
                         for truth in [true, false] {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::{Driver, Evaled, Exc, Flow, Frame, Interp, Outcomes, State};
 use crate::probes::code_path::model::{Comprehension, Name, Stmt, StmtKind, Target};
-use crate::probes::code_path::state::Left;
+use crate::probes::code_path::state::{Done, Left};
 use crate::probes::code_path::value::{
     Address, Arguments, Cell, ClassId, Closure, Spot, Suspended, SuspendedKind, Value,
 };
@@ -124,6 +124,13 @@ impl Interp<'_> {
         }
     }
 
+    /// Code that is not followed may drive what this value leads to.
+    pub(super) fn driven_unseen(&mut self, state: &mut State, value: &Value) {
+        for address in state.reachable([value]) {
+            self.perhaps_begun(state, address);
+        }
+    }
+
     /// It has come to its end.
     pub(super) fn ended(&mut self, state: &mut State, suspended: &Suspended) {
         self.remember(state, suspended.id, &DRIVEN.into(), Value::Bool(true));
@@ -162,9 +169,11 @@ impl Interp<'_> {
             state.left.truncate(depth);
             let driven = match (left, result) {
                 (Some(left), _) => {
+                    let written = left.before.as_ref().map_or(Done::No, |before| before.effect.written);
                     if left.before.is_some_and(|before| has_changed(&before, &state)) {
                         let reason = "when this generator is closed, and what that changes, is not followed";
                         self.unseen_code(&mut state, reason, spot);
+                        state.effect.doubt_write_since(written);
                     }
                     Driven::Left(left.flow)
                 }

@@ -206,6 +206,7 @@ impl Interp<'_> {
                 results.collect()
             }
             _ => {
+                self.driven_unseen(&mut state, value);
                 self.unseen_code(&mut state, "a generator is driven in a way that is not seen", spot);
                 let value = self.lost("yield from", spot);
                 vec![(state, Ok(value))]

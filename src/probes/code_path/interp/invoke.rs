@@ -248,7 +248,8 @@ impl Interp<'_> {
                     return gathered;
                 }
                 // What was only given, or held by a collection, may be a coroutine of the tree.
-                let given = unseen.origin == Origin::Data && !unseen.chain.contains('.');
+                let given = unseen.origin == Origin::Data
+                    && (!unseen.chain.contains('.') || super::outside::passes_on(&unseen.chain));
                 if given || matches!(unseen.origin, Origin::Lost(..)) {
                     self.unseen_code(&mut state, "what is awaited here is not seen", spot);
                 }

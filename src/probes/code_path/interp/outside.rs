@@ -28,6 +28,11 @@ const PASSING: &[&str] = &[
     "inspect.",
 ];
 
+/// Whether a name is that of a function which gives back what it was given, or a part of it.
+pub(super) fn passes_on(chain: &str) -> bool {
+    PASSING.iter().any(|library| chain.starts_with(library))
+}
+
 /// Functions that only look at what they are given.
 const LOOKING: &[&str] = &[
     "builtins.print",
@@ -182,7 +187,15 @@ impl Interp<'_> {
             | "builtins.all" => UnseenKind::Bool,
             _ => UnseenKind::Plain,
         };
-        let value = Value::Unseen(Rc::new(Unseen { id, origin, chain: chain.clone(), connection, owner: None, kind }));
+        let of_calls = collection.is_some()
+            && callee.owner.is_some_and(|owner| match state.cell(owner) {
+                Some(Cell::Seen(fields)) => fields.contains_key(super::elements::ELEMENT),
+                Some(Cell::Instance { .. } | Cell::Scope { .. } | Cell::List(_) | Cell::Table(_)) | None => false,
+            });
+        let value = match of_calls {
+            true => self.lost("what this collection holds by then is not seen", spot),
+            false => Value::Unseen(Rc::new(Unseen { id, origin, chain: chain.clone(), connection, owner: None, kind })),
+        };
         if &*chain == "contextlib.closing"
             && let Some(thing) = arguments.positions.first()
         {

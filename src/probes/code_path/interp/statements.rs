@@ -240,6 +240,7 @@ impl Interp<'_> {
         let runs_code = self.runs_when_iterated(&state, value);
         let mut states: Outcomes = vec![(state.clone(), Flow::Next)];
         if runs_code {
+            self.driven_unseen(&mut states[0].0, value);
             self.unseen_code(&mut states[0].0, "what is unpacked here runs code that is not followed", spot);
         }
         for (index, target) in targets.iter().enumerate() {

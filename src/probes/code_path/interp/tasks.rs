@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::driving::Progress;
 use super::{Driver, Evaled, Exc, Flow, Interp, State};
-use crate::probes::code_path::state::{Task, Times};
+use crate::probes::code_path::state::{Done, Task, Times};
 use crate::probes::code_path::value::{
     Address, Arguments, Cell, Origin, Spot, Suspended, SuspendedKind, Unseen, UnseenKind, Value,
 };
@@ -245,7 +245,7 @@ impl Interp<'_> {
             cancelled.tasks.retain(|task| !ids.contains(&task.call.id));
             out.push((cancelled, Err(Exc::Any)));
         }
-        let before = self.counts.waits;
+        let (before, written) = (self.counts.waits, state.effect.written);
         for state in self.run_tasks(state.clone(), &ids, spot) {
             if single && self.catching > 0 {
                 out.push((state.clone(), Err(Exc::Any)));
@@ -266,7 +266,8 @@ impl Interp<'_> {
             }
             for (mut state, result) in all {
                 if result.is_err() && several && self.counts.waits > before {
-                    self.doubt(&mut state, "how far other tasks have come when one raises is not followed", spot);
+                    let reason = "how far other tasks have come when one raises is not followed";
+                    self.order_unseen(&mut state, reason, written, spot);
                 }
                 let result = result.map(|mut values| match single {
                     true => values.pop().unwrap_or(Value::None),
@@ -287,6 +288,7 @@ impl Interp<'_> {
             return vec![state];
         }
         let before = self.counts;
+        let written = state.effect.written;
         self.counts.mark = self.next;
         let (mut shared, mut used): (bool, BTreeSet<Address>) = (false, BTreeSet::new());
         let touched = std::mem::take(&mut state.effect.touched);
@@ -313,13 +315,13 @@ impl Interp<'_> {
         }
         if others_wait {
             let reason = "when this task comes to its end is not seen";
-            states.iter_mut().for_each(|state| self.unseen_code(state, reason, spot));
+            states.iter_mut().for_each(|state| self.order_unseen(state, reason, written, spot));
         }
         let several = tasks.len() > 1 || tasks.iter().any(|task| task.times != Times::Once);
         let waited = self.counts.waits > before.waits;
         if several && waited && (shared || self.counts.changes > before.changes) {
             let reason = "in which order tasks that run at once change what they share is not followed";
-            states.iter_mut().for_each(|state| self.unseen_code(state, reason, spot));
+            states.iter_mut().for_each(|state| self.order_unseen(state, reason, written, spot));
         }
         // Tasks that these have handed over in turn.
         states.into_iter().flat_map(|state| self.run_tasks(state, joined, spot)).collect()
@@ -328,7 +330,7 @@ impl Interp<'_> {
     /// Runs a task, or any number of such, and keeps what it has come to.
     fn run_task(&mut self, mut state: State, task: &Task, spot: Spot) -> Vec<State> {
         let call = &task.call;
-        let mut once = |me: &mut Self, state: State| {
+        let once = |me: &mut Self, state: State| {
             me.catching += 1;
             let ran = me.run(state, &call.closure, call.arguments.clone(), call.spot, Driver::None);
             me.catching -= 1;
@@ -376,6 +378,12 @@ impl Interp<'_> {
             }
         };
         flows.into_iter().map(|(state, _)| state).collect()
+    }
+
+    /// What tasks have done by now is not seen, nor whether it lasts.
+    fn order_unseen(&mut self, state: &mut State, reason: &str, written: Done, spot: Spot) {
+        self.unseen_code(state, reason, spot);
+        state.effect.doubt_write_since(written);
     }
 
     fn raised_value(&mut self, exc: &Exc) -> Value {
