@@ -64,21 +64,22 @@ impl KeyArgs {
         let package = package.display().to_string();
         Ok(Keys::Pinned { package, pinned: trust.auditor.clone(), certs })
     }
+}
 
-    /// The operators that the package file pins, with the certificates of its keyring, for a record that is signed;
-    /// nobody where there is no package.
-    ///
-    /// # Errors
-    /// A package that is not in order; a keyring that cannot be read.
-    pub fn operators(package: &Path, signed: bool) -> Result<(Vec<Fingerprint>, Vec<Cert>), CommandError> {
-        if !package.exists() || !signed {
-            return Ok((Vec::new(), Vec::new()));
-        }
-        let loaded = gates::load(package).map_err(CommandError::Problems)?;
-        let trust = &loaded.package.trust;
-        let certs = certificates(&loaded.place.locate(Path::new(&trust.keyring)))?;
-        Ok((trust.operator.clone(), certs))
+/// The operators whom a package pins, with the certificates of its keyring; nobody where there is no package.
+///
+/// # Errors
+/// A package that is not in order; a keyring that cannot be read.
+pub fn operators(package: &Path) -> Result<(Vec<Fingerprint>, Vec<Cert>), CommandError> {
+    if !package.exists() {
+        return Ok((Vec::new(), Vec::new()));
     }
+    let loaded = gates::load(package).map_err(CommandError::Problems)?;
+    let trust = &loaded.package.trust;
+    if trust.operator.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    Ok((trust.operator.clone(), certificates(&loaded.place.locate(Path::new(&trust.keyring)))?))
 }
 
 fn certificates(path: &PathBuf) -> Result<Vec<Cert>, CommandError> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::cli::VerifyArgs;
-use super::keys::KeyArgs;
+use super::keys::operators;
 use super::{CommandError, output};
 use crate::evidence::Instant;
 use crate::report::escape::terminal;
@@ -62,7 +62,7 @@ impl Reading<'_> {
         if !published.is_rehearsal() {
             return Ok(None);
         }
-        let (pinned, certs) = KeyArgs::operators(self.package, published.is_signed())?;
+        let (pinned, certs) = operators(self.package)?;
         let Some(found) = rehearsal(&published, &pinned, &certs, self.at)? else { return Ok(None) };
         let record = &found.record;
         let back = record.phases.iter().filter(|phase| phase.restored()).count();
