@@ -210,7 +210,7 @@ pub enum RegistryLock {
         _lock: RunLock,
     },
     /// A session of the server.
-    Advisory(AdvisoryLock),
+    Advisory(Box<AdvisoryLock>),
 }
 
 impl RegistryLock {
@@ -239,7 +239,7 @@ pub fn lock(loaded: &Loaded, registry: &Registry) -> Result<RegistryLock, String
             let door = door.among(Arc::new(surroundings()));
             let failed = |said: String| format!("cannot take the advisory lock of the registry: {said}");
             match AdvisoryLock::take(&server.url, ADVISORY, &door).map_err(failed)? {
-                Some(lock) => Ok(RegistryLock::Advisory(lock)),
+                Some(lock) => Ok(RegistryLock::Advisory(Box::new(lock))),
                 None => Err(format!("a run is at work on this registry: it holds the advisory lock {ADVISORY}")),
             }
         }

@@ -70,6 +70,17 @@ impl Fact {
         }
     }
 
+    /// The elements of a list; what is no list comes back as it is.
+    ///
+    /// # Errors
+    /// The fact itself, where it is no list.
+    pub fn into_list(self) -> Result<Vec<Fact>, Fact> {
+        match self {
+            Self::List(items) => Ok(items),
+            Self::Bool(_) | Self::Int(_) | Self::Text(_) | Self::Time(_) | Self::Map(_) | Self::Missing(_) => Err(self),
+        }
+    }
+
     /// The fact at a dotted path through records.
     pub fn at(&self, path: &str) -> Option<&Fact> {
         path.split('.').try_fold(self, |fact, name| fact.get(name))

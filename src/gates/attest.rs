@@ -468,10 +468,9 @@ mod tests {
             let mut evidence = evidence();
             for (at, unchanged) in facts.iter().enumerate() {
                 let mut observation = observed("sql", Fact::list([]));
-                observation.facts = match unchanged {
-                    Fact::Text(_) => unread.clone().into(),
-                    unchanged => Fact::record([("unchanged", unchanged.clone())]),
-                };
+                let is_text = matches!(unchanged, Fact::Text(_));
+                observation.facts =
+                    if is_text { unread.clone().into() } else { Fact::record([("unchanged", unchanged.clone())]) };
                 evidence.before.insert(at.to_string(), observation);
             }
             evidence.after.insert("host".to_owned(), observed("host", Fact::list([])));

@@ -30,9 +30,9 @@ pub(super) async fn schemas(snapshot: &mut Snapshot<'_>, names: &[String]) -> Re
             literal(name)
         );
         let found = snapshot.ask(&about, &Query::of(sql, &[("owner", Kind::Text)])).await?;
-        let owner = match &found {
-            Fact::List(rows) => rows.first().map(|row| row.get("owner").cloned().unwrap_or_else(|| row.clone())),
-            missing => Some(missing.clone()),
+        let owner = match found.into_list() {
+            Ok(rows) => rows.first().map(|row| row.get("owner").cloned().unwrap_or_else(|| row.clone())),
+            Err(missing) => Some(missing),
         };
         let visible = is_visible(snapshot, name).await?;
         let absent = || {

@@ -159,9 +159,10 @@ impl Found {
         for (key, (name, written)) in &given.sequences {
             let sql = format!("SELECT s.last_value, s.is_called FROM {} s", name.quoted());
             let query = Query::of(sql, &[("last_value", Kind::Int), ("is_called", Kind::Bool)]);
-            let fact = match snapshot.ask(&format!("the sequence {written}"), &query).await? {
-                Fact::List(mut rows) if rows.len() == 1 => rows.remove(0),
-                other => other,
+            let fact = match snapshot.ask(&format!("the sequence {written}"), &query).await?.into_list() {
+                Ok(mut rows) if rows.len() == 1 => rows.remove(0),
+                Ok(rows) => Fact::List(rows),
+                Err(other) => other,
             };
             self.sequences.insert(key.clone(), fact);
         }
@@ -199,16 +200,16 @@ async fn function(
     let columns: Vec<_> = texts.into_iter().chain([("security_definer", Kind::Bool)]).collect();
     let about = format!("the function {written}");
     let rows = snapshot.ask(&about, &Query::of(sql, &columns)).await?;
-    Ok(match rows {
-        Fact::List(mut rows) if rows.len() == 1 => rows.remove(0),
-        Fact::List(rows) if rows.is_empty() => {
+    Ok(match rows.into_list() {
+        Ok(mut rows) if rows.len() == 1 => rows.remove(0),
+        Ok(rows) if rows.is_empty() => {
             let said = format!("there is no function {written} in this database");
             snapshot.missing(&about, MissingState::Error, said, "create it, or correct the package").into()
         }
-        Fact::List(rows) => {
+        Ok(rows) => {
             let said = format!("{written} names {} functions", rows.len());
             snapshot.missing(&about, MissingState::Error, said, "write the types of its arguments").into()
         }
-        other => other,
+        Err(other) => other,
     })
 }

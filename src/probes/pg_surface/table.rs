@@ -62,7 +62,9 @@ pub(super) async fn ask(snapshot: &mut Snapshot<'_>, table: &Table) -> Result<Fa
     let row = match found {
         Fact::List(rows) if rows.is_empty() => Err(unfit(format!("there is no {written} in this database"))),
         Fact::Missing(missing) => Err(*missing),
-        other => Ok(only(other)),
+        found @ (Fact::List(_) | Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::Map(_)) => {
+            Ok(only(found))
+        }
     };
     let oid = row.and_then(|row| match (row.get("oid"), row.get("kind")) {
         (Some(Fact::Int(oid)), Some(Fact::Text(kind))) if ["r", "p", "m"].contains(&kind.as_str()) => Ok(*oid),
@@ -168,9 +170,9 @@ async fn rows(snapshot: &mut Snapshot<'_>, table: &Table) -> Result<(Fact, Optio
     );
     let columns = [("mine", Kind::Bool), ("rows", Kind::Int), ("a", Kind::Text), ("b", Kind::Text)];
     let about = format!("the rows of {}", table.written);
-    let groups = match snapshot.ask_whole(&about, &Query::of(sql, &columns)).await? {
-        Fact::List(groups) => groups,
-        missing => return Ok((missing.clone(), table.target.as_ref().map(|_| missing))),
+    let groups = match snapshot.ask_whole(&about, &Query::of(sql, &columns)).await?.into_list() {
+        Ok(groups) => groups,
+        Err(missing) => return Ok((missing.clone(), table.target.as_ref().map(|_| missing))),
     };
     let of = |is_part: &dyn Fn(&Fact) -> bool| {
         let parts = groups.iter().filter(|group| is_part(group)).map(part);

@@ -119,9 +119,10 @@ async fn recovery(snapshot: &mut Snapshot<'_>) -> Result<Fact, Missing> {
 
 /// The only row of an answer that has one, or the reason why there is none.
 pub(in crate::probes) fn only(rows: Fact) -> Row {
-    match rows {
-        Fact::List(mut rows) if rows.len() == 1 => Row(rows.remove(0)),
-        other => Row(other),
+    match rows.into_list() {
+        Ok(mut rows) if rows.len() == 1 => Row(rows.remove(0)),
+        Ok(rows) => Row(Fact::List(rows)),
+        Err(other) => Row(other),
     }
 }
 
@@ -131,10 +132,7 @@ pub(in crate::probes) struct Row(Fact);
 impl Row {
     /// A column.
     pub fn get<'a>(&'a self, column: &str) -> Option<&'a Fact> {
-        match &self.0 {
-            missing @ Fact::Missing(_) => Some(missing),
-            row => row.get(column),
-        }
+        if matches!(self.0, Fact::Missing(_)) { Some(&self.0) } else { self.0.get(column) }
     }
 }
 
