@@ -22,8 +22,9 @@ pub fn run(package: &Path) -> Result<u8, CommandError> {
         return Err(CommandError::Usage(message.to_owned()));
     };
     // What a killed rehearsal left goes with the next command that may write there; while a run or drill is at work it waits.
+    // Where none ever ran, nothing is left, and a refused request writes nothing.
     let requests = loaded.place.locate(Path::new(&rules.requests));
-    if requests.is_dir()
+    if RunLock::was_taken(&requests)
         && let Ok(_lock) = RunLock::take(&requests)
     {
         super::run::swept(&requests);

@@ -8,6 +8,9 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// The file in the folder of requests.
+const LOCK: &str = ".run.lock";
+
 /// What is added to the name of the registry's file.
 const BESIDE: &str = ".run-lock";
 
@@ -23,9 +26,14 @@ impl RunLock {
     /// # Errors
     /// Another run or drill is at work; the folder cannot be written.
     pub fn take(requests: &Path) -> Result<Self, String> {
-        let path = requests.join(".run.lock");
+        let path = requests.join(LOCK);
         fs::create_dir_all(requests).map_err(|error| cannot(&path, &error))?;
         Self::on(&path, "another run or drill of this package is at work")
+    }
+
+    /// Whether a run or drill of this package ever took the lock: its file stays.
+    pub fn was_taken(requests: &Path) -> bool {
+        requests.join(LOCK).symlink_metadata().is_ok()
     }
 
     /// Takes the lock of a registry, or says why not. Does not wait. Its file stays, and is empty.
