@@ -47,6 +47,8 @@ impl Interp<'_> {
                 }
                 Some(Cell::List(_) | Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_)) | None => false,
             },
+            // It may be a generator.
+            Value::Unseen(unseen) => matches!(unseen.origin, Origin::Lost(..)),
             Value::OneOf(all) => all.iter().any(|each| self.runs_when_iterated(state, each)),
             _ => false,
         }

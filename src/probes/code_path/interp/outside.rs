@@ -138,6 +138,8 @@ impl Interp<'_> {
         spot: Spot,
     ) -> Evaled {
         let chain = callee.chain.clone();
+        // What a library was given before the run, it may call in the run.
+        let holds_code = (self.importing > 0 || self.filling > 0) && self.holds_code(&state, &arguments);
         if let Some(reason) = self.runs_methods(&state, &chain, &arguments) {
             self.unseen_code(&mut state, reason, spot);
         }
@@ -192,9 +194,16 @@ impl Interp<'_> {
                 Some(Cell::Seen(fields)) => fields.contains_key(super::elements::ELEMENT),
                 Some(Cell::Instance { .. } | Cell::Scope { .. } | Cell::List(_) | Cell::Table(_)) | None => false,
             });
-        let value = match of_calls {
-            true => self.lost("what this collection holds by then is not seen", spot),
-            false => Value::Unseen(Rc::new(Unseen { id, origin, chain: chain.clone(), connection, owner: None, kind })),
+        let value = match (of_calls, holds_code && kind == UnseenKind::Plain) {
+            (true, _) => self.lost("what this collection holds by then is not seen", spot),
+            (false, true) => {
+                let reason =
+                    format!("{chain}() was given functions of the tree before the run, and may call them in it");
+                self.lost(&reason, spot)
+            }
+            (false, false) => {
+                Value::Unseen(Rc::new(Unseen { id, origin, chain: chain.clone(), connection, owner: None, kind }))
+            }
         };
         if &*chain == "contextlib.closing"
             && let Some(thing) = arguments.positions.first()
@@ -290,6 +299,15 @@ impl Interp<'_> {
                 *done = Done::Maybe;
             }
         }
+    }
+
+    /// Whether functions or classes of the tree are among arguments, or in what these hold.
+    fn holds_code(&self, state: &State, arguments: &Arguments) -> bool {
+        let mut callables = Vec::new();
+        arguments.values().any(|value| {
+            self.callables(state, value, 0, &mut callables);
+            !callables.is_empty() || value.alternatives().iter().any(|value| matches!(value, Value::Class(_)))
+        })
     }
 
     /// What happens when other code is given callables of the tree: it may call them or not.

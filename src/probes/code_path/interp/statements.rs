@@ -249,7 +249,11 @@ impl Interp<'_> {
             let item = match &items {
                 Some(items) => items[index].clone(),
                 None if is_lost => self.lost("what is unpacked here is not seen", spot),
-                None => self.data("unpacked"),
+                // Parts of what was lost from sight are as unseen as the whole.
+                None => match value.unseen().map(|unseen| &unseen.origin) {
+                    Some(Origin::Lost(reason, at)) => self.lost(reason, *at),
+                    Some(Origin::Data | Origin::Outside) | None => self.data("unpacked"),
+                },
             };
             let mut next = Vec::new();
             for (state, flow) in states {
