@@ -239,7 +239,10 @@ impl Interp<'_> {
         let items = self.known_items(&state, value).filter(|items| !rest && items.len() == targets.len());
         let runs_code = self.runs_when_iterated(&state, value);
         let is_lost = self.holds_calls(&state, value)
-            || value.unseen().is_some_and(|unseen| matches!(unseen.origin, Origin::Lost(..)));
+            || value
+                .alternatives()
+                .iter()
+                .any(|each| each.unseen().is_some_and(|unseen| matches!(unseen.origin, Origin::Lost(..))));
         let mut states: Outcomes = vec![(state.clone(), Flow::Next)];
         if runs_code {
             self.driven_unseen(&mut states[0].0, value);
@@ -249,11 +252,7 @@ impl Interp<'_> {
             let item = match &items {
                 Some(items) => items[index].clone(),
                 None if is_lost => self.lost("what is unpacked here is not seen", spot),
-                // Parts of what was lost from sight are as unseen as the whole.
-                None => match value.unseen().map(|unseen| &unseen.origin) {
-                    Some(Origin::Lost(reason, at)) => self.lost(reason, *at),
-                    Some(Origin::Data | Origin::Outside) | None => self.data("unpacked"),
-                },
+                None => self.data("unpacked"),
             };
             let mut next = Vec::new();
             for (state, flow) in states {
