@@ -95,7 +95,7 @@ fn while_facts_flip_no_executor_starts() {
         let seen = (output.status.code(), approved.starts(), approved.folder().join("consumed.json").exists());
         if seen == (Some(7), 0, false) { Vec::new() } else { vec![format!("{seen:?} {}", all(&output))] }
     });
-    assert!(flips.load(Ordering::SeqCst) >= 300, "{flips:?} flips");
+    assert!(flips.load(Ordering::SeqCst) >= 60, "{flips:?} flips");
 }
 
 /// One change at a random moment, which stays: where it was there before the last look, nothing starts. The window that
