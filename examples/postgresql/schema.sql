@@ -97,7 +97,8 @@ INSERT INTO public.source_document VALUES
 INSERT INTO public.source_version
     SELECT v.id, v.version, v.content, encode(sha256(convert_to(v.content, 'UTF8')), 'hex')
     FROM (VALUES ('ICX-CONST', 7, 'We, the units'), ('ICX-GLOSS', 2, 'unit: what can be addressed')) v (id, version, content);
-INSERT INTO cutter_governance.cut_change_set VALUES ('CCS-GLOSS', 'ICX-GLOSS', 'live', 'open', now());
+-- An audit's own instant is a whole second: what was opened within it must not seem to lie ahead.
+INSERT INTO cutter_governance.cut_change_set VALUES ('CCS-GLOSS', 'ICX-GLOSS', 'live', 'open', date_trunc('second', now()));
 INSERT INTO public.target
     SELECT v.document_id, d.title, v.document_id, v.version, v.content_sha256, 1, d.authority, d.lifecycle,
         v.document_id = 'ICX-CONST', CASE v.document_id WHEN 'ICX-CONST' THEN 'the Constitution is not cut by a machine' END,

@@ -310,7 +310,7 @@ fn no_gate_is_closed_over_what_is_not_so_or_not_known() {
         ),
         (
             "UPDATE cutter_governance.cut_change_set SET opened_utc = now() - interval '8 days'",
-            "UPDATE cutter_governance.cut_change_set SET opened_utc = now()",
+            "UPDATE cutter_governance.cut_change_set SET opened_utc = date_trunc('second', now())",
             "OPEN",
             "C7: fresh is 168h",
         ),
