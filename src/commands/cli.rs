@@ -159,7 +159,7 @@ fn length(text: &str) -> Result<Duration, String> {
 pub struct DemoArgs {
     /// The folder to make; it must not exist, or be empty.
     pub dir: PathBuf,
-    /// The situation to build.
+    /// The situation to build: o8-blocked (result C), or approval-ready (B: only the approval is missing).
     #[arg(long, value_name = "NAME", default_value = "o8-blocked")]
     pub scenario: String,
     /// Play the whole story in it: blocked, ready, approved, a run that fails, a run that is verified.

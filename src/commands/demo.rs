@@ -1,4 +1,4 @@
-//! `demo`: builds a laboratory and says what to do with it, or plays the whole story in it.
+//! `demo`: builds a laboratory and says what to do with it, brings it to where the scenario ends, or plays the whole story in it.
 
 use super::cli::DemoArgs;
 use super::{CommandError, output};
@@ -10,17 +10,29 @@ pub fn run(args: &DemoArgs) -> Result<u8, CommandError> {
         let help = crate::package::diagnostic::suggestion(&args.scenario, known);
         CommandError::Usage(format!("there is no scenario `{}`; {help}", args.scenario))
     })?;
+    if args.story && scenario != Scenario::O8Blocked {
+        let told = format!("--story begins with {}; leave --scenario away", Scenario::O8Blocked.name());
+        return Err(CommandError::Usage(told));
+    }
     let built = build(&args.dir, scenario)?;
     let package = built.dir.join("cutgate.toml");
     let text = format!(
-        "laboratory {} in {}\nits keys are demonstration keys and secure nothing\nnext: cutgate -p {} audit\n",
+        "laboratory {} in {}\nits keys are demonstration keys and secure nothing\n",
         scenario.name(),
-        built.dir.display(),
-        package.display()
+        built.dir.display()
     );
     output::to_stdout(&text)?;
-    if args.story {
-        super::story::play(&built.dir)?;
-    }
+    let next = match scenario {
+        Scenario::O8Blocked if args.story => {
+            super::story::play(&built.dir)?;
+            return Ok(0);
+        }
+        Scenario::O8Blocked => "audit",
+        Scenario::ApprovalReady => {
+            super::story::prepare(&built.dir)?;
+            "request"
+        }
+    };
+    output::to_stdout(&format!("next: cutgate -p {} {next}\n", package.display()))?;
     Ok(0)
 }

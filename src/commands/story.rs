@@ -1,6 +1,7 @@
-//! `demo --story`: types the whole story into a laboratory that was just built, and shows what comes of it: blocked, the gaps
-//! closed one by one as each audit says, the revert rehearsed, ready, approved, a run that fails and is taken back, and one
-//! that is verified. It decides nothing: every word of it is printed by the commands that a person would type.
+//! `demo --story` and the scenario `approval-ready`: types the story, or the first half of it, into a laboratory that was
+//! just built, and shows what comes of it: blocked, the gaps closed one by one as each audit says, the revert rehearsed,
+//! ready, approved, a run that fails and is taken back, and one that is verified. It decides nothing: every word of it is
+//! printed by the commands that a person would type.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,15 +24,10 @@ const SIGN: &str = "grep '^  ' request.txt | sed 's/<the id of the fresh review 
 /// # Errors
 /// When it takes another turn than it should: the command, and what it said.
 pub fn play(dir: &Path) -> Result<(), CommandError> {
-    let program = std::env::current_exe().map_err(|error| told(format!("this program cannot be found: {error}")))?;
-    let story = Story { dir: dir.to_owned(), program };
+    let story = Story::of(dir)?;
     story.chapter("Blocked")?;
     story.types("cutgate audit | tail -n 6", 0)?;
-    story.chapter("The gaps, closed as each audit says")?;
-    GAPS.iter().try_for_each(|gap| story.close(gap))?;
-    story.chapter("The revert: authored, and rehearsed")?;
-    story.types("cp releases/v0.7/per-cut-revert.md kb/runbooks/", 0)?;
-    story.types("cutgate drill", 0)?;
+    story.makes_ready()?;
     story.chapter("Ready")?;
     story.types("cutgate audit | tail -n 6", 0)?;
     story.chapter("Approved, and a run that fails: nothing is left of it")?;
@@ -49,12 +45,38 @@ pub fn play(dir: &Path) -> Result<(), CommandError> {
     story.types("cutgate verify reports | sed '/^$/q'", 0).map(drop)
 }
 
+/// The part of the story that ends where only the approval is missing, in the folder of a laboratory.
+///
+/// # Errors
+/// As [`play`].
+pub fn prepare(dir: &Path) -> Result<(), CommandError> {
+    let story = Story::of(dir)?;
+    story.makes_ready()?;
+    story.chapter("What an audit says of it")?;
+    story.types("cutgate audit | tail -n 6", 0).map(drop)
+}
+
 struct Story {
     dir: PathBuf,
     program: PathBuf,
 }
 
 impl Story {
+    fn of(dir: &Path) -> Result<Self, CommandError> {
+        let program =
+            std::env::current_exe().map_err(|error| told(format!("this program cannot be found: {error}")))?;
+        Ok(Self { dir: dir.to_owned(), program })
+    }
+
+    /// Closes every technical gap.
+    fn makes_ready(&self) -> Result<(), CommandError> {
+        self.chapter("The gaps, closed as each audit says")?;
+        GAPS.iter().try_for_each(|gap| self.close(gap))?;
+        self.chapter("The revert: authored, and rehearsed")?;
+        self.types("cp releases/v0.7/per-cut-revert.md kb/runbooks/", 0)?;
+        self.types("cutgate drill", 0).map(drop)
+    }
+
     /// Requests a run, and signs what the request says to sign.
     fn approve(&self, review: &str) -> Result<(), CommandError> {
         self.types("cutgate request > request.txt && head -n 3 request.txt", 0)?;

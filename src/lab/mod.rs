@@ -35,16 +35,19 @@ pub const PACKAGE_TEMPLATE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR
 pub enum Scenario {
     /// The reference: a deployed tree that cannot write, and most prerequisites missing.
     O8Blocked,
+    /// The same folder, in which the commands that the audits name are typed until only the approval is missing.
+    ApprovalReady,
 }
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: &[Self] = &[Self::O8Blocked];
+    pub const ALL: &[Self] = &[Self::O8Blocked, Self::ApprovalReady];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::O8Blocked => "o8-blocked",
+            Self::ApprovalReady => "approval-ready",
         }
     }
 
@@ -179,7 +182,8 @@ pub fn build_with(dir: &Path, scenario: Scenario, search_path: &OsStr) -> Result
         .tempdir_in(parent)
         .map_err(|source| LabError::File { doing: "create a folder in", path: parent.to_owned(), source })?;
     let built = match scenario {
-        Scenario::O8Blocked => lay_out(scratch.path(), &place, &programs)?,
+        // What makes the second one ready is not laid out: it is done, by `commands`, with ordinary tools.
+        Scenario::O8Blocked | Scenario::ApprovalReady => lay_out(scratch.path(), &place, &programs)?,
     };
     layout::set_mode(scratch.path(), 0o755)?;
     std::fs::rename(scratch.path(), &place).map_err(|source| LabError::File {
