@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint licences pages bench others fuzz mutants
+.PHONY: help demo test lint licences pages site package bench others fuzz mutants
 
 # The version that deny.toml was written for. A debug build of it takes two minutes and checks in two seconds.
 CARGO_DENY := 0.20.2
@@ -40,6 +40,14 @@ pages: ## open the page of an audit in headless Chromium: console, requests, wid
 	@scripts/require build demo pages
 	cargo build --locked
 	@scripts/pages
+
+site: ## the documentation as one site, by mdBook, every link followed; in target/site/html
+	@scripts/require build site
+	@scripts/site
+
+package: ## a Debian package, an archive, the bill of materials, digests; each tried; in target/package
+	@scripts/require build demo package
+	@scripts/package
 
 bench: ## measure the released program beside its peers; writes docs/benchmarks.md
 	@scripts/require build bench

@@ -43,6 +43,7 @@ mod runs;
 mod sarif;
 mod signed_reports;
 mod signing;
+mod site;
 mod sql;
 #[allow(dead_code, reason = "each family of states uses a part of it")]
 mod states;
