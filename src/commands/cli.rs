@@ -46,6 +46,9 @@ pub enum Command {
     /// Show a gate's checks with actual values, where each was read, and what would close it.
     Explain(ExplainArgs),
     /// Write a new package to fill in.
+    #[command(
+        after_help = "Examples:\n  cutgate init /etc/cutgate/production\n  cutgate init --kind host readiness && cutgate -p readiness/cutgate.toml audit"
+    )]
     Init(InitArgs),
     /// Open a run: fix what it is, and write what the sovereign signs. Refused while a technical gate is not CLOSED.
     Request,
@@ -113,7 +116,7 @@ pub struct AuditArgs {
 /// `code-path`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cutgate code-path src --config code-path.toml\n  cutgate code-path src --mode app.mode.Mode --live LIVE --dry DRY --switch app.switch.ENABLED --phases write=app.run:Writer.run --carrier ctx.mode\n  cutgate code-path src --config code-path.toml --format sarif=code-path.sarif\nExit codes: 0 CLOSED · 1 OPEN or PARTIAL · 2 usage · 3 UNKNOWN"
+    after_help = "Examples:\n  cutgate code-path src --config code-path.toml\n  cutgate code-path src --mode app.mode.Mode --live LIVE --dry DRY --switch app.switch.ENABLED --phases write=app.run:Writer.run --carrier ctx.mode\n  cutgate code-path src --config code-path.toml --format github --format sarif=code-path.sarif\nExit codes: 0 CLOSED · 1 OPEN or PARTIAL · 2 usage · 3 UNKNOWN"
 )]
 pub struct CodePathArgs {
     /// The folder of the source tree, from which modules are named.
@@ -285,6 +288,18 @@ pub struct RunArgs {
 pub struct InitArgs {
     /// The folder to make; it must not exist, or be empty.
     pub dir: PathBuf,
+    /// What is described: a cutter with its registry, or a host that must only be prepared.
+    #[arg(long, value_enum, default_value_t = InitKind::Cutter)]
+    pub kind: InitKind,
+}
+
+/// What a new package describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum InitKind {
+    /// A cutter, its registry, its keys and approvals: the nine stock gates. Several places must be filled in.
+    Cutter,
+    /// A host and one gate of its own, to begin with: it can be audited at once.
+    Host,
 }
 
 /// `completions`.

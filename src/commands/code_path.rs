@@ -20,10 +20,7 @@ const FINDING: &str = "live-code-path";
 
 pub fn run(args: &CodePathArgs) -> Result<u8, CommandError> {
     let outputs = output::outputs(&args.format)?;
-    if let Some(name) = outputs.iter().map(output::Output::name).find(|name| !FORMATS.contains(name)) {
-        let known = FORMATS.join(", ");
-        return Err(CommandError::Usage(format!("code-path has no format `{name}`; use one of {known}")));
-    }
+    output::check_some(&outputs)?;
     if !args.dir.is_dir() {
         return Err(CommandError::Usage(format!("{} is not a folder; name the source tree", args.dir.display())));
     }
@@ -65,8 +62,8 @@ pub fn run(args: &CodePathArgs) -> Result<u8, CommandError> {
     for output in &outputs {
         let text = match output.name() {
             "json" => as_json(&judged, &facts),
-            "sarif" => output.some(&judged)?,
-            _ => as_text(&judged, &tree, &facts),
+            "text" => as_text(&judged, &tree, &facts),
+            _ => output.some(&judged)?,
         };
         output.put(&text)?;
     }
@@ -85,9 +82,6 @@ fn answers(mut facts: Json) -> Json {
     }
     facts
 }
-
-/// The formats that can show it.
-const FORMATS: [&str; 3] = ["json", "sarif", "text"];
 
 /// The description of the code: a file's table, or what the command line gives.
 fn config(args: &CodePathArgs) -> Result<Json, CommandError> {

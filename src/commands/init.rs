@@ -1,14 +1,20 @@
-//! `init`: writes a new package to fill in: the laboratory's, with what belongs to the laboratory taken out.
+//! `init`: writes a new package to fill in: the laboratory's, with what belongs to the laboratory taken out; or the example
+//! of a host.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::cli::InitArgs;
+use include_dir::{Dir, DirEntry, include_dir};
+
+use super::cli::{InitArgs, InitKind};
 use super::{CommandError, output};
 use crate::lab::PACKAGE_TEMPLATE;
 
 /// What stands where only a person knows the value. It fits nothing, so that `gates check` points at it.
 const FILL_IN: &str = "FILL-IN";
+
+/// The package of a host, which needs nothing to be filled in.
+static HOST: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/host");
 
 pub fn run(args: &InitArgs) -> Result<u8, CommandError> {
     let failed = |path: &Path| {
@@ -21,6 +27,12 @@ pub fn run(args: &InitArgs) -> Result<u8, CommandError> {
         return Err(CommandError::Usage(format!("{} is not empty; name a new folder", dir.display())));
     }
     let file = dir.join("cutgate.toml");
+    if args.kind == InitKind::Host {
+        write_all(&HOST, dir).map_err(|(path, error)| failed(&path)(error))?;
+        let text = format!("package in {}, with one gate\nnext: cutgate -p {} audit\n", dir.display(), file.display());
+        output::to_stdout(&text)?;
+        return Ok(0);
+    }
     let text = package(&host());
     fs::write(&file, &text).map_err(failed(&file))?;
     for folder in ["gates", "kb/runbooks", "records/drills", "requests", "keys"] {
@@ -37,6 +49,24 @@ pub fn run(args: &InitArgs) -> Result<u8, CommandError> {
     Ok(0)
 }
 
+/// Writes the files of an example, with this host's name in them.
+fn write_all(from: &Dir<'_>, into: &Path) -> Result<(), (PathBuf, std::io::Error)> {
+    for entry in from.entries() {
+        let path = into.join(entry.path());
+        match entry {
+            DirEntry::Dir(folder) => {
+                fs::create_dir_all(&path).map_err(|error| (path, error))?;
+                write_all(folder, into)?;
+            }
+            DirEntry::File(file) => {
+                let text = String::from_utf8_lossy(file.contents()).replace("@HOST@", &host());
+                fs::write(&path, text).map_err(|error| (path, error))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// This host's name: the one thing that can be filled in.
 fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
@@ -49,6 +79,10 @@ fn package(host: &str) -> String {
     // In [params] the prefix of paths in commands stays, empty: on the host itself there is none.
     text = text.replace("\n[params]\n", "\n[params]\nroot = \"\"\n");
     text = text.replace("@HOST@", host);
+    // What is true of the laboratory alone.
+    let own = regex::Regex::new("(?m)^(machine_id|redeploy_command|deploy_command) = .*$")
+        .expect("invariant: the expression is constant and valid");
+    text = own.replace_all(&text, format!("$1 = \"{FILL_IN}\"")).into_owned();
     let placeholder = regex::Regex::new("@[A-Z_]+@").expect("invariant: the expression is constant and valid");
     placeholder.replace_all(&text, FILL_IN).into_owned()
 }

@@ -157,7 +157,15 @@ fn gates_in_force<'a>(
 ) -> Vec<&'a SourceFile> {
     let all: Vec<&SourceFile> = sources.gates.iter().collect();
     let Some(listed) = package.and_then(|package| package.gates.as_ref()) else {
-        let stock = package.is_some_and(|package| !package.gaps.is_empty());
+        let homeless = package.map_or_else(Vec::new, |package| homeless(&all, package));
+        if !homeless.is_empty() {
+            let own: Vec<_> = all.iter().filter(|source| !source.is_stock()).map(|source| source.stem()).collect();
+            let message =
+                format!("all stock gates are in force, and the package has no gap for {}", homeless.join(", "));
+            let help = format!("say which gates are meant, in [package]: gates = {own:?}");
+            found.borrow_mut().push(Diagnostic::whole_file(PACKAGE_FILE, message).help(help));
+        }
+        let stock = homeless.is_empty() && package.is_some_and(|package| !package.gaps.is_empty());
         return all.into_iter().filter(|source| stock || !source.is_stock()).collect();
     };
     let mut seen: BTreeMap<&str, &Located<String>> = BTreeMap::new();
@@ -180,6 +188,18 @@ fn gates_in_force<'a>(
         found.borrow_mut().push(diagnostic.help(format!("add \"{}\" to the list, or remove the file", source.stem())));
     }
     all.into_iter().filter(|source| seen.contains_key(source.stem())).collect()
+}
+
+/// The stock gates that close a gap which the package does not have. Where there is one, the package was not written for the
+/// stock gates, and what else does not fit in them need not be said.
+fn homeless<'a>(all: &[&'a SourceFile], package: &Checked) -> Vec<&'a str> {
+    let gap = |source: &SourceFile| {
+        let table = source.text.as_ref().ok()?.parse::<toml::Table>().ok()?;
+        Some(table.get("gap")?.as_str()?.to_owned())
+    };
+    let known = |gap: &str| package.gaps.is_empty() || package.gaps.iter().any(|(id, _)| id.value == gap);
+    let stock = all.iter().filter(|source| source.is_stock());
+    stock.filter(|source| gap(source).is_some_and(|gap| !known(&gap))).map(|source| source.stem()).collect()
 }
 
 /// What must hold of the gates together: some, each id once, each gap closed by exactly one.

@@ -62,7 +62,15 @@ fn check_table<'a>(reading: Reading<'a>, table: &'a toml::de::DeTable<'a>) -> Ch
     let root = raw.paths.iter().find(|(name, _)| name.value == "root").and_then(|(_, path)| path.clone());
     check_names(&reading, &raw);
     let scheme = raw.header.scheme.as_ref().and_then(|word| check_scheme(&reading, word));
-    let trust = raw.trust.as_ref().and_then(|trust| trust::check(&reading, trust));
+    // Without the section nobody's signature counts.
+    let trust = match &raw.trust {
+        Some(trust) => trust::check(&reading, trust),
+        None => Some(Trust::nobody()),
+    };
+    if let (None, Some(at)) = (&raw.trust, &raw.request) {
+        let help = "add [trust] with the sovereign's fingerprints, or remove [request]";
+        reading.error(&at.header, "runs can be requested, and nobody can approve them", help);
+    }
     let mut names = plain_names(&raw, trust.as_ref());
     let database = raw.database.as_ref().map(|at| check_database(&reading, at, &names));
     let executor = raw.executor.as_ref().map(|at| check_executor(&reading, at, &names));
@@ -209,7 +217,9 @@ fn plain_names(raw: &RawPackage<'_>, trust: Option<&Trust>) -> Names {
             "operator": trust.operator, "auditor": trust.auditor,
         })
     });
-    names.add("trust", trust);
+    if raw.trust.is_some() {
+        names.add("trust", trust);
+    }
     names
 }
 

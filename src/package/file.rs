@@ -133,7 +133,7 @@ impl<'a> RawPackage<'a> {
             (entry.name, value.map(|value| Located { value, span: entry.value.span() }))
         });
         let params = params.collect();
-        let trust = file.required::<TableAt<'a>>("trust", "[trust]");
+        let trust = file.optional::<TableAt<'a>>("trust");
         let trust = trust.map(|at| read_trust(reading, at.value));
         let keys = ["database", "code_path", "executor", "request", "run", "drill"];
         let [database, code_path, executor, request, run, drill] =

@@ -204,7 +204,7 @@ impl Param {
 /// Whose signatures count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
-    /// The keyring with the certificates, as the package writes its path.
+    /// The keyring with the certificates, as the package writes its path; empty where it pins nobody.
     pub keyring: String,
     /// The sovereign's keys.
     pub sovereign: Vec<Fingerprint>,
@@ -216,6 +216,14 @@ pub struct Trust {
     pub auditor: Vec<Fingerprint>,
     /// The keys that attest audits; where there are any, every audit must be attested by one of them.
     pub attestor: Vec<VerifyingKey>,
+}
+
+impl Trust {
+    /// Nobody's signature counts: no key is pinned, and one would have to sign.
+    pub fn nobody() -> Self {
+        let (keyring, sovereign, operator, auditor, attestor) = Default::default();
+        Self { keyring, sovereign, sovereign_threshold: 1, operator, auditor, attestor }
+    }
 }
 
 /// The executor's command; docs/executor-contract.md says what it is given and what it owes. Nothing here starts it.

@@ -173,10 +173,13 @@ fn standings(package: &Package, findings: &[Finding]) -> Vec<GapStanding> {
 }
 
 /// The standing of the approval, and what speaks against what claims to be it: from the knowledge-base probe of the
-/// gate that closes the authority's gap.
+/// gate that closes the authority's gap. A package without such a gap asks for no approval, and none is there.
 fn approval_of(loaded: &Loaded, evidence: &Evidence) -> (Approval, Vec<String>) {
     let authority =
         |gate: &&Gate| loaded.package.gaps.iter().any(|gap| gap.id == gate.gap && gap.class == GapClass::Authority);
+    if !loaded.package.gaps.iter().any(|gap| gap.class == GapClass::Authority) {
+        return (Approval::Absent, Vec::new());
+    }
     let mut probes = loaded.gates.iter().filter(authority).flat_map(|gate| gate.probes.values());
     match probes.find(|used| used.kind == "knowledge-base").and_then(|used| evidence.probes.get(&used.id)) {
         Some(observation) => (standing(&observation.facts), against(&observation.facts)),
@@ -221,7 +224,9 @@ fn gap_views(package: &Package, findings: &[Finding], decisive: &str) -> Vec<Gap
 
 fn result_view(ruling: Ruling, gaps: &[GapView], disturbed: Option<Disturbed>, run: RunOutcome) -> ResultView {
     let sentence = |gap: &GapView| format!("{} — {} (Report {})", gap.id, gap.reason, gap.reports.join("/"));
-    let authority = gaps.iter().find(|gap| gap.class == GapClass::Authority && gap.state != GapState::Closed);
+    let mut authorities = gaps.iter().filter(|gap| gap.class == GapClass::Authority).peekable();
+    let asked = authorities.peek().is_some();
+    let authority = authorities.find(|gap| gap.state != GapState::Closed);
     let decisive = gaps.iter().find(|gap| gap.decisive);
     let invariants = disturbed.as_ref().map_or(Invariants::Held, |disturbed| disturbed.invariants);
     let reason_blocking = match (decisive, &disturbed) {
@@ -231,7 +236,13 @@ fn result_view(ruling: Ruling, gaps: &[GapView], disturbed: Option<Disturbed>, r
     };
     let leading = decisive.or(authority);
     ResultView {
-        reason_primary: authority.map_or_else(|| "no, the approval is valid".to_owned(), sentence),
+        reason_primary: match authority {
+            Some(gap) => sentence(gap),
+            None if asked => "no, the approval is valid".to_owned(),
+            None => {
+                "nobody approves: the package has no gap of the authority, so that no run can be requested".to_owned()
+            }
+        },
         reason_blocking,
         decisive_reason: leading.map(|gap| gap.reason.clone()).unwrap_or_default(),
         next: match (decisive, disturbed) {

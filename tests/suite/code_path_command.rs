@@ -117,7 +117,7 @@ fn wrong_usage_says_what_to_write() {
         (&[TREE, "--config", "empty.toml"], "there is no [mode]"),
         (&[TREE, "--config", "broken.toml"], "line 1"),
         (&[TREE, "--config", "typo.toml"], "unknown field `nam`"),
-        (&[TREE, "--config", "cutgate.toml", "--format", "markdown"], "use one of json, sarif, text"),
+        (&[TREE, "--config", "cutgate.toml", "--format", "html"], "the format `html` shows the result of an audit"),
         (&[TREE, "--config", "cutgate.toml", "--phases", "a"], "--phases a names no phase; write NAME="),
         (&[&[TREE], &same[..]].concat(), "mode.live equals mode.dry"),
     ];
@@ -128,6 +128,25 @@ fn wrong_usage_says_what_to_write() {
         assert!(error.contains(said), "{args:?}: {error}");
         assert!(output.stdout.is_empty(), "{args:?}");
     }
+}
+
+#[test]
+fn every_format_that_can_show_a_gate_shows_it_and_none_changes_the_exit_code() {
+    let lab = Lab::new();
+    for format in cutgate::report::format::FORMATS.iter().filter(|format| format.render_some.is_some()) {
+        let output = lab.cutgate(&["code-path", TREE, "--config", "cutgate.toml", "--format", format.name]);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{}: {said}", format.name);
+        assert!(
+            said.contains("live-code-path") || format.name == "text" || format.name == "json",
+            "{}: {said}",
+            format.name
+        );
+    }
+    let output = lab.cutgate(&["code-path", TREE, "--config", "cutgate.toml", "--format", "github"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    let place = "::error file=host/opt/cutter/v0.6/cutter/phases/";
+    assert!(said.lines().filter(|line| line.starts_with(place) && line.contains(",line=")).count() > 5, "{said}");
 }
 
 #[test]
