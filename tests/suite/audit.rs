@@ -463,6 +463,13 @@ fn init_writes_a_host_that_can_be_audited_at_once() {
     assert!(said.contains("result: B"), "{said}");
     let verified = run(&["-p", "new/cutgate.toml", "verify", "new/reports"]);
     assert_eq!(verified.status.code(), Some(0), "{}", text(&verified.stderr));
+    // No report speaks of what such a package has not.
+    for report in walkdir::WalkDir::new(dir.path().join("new/reports")).into_iter().map(Result::unwrap) {
+        if report.path().extension().is_some_and(|kind| kind == "md") {
+            let page = fs::read_to_string(report.path()).unwrap();
+            assert!(!page.contains("not collected"), "{}:\n{page}", report.path().display());
+        }
+    }
 }
 
 /// A package that was not written for the stock gates is told so once, and not once for everything that does not fit.

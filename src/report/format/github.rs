@@ -40,7 +40,9 @@ fn annotations(judged: &Judged<'_>, gate: &GateView) -> Vec<String> {
     if finding.state == GapState::Closed {
         return Vec::new();
     }
-    let title = format!("{} {} is {}", finding.gap, finding.id, finding.state.word());
+    // `code-path` has no gaps.
+    let gap = if finding.gap == finding.id { String::new() } else { format!("{} ", finding.gap) };
+    let title = format!("{gap}{} is {}", finding.id, finding.state.word());
     let annotation = |path: &Path, line: u64, column: u64, said: &str, next: &str| {
         let path = path.to_string_lossy();
         let path = path.strip_prefix("./").unwrap_or(&path);
