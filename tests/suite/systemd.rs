@@ -84,21 +84,19 @@ fn started(unit: &str, key: &str) -> Vec<String> {
 
 #[test]
 fn what_the_units_start_audits_and_blocks() {
-    for (unit, key) in [("cutgate-audit.service", "ExecStart="), ("gated.service.d/10-cutgate.conf", "ExecStartPre=")] {
-        let trap = Trap::new();
+    let trap = Trap::new();
+    let audit = |unit: &str, key: &str| {
         let args = started(unit, key);
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let audit = || {
-            let output = trap.cutgate(&args);
-            assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-            output.status.code().unwrap()
-        };
-        assert_eq!(audit(), 0);
-        trap.shell("rm governance.db");
-        // The codes that ExecCondition would take for "skip it, all is well".
-        assert!(matches!(audit(), 1 | 3));
-        assert!(trap.path("out/ledger.jsonl").exists());
-    }
+        let output = trap.cutgate(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.status.code().unwrap()
+    };
+    assert_eq!(audit("cutgate-audit.service", "ExecStart="), 0);
+    assert_eq!(audit("gated.service.d/10-cutgate.conf", "ExecStartPre="), 0);
+    trap.shell("rm governance.db");
+    // The codes that ExecCondition would take for "skip it, all is well".
+    assert!(matches!(audit("gated.service.d/10-cutgate.conf", "ExecStartPre="), 1 | 3));
+    assert!(trap.path("out/ledger.jsonl").exists());
     let text = fs::read_to_string(units().join("gated.service.d/10-cutgate.conf")).unwrap();
     assert!(!text.lines().any(|line| line.starts_with("ExecCondition")), "it skips silently");
 }

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use super::eval::{Env, Judge};
+use super::eval::{Env, Judge, Val};
 use super::explain::{Fixed, mirrored, name_of, over, quoted, range, shown, truth, unread, word};
 use super::node::{Kind, Loop, LoopForm, Node, Operator};
 
@@ -275,7 +275,7 @@ impl<'e> Walk<'_, 'e> {
             let (table, key) = name.split_once('.')?;
             match &**self.judge.env.variables.get(table)? {
                 crate::evidence::Fact::Map(fields) => {
-                    Some(format!("{name} is {}", super::render_fact(fields.get(key)?)))
+                    Some(format!("{name} is {}", quoted(&Val::from(fields.get(key)?.clone()))))
                 }
                 crate::evidence::Fact::Bool(_)
                 | crate::evidence::Fact::Int(_)
