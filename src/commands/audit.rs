@@ -6,7 +6,7 @@ use std::path::Path;
 use super::cli::{AuditArgs, ExitStyle, Required};
 use super::interrupt::Interrupts;
 use super::publication::{Publication, Seals};
-use super::{CommandError, output, session};
+use super::{CommandError, output, session, watch};
 use crate::classify::Letter;
 use crate::execute::unsettled;
 use crate::gates::{GapState, Gate, Loaded, evaluate};
@@ -14,6 +14,9 @@ use crate::report::format::{Audited, Judged, plugin_code};
 use crate::report::{Detail, Dossier, Templates, exit_code, gate_views, newest, utc};
 
 pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
+    if args.watch.is_some() || args.wait_until_closed.is_some() {
+        return watch::run(package, args);
+    }
     let interrupts = Interrupts::heard();
     let outputs = output::outputs(&args.format)?;
     let loaded = session::load(package)?;
@@ -22,18 +25,8 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     }
     let seals = Seals::of(&args.signing, &args.attest, &loaded, &interrupts)?;
     let templates = templates(&loaded)?;
-    let gates: Vec<&Gate> = loaded.gates.iter().collect();
     let root = args.out.clone().unwrap_or_else(|| loaded.place.package_dir.join("reports"));
-    let newest = newest(&root)?;
-    let session::Collected { mut evidence, secrets } =
-        session::collect_evidence(&loaded, &gates, true, newest, &interrupts);
-    let requests = loaded.request.as_ref().map(|rules| loaded.place.locate(Path::new(&rules.requests)));
-    match requests.map(|requests| unsettled(&requests)) {
-        // The newest of those that were started and are not over.
-        Some(Ok(mut open)) => evidence.run = open.pop().map(|(_, run, _)| run),
-        Some(Err(reason)) => evidence.process.requests_unread = Some(reason),
-        None => {}
-    }
+    let session::Collected { evidence, secrets } = collected(&loaded, &root, &interrupts)?;
     let evidence = ManuallyDrop::into_inner(evidence);
     let detailed = output::detailed(&outputs);
     let read = detailed.then(|| evidence.clone());
@@ -61,6 +54,24 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
         }
         written => written.map(|()| code),
     }
+}
+
+/// Everything that an audit judges: what all gates ask for, the invariants, the run that is open. `root` holds the reports.
+///
+/// # Errors
+/// A ledger that is broken.
+pub fn collected(loaded: &Loaded, root: &Path, interrupts: &Interrupts) -> Result<session::Collected, CommandError> {
+    let gates: Vec<&Gate> = loaded.gates.iter().collect();
+    let mut collected = session::collect_evidence(loaded, &gates, true, newest(root)?, interrupts);
+    let evidence = &mut collected.evidence;
+    let requests = loaded.request.as_ref().map(|rules| loaded.place.locate(Path::new(&rules.requests)));
+    match requests.map(|requests| unsettled(&requests)) {
+        // The newest of those that were started and are not over.
+        Some(Ok(mut open)) => evidence.run = open.pop().map(|(_, run, _)| run),
+        Some(Err(reason)) => evidence.process.requests_unread = Some(reason),
+        None => {}
+    }
+    Ok(collected)
 }
 
 /// The exit code in the numbers that were asked for.

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::attest::{AttestArgs, AttestedArgs};
 use super::keys::KeyArgs;
+use super::screen::Manner;
 use super::signing::SignArgs;
 
 /// Audits whether a host is ready for an irreversible production run, and writes the reports that prove it.
@@ -20,6 +21,9 @@ pub struct Cli {
     /// The package file.
     #[arg(short, long, global = true, value_name = "FILE", default_value = "cutgate.toml")]
     pub package: PathBuf,
+    /// How much is said beside the result.
+    #[command(flatten)]
+    pub manner: Manner,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -39,8 +43,12 @@ pub enum Command {
         after_help = "Examples:\n  cutgate completions bash > /etc/bash_completion.d/cutgate\n  cutgate completions zsh > ~/.zfunc/_cutgate\n  cutgate completions fish > ~/.config/fish/completions/cutgate.fish"
     )]
     Completions(CompletionsArgs),
+    /// The settings in force.
+    Config(ConfigArgs),
     /// Compare two published audits: gates that changed, and the facts behind each change.
     Diff(DiffArgs),
+    /// Say whether cutgate can do its work here: sign, publish, read what the package names. Writes nothing.
+    Doctor(DoctorArgs),
     /// Rehearse the revert on a scratch copy of the registry, and write the signed record of it.
     Drill,
     /// Show a gate's checks with actual values, where each was read, and what would close it.
@@ -57,6 +65,8 @@ pub enum Command {
     Man(ManArgs),
     /// Make a requested run: refused unless every gate is closed, the approvals hold, and nothing changed since.
     Run(RunArgs),
+    /// Write gates and invariants from a host as it is, for what must not change; each proves first that it can fail.
+    Snapshot(SnapshotArgs),
     /// Verify a published audit: digests, ledger, and everything judged and rendered again.
     Verify(VerifyArgs),
     /// The gates in force: list them, or check their files.
@@ -83,10 +93,13 @@ pub enum ExitStyle {
     Nagios,
 }
 
+/// What has no meaning where nothing is published.
+const PUBLISHING: [&str; 6] = ["format", "exit_style", "out", "attest_key", "sign", "sign_key"];
+
 /// `audit`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cutgate audit\n  cutgate audit --format json=result.json --format html=audit.html\n  cutgate audit --format nagios --exit-style nagios\n  cutgate audit --only live-code-path --only GAP-1\n  cutgate audit --require A --out /srv/audits\n  cutgate audit --sign 0123456789ABCDEF0123456789ABCDEF01234567\n  cutgate audit --sign-key ci.key --passphrase-fd 3 3< passphrase"
+    after_help = "Examples:\n  cutgate audit\n  cutgate audit --format json=result.json --format html=audit.html\n  cutgate audit --format nagios --exit-style nagios\n  cutgate audit --only live-code-path --only GAP-1\n  cutgate audit --require A --out /srv/audits\n  cutgate audit --sign 0123456789ABCDEF0123456789ABCDEF01234567\n  cutgate audit --sign-key ci.key --passphrase-fd 3 3< passphrase\n  cutgate audit --watch=10\n  cutgate audit --wait-until-closed GAP-3 --timeout 10m"
 )]
 pub struct AuditArgs {
     /// Judge only these gates (id, gap or alias). Gives no result letter and publishes no reports.
@@ -105,6 +118,33 @@ pub struct AuditArgs {
     /// Where the numbered reports go; default: reports/ beside the package file.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Audit again every so many seconds (30 where none are given) and print only what changed; publishes nothing. Ctrl-C ends
+    /// it with the exit code of the last audit.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "30",
+        value_parser = clap::value_parser!(u64).range(1..=86_400),
+        conflicts_with_all = PUBLISHING
+    )]
+    pub watch: Option<u64>,
+    /// Look at one gate (id, gap or alias) until it is CLOSED, which is exit code 0; after --timeout the exit code is that of
+    /// its state. Publishes nothing.
+    #[arg(
+        long,
+        value_name = "GATE",
+        requires = "timeout",
+        conflicts_with_all = PUBLISHING.iter().copied().chain(["watch", "only", "require"]).collect::<Vec<_>>()
+    )]
+    pub wait_until_closed: Option<String>,
+    /// How long to wait: 90s, 10m.
+    #[arg(long, value_name = "LENGTH", requires = "wait_until_closed", value_parser = length)]
+    pub timeout: Option<Duration>,
+    /// How often to look while waiting; default: 5s.
+    #[arg(long, value_name = "LENGTH", requires = "wait_until_closed", value_parser = length)]
+    pub every: Option<Duration>,
     /// Who attests what is published.
     #[command(flatten)]
     pub attest: AttestArgs,
@@ -189,6 +229,52 @@ pub struct DiffArgs {
     /// Whose signatures count.
     #[command(flatten)]
     pub keys: KeyArgs,
+}
+
+/// `config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub action: ConfigAction,
+}
+
+/// What to do with the settings.
+#[derive(Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Show every setting in force, references filled in. Values that may be secret are not shown.
+    #[command(
+        after_help = "Examples:\n  cutgate config show\n  cutgate config show --origin | grep limits\n  cutgate config show --format json"
+    )]
+    Show(ConfigShowArgs),
+}
+
+/// `config show`.
+#[derive(Debug, Args)]
+pub struct ConfigShowArgs {
+    /// Also say where each comes from: file and line, default, environment, command line.
+    #[arg(long)]
+    pub origin: bool,
+    /// A format for standard output, or NAME=FILE for a file: text, json. May be repeated.
+    #[arg(long, value_name = "NAME[=FILE]")]
+    pub format: Vec<String>,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  cutgate doctor\n  cutgate doctor --sign-key ci.key --passphrase-fd 3 3< passphrase\n  sudo -u cutgate cutgate doctor --format json\nIt is about cutgate and not about the host: whether that is ready, cutgate audit says.\nExit codes: 0 all is ok · 1 there is a problem · 2 usage, package or gate files wrong · 3 something could not be told"
+)]
+pub struct DoctorArgs {
+    /// Where the numbered reports would go; default: reports/ beside the package file.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// A format for standard output, or NAME=FILE for a file: text, json. May be repeated.
+    #[arg(long, value_name = "NAME[=FILE]")]
+    pub format: Vec<String>,
+    /// Who would sign; default: those whom the package pins as auditor, by gpg.
+    #[command(flatten)]
+    pub signing: SignArgs,
 }
 
 /// `explain`.
@@ -281,6 +367,20 @@ pub struct RunArgs {
     /// Who attests them.
     #[command(flatten)]
     pub attest: AttestArgs,
+}
+
+/// `snapshot`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  cutgate snapshot\n  cutgate snapshot --out /tmp/snapshot --path /etc/hosts --path /srv/app/config\nExit codes: 0 everything has a gate · 1 something cannot have one, such as what is absent · 2 usage, or nothing could be read · 3 something could not be read, and has none"
+)]
+pub struct SnapshotArgs {
+    /// The folder to make; it must not exist, or be empty. Default: snapshot.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// A further file or folder, as the package writes paths. May be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub path: Vec<String>,
 }
 
 /// `init`.

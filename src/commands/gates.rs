@@ -20,7 +20,7 @@ pub fn run(package: &Path, args: &GatesArgs) -> Result<u8, CommandError> {
 fn check(package: &Path) -> Result<u8, CommandError> {
     let loaded = gates::load(package).map_err(CommandError::Problems)?;
     let checks: usize = loaded.gates.iter().map(|gate| gate.checks.len()).sum();
-    if !loaded.warnings.diagnostics.is_empty() {
+    if !loaded.warnings.diagnostics.is_empty() && !super::screen::quiet() {
         anstream::eprintln!("{}", loaded.warnings.render(true).trim_end());
     }
     output::to_stdout(&format!("{} gates with {checks} checks are in order\n", loaded.gates.len()))?;

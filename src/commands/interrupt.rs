@@ -28,6 +28,8 @@ type Published = Option<String>;
 pub struct Interrupts {
     stop: Stop,
     published: Arc<Mutex<Published>>,
+    /// The exit code with which Ctrl-C ends a command that is meant to be ended so.
+    verdict: Arc<Mutex<Option<u8>>>,
 }
 
 impl Interrupts {
@@ -40,15 +42,22 @@ impl Interrupts {
         // Where signals cannot be heard they do what they do to any program.
         if let Ok(mut signals) = Signals::new(wanted) {
             let (stop, published) = (interrupts.stop.clone(), interrupts.published.clone());
+            let verdict = interrupts.verdict.clone();
             let work = move || {
                 if let Some(signal) = signals.forever().next() {
-                    end(signal, &stop, &published);
+                    let verdict = *verdict.lock().unwrap_or_else(PoisonError::into_inner);
+                    end(signal, verdict.filter(|_| signal == SIGINT), &stop, &published);
                 }
             };
             // Without the thread a signal would be swallowed; a program that cannot start a thread cannot audit either.
             let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(work);
         }
         interrupts
+    }
+
+    /// From now on Ctrl-C ends the process with this exit code, for a command that goes on until somebody ends it.
+    pub fn ends_with(&self, code: u8) {
+        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
     }
 
     /// For probes: they hear when the audit is to end.
@@ -72,14 +81,19 @@ fn lock(published: &Mutex<Published>) -> MutexGuard<'_, Published> {
     published.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends the process by `signal`.
-fn end(signal: i32, stop: &Stop, published: &Mutex<Published>) {
+/// Ends the process by `signal`, or with the exit code of what was found out before.
+fn end(signal: i32, verdict: Option<u8>, stop: &Stop, published: &Mutex<Published>) {
     // Held until the process is gone, so that nothing is written any more; and taken first, so that nothing that was
     // read after the request to stop can be taken for what the host says.
     let published = lock(published);
     stop.ask();
     stop.wait(PATIENCE);
+    super::screen::clear();
     let clear = if std::io::stderr().is_terminal() { "\r\x1b[K" } else { "" };
+    if let Some(code) = verdict {
+        let _ = write!(std::io::stderr(), "{clear}");
+        std::process::exit(i32::from(code));
+    }
     let said = match &*published {
         None => "nothing was published; run the same command again".to_owned(),
         Some(left) => terminal(left).to_string(),

@@ -6,8 +6,10 @@ mod attest;
 mod audit;
 mod cli;
 mod code_path;
+mod config;
 mod demo;
 mod diff;
+mod doctor;
 mod drill;
 mod explain;
 mod gates;
@@ -19,11 +21,14 @@ mod output;
 mod publication;
 mod request;
 mod run;
+mod screen;
 mod session;
 mod signing;
+mod snapshot;
 mod story;
 mod trial;
 mod verify;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -118,13 +123,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    cli.manner.set();
     let plugin = matches!(&cli.command, Command::Audit(args) if args.exit_style == cli::ExitStyle::Nagios);
     let result = match cli.command {
         Command::Audit(args) => audit::run(&cli.package, &args),
         Command::CodePath(args) => code_path::run(&args),
         Command::Completions(args) => man::completions(&args),
+        Command::Config(args) => match args.action {
+            cli::ConfigAction::Show(args) => config::show(&cli.package, &args),
+        },
         Command::Demo(args) => demo::run(&args),
         Command::Diff(args) => diff::run(&cli.package, &args),
+        Command::Doctor(args) => doctor::run(&cli.package, &args),
         Command::Drill => drill::run(&cli.package),
         Command::Explain(args) => explain::run(&cli.package, &args),
         Command::Gates(args) => gates::run(&cli.package, &args),
@@ -132,6 +142,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Man(args) => man::run(&args),
         Command::Request => request::run(&cli.package),
         Command::Run(args) => run::run(&cli.package, &args),
+        Command::Snapshot(args) => snapshot::run(&cli.package, &args),
         Command::Verify(args) => verify::run(&cli.package, &args),
     };
     match result {

@@ -1,15 +1,14 @@
 //! What commands that read a host share: the package, the clock, the user, and the collection of evidence.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::time::Instant as Monotonic;
 
-use super::CommandError;
 use super::interrupt::Interrupts;
+use super::{CommandError, screen};
 use crate::evidence::{EVIDENCE_FORMAT, Evidence, Instant, ProbeId, Process};
 use crate::execute::{Ask, Registry, RunLock};
 use crate::gates::{self, Gate, Loaded};
@@ -22,10 +21,19 @@ use crate::probes::{AdvisoryLock, Collection, Door, Place, Question, Secrets, Se
 /// # Errors
 /// Every problem in its files; a root prefix that is not there, below which everything would read as absent.
 pub fn load(path: &Path) -> Result<ManuallyDrop<Loaded>, CommandError> {
-    let loaded = gates::load(path).map_err(CommandError::Problems)?;
-    if !loaded.warnings.diagnostics.is_empty() {
+    let loaded = load_again(path)?;
+    if !loaded.warnings.diagnostics.is_empty() && !screen::quiet() {
         anstream::eprintln!("{}", loaded.warnings.render(true).trim_end());
     }
+    Ok(loaded)
+}
+
+/// As [`load`], for one who has seen the warnings.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_again(path: &Path) -> Result<ManuallyDrop<Loaded>, CommandError> {
+    let loaded = gates::load(path).map_err(CommandError::Problems)?;
     if let Some(root) = loaded.place.root.as_ref().filter(|root| is_known_not_a_folder(root, &loaded)) {
         let message = format!("the root prefix {} is not a directory; correct `root` in [paths]", root.display());
         return Err(CommandError::Usage(message));
@@ -97,15 +105,25 @@ pub fn collect_evidence(
     let collection = collection(loaded, &secrets);
     let questions = questions(gates);
     let measures = if with_measures { measures(loaded) } else { BTreeMap::new() };
-    let mut progress = Progress::new();
     let stop = interrupts.stop();
-    let before = collect_until(&measures, &collection, stop, |kind, left| progress.say("before", kind, left));
-    let probes = collect_until(&questions, &collection, stop, |kind, left| progress.say("read", kind, left));
-    let after = collect_until(&measures, &collection, stop, |kind, left| progress.say("after", kind, left));
+    let labels = screen::labels(gates, Clone::clone);
+    let lines = screen::Lines::begin();
+    let measured = |step| {
+        lines.step(step, measures.len());
+        collect_until(&measures, &collection, stop, |progress| lines.hear(progress.key(), &progress))
+    };
+    let before = measured("before");
+    lines.step("read", questions.len());
+    let probes =
+        collect_until(&questions, &collection, stop, |progress| lines.hear(&labels[progress.key()], &progress));
+    let after = measured("after");
     // Last of all, so that everything that the gates rest on stood until the end. The measures are compared instead.
     let (before, probes, after) = (before.observations(), probes.settled(), after.observations());
-    progress.clear();
+    drop(lines);
     interrupts.checkpoint();
+    screen::tell("before", before.iter().map(|(name, seen)| (name.clone(), seen)), &secrets);
+    screen::tell("read", probes.iter().map(|(id, seen)| (labels[id].clone(), seen)), &secrets);
+    screen::tell("after", after.iter().map(|(name, seen)| (name.clone(), seen)), &secrets);
     let secrets_known = secrets.count() as u64;
     let process =
         Process { stdin_closed, secrets_known, recomputed: false, newest_before: newest, requests_unread: None };
@@ -135,6 +153,22 @@ fn collection(loaded: &Loaded, secrets: &Secrets) -> Collection {
     }
 }
 
+/// Asks some probes beside those of the gates, about what lies at `place`. Does not return when a signal came.
+pub fn ask<K: Ord + Clone + Send + 'static>(
+    loaded: &Loaded,
+    place: Place,
+    questions: &BTreeMap<K, Question>,
+    interrupts: &Interrupts,
+) -> (BTreeMap<K, crate::evidence::Observation>, Secrets) {
+    close_stdin();
+    let secrets = Secrets::default();
+    keep_environment_secrets(loaded, &secrets);
+    let collection = Collection { place, ..collection(loaded, &secrets) };
+    let seen = collect_until(questions, &collection, interrupts.stop(), |_| {}).observations();
+    interrupts.checkpoint();
+    (seen, secrets)
+}
+
 /// What the package measures, by name.
 fn measures(loaded: &Loaded) -> BTreeMap<String, Question> {
     loaded.package.measures.iter().map(|(name, used)| (name.clone(), question(used))).collect()
@@ -160,13 +194,13 @@ fn questions(gates: &[&Gate]) -> BTreeMap<ProbeId, Question> {
 /// Reads everything that the gates ask for once more, as it is at this moment. Nothing of it is cut short by a signal.
 pub fn collect_again(loaded: &Loaded, secrets: &Secrets) -> BTreeMap<ProbeId, crate::evidence::Observation> {
     let questions = questions(&loaded.gates.iter().collect::<Vec<_>>());
-    collect_until(&questions, &collection(loaded, secrets), &crate::probes::Stop::default(), |_, _| {}).settled()
+    collect_until(&questions, &collection(loaded, secrets), &crate::probes::Stop::default(), |_| {}).settled()
 }
 
 /// Reads what the package measures, once more. Nothing of it is cut short by a signal.
 pub fn collect_measures(loaded: &Loaded, secrets: &Secrets) -> BTreeMap<String, crate::evidence::Observation> {
     let collection = collection(loaded, secrets);
-    collect_until(&measures(loaded), &collection, &crate::probes::Stop::default(), |_, _| {}).observations()
+    collect_until(&measures(loaded), &collection, &crate::probes::Stop::default(), |_| {}).observations()
 }
 
 /// The registry of a package, which is asked as its gates are.
@@ -193,7 +227,7 @@ pub fn registry(loaded: &Loaded) -> Result<Registry, String> {
             surroundings: Arc::new(surroundings()),
         };
         let question = BTreeMap::from([((), Question { kind: "sql".to_owned(), settings })]);
-        let seen = collect_until(&question, &collection, &crate::probes::Stop::default(), |_, _| {}).observations();
+        let seen = collect_until(&question, &collection, &crate::probes::Stop::default(), |_| {}).observations();
         match seen.into_values().next() {
             Some(seen) => seen.missing().map_or(Ok(seen.facts.clone()), |missing| Err(missing.to_string())),
             None => Err("the registry was not asked".to_owned()),
@@ -247,32 +281,9 @@ pub fn lock(loaded: &Loaded, registry: &Registry) -> Result<RegistryLock, String
 }
 
 /// The values of the executor's environment variables are secrets until the opposite is known.
-fn keep_environment_secrets(loaded: &Loaded, secrets: &Secrets) {
+pub fn keep_environment_secrets(loaded: &Loaded, secrets: &Secrets) {
     let names = loaded.package.executor.iter().flat_map(|executor| &executor.env).map(String::as_str);
     for value in names.chain(["PGPASSWORD"]).filter_map(|name| std::env::var(name).ok()) {
         secrets.keep(&value);
-    }
-}
-
-/// One line on standard error that says what is going on, where that is a terminal.
-struct Progress {
-    shown: bool,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self { shown: std::io::stderr().is_terminal() }
-    }
-
-    fn say(&mut self, step: &str, kind: &str, left: usize) {
-        if self.shown {
-            let _ = write!(std::io::stderr(), "\r\x1b[K{step}: {kind} done, {left} left");
-        }
-    }
-
-    fn clear(&mut self) {
-        if self.shown {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::expr::{Env, Outcome, Step, Unknown};
+use super::expr::{Closing, Env, Needed, Outcome, Step, Unknown};
 use super::{Check, CheckFinding, CheckOutcome, Finding, GapState, Gate, Tier, state_of};
 use crate::evidence::{Evidence, Fact, Missing, MissingState};
 use crate::package::Package;
@@ -19,6 +19,15 @@ pub fn explain(gate: &Gate, package: &Package, evidence: &Evidence) -> Vec<(Stri
     let common = common(package, evidence);
     let env = environment(gate, &common, evidence);
     gate.checks.iter().map(|check| (check.id.clone(), check.require.explain(&env))).collect()
+}
+
+/// What must become another for each check of a gate to hold, in the gate's order.
+pub fn closing(gate: &Gate, package: &Package, evidence: &Evidence) -> Vec<(String, Closing)> {
+    let common = common(package, evidence);
+    let env = environment(gate, &common, evidence);
+    let mut needed = Needed::new();
+    gate.checks.iter().for_each(|check| check.require.needs(&mut needed));
+    gate.checks.iter().map(|check| (check.id.clone(), check.require.closing(&env, &needed))).collect()
 }
 
 /// The variables of a gate's rules and texts.

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 pub use attest::{AttestationRow, AttestationStatus, attest, unlike};
 pub use attestation::{Basis, Forbidden, Proof};
-pub use evaluate::{evaluate, explain};
+pub use evaluate::{closing, evaluate, explain};
 pub use finding::{CheckFinding, CheckOutcome, Finding, GapState, Tier, state_of};
 pub use load::{Loaded, check, load};
 pub use location::{Location, Waypoint, locations};

@@ -43,6 +43,34 @@ pub struct Collection {
     pub surroundings: Arc<Surroundings>,
 }
 
+/// What becomes of a question while others are asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a, K> {
+    /// It is asked.
+    Began {
+        /// Which one.
+        key: &'a K,
+    },
+    /// It has an answer, or was given up.
+    Answered {
+        /// Which one.
+        key: &'a K,
+        /// Its probe's kind.
+        kind: &'a str,
+        /// How many have none yet.
+        left: usize,
+    },
+}
+
+impl<K> Progress<'_, K> {
+    /// The question that it is about.
+    pub fn key(&self) -> &K {
+        match self {
+            Self::Began { key } | Self::Answered { key, .. } => key,
+        }
+    }
+}
+
 struct Running {
     door: Arc<Door>,
     question: Question,
@@ -90,17 +118,22 @@ impl<K: Ord + Clone + Send + 'static> Collected<K> {
 pub fn collect<K: Ord + Clone + Send + 'static>(
     questions: &BTreeMap<K, Question>,
     with: &Collection,
-    progress: impl FnMut(&str, usize),
+    mut progress: impl FnMut(&str, usize),
 ) -> BTreeMap<K, Observation> {
-    collect_until(questions, with, &Stop::default(), progress).settled()
+    let answered = |heard: Progress<'_, K>| match heard {
+        Progress::Began { .. } => {}
+        Progress::Answered { kind, left, .. } => progress(kind, left),
+    };
+    collect_until(questions, with, &Stop::default(), answered).settled()
 }
 
-/// As [`collect`], for a time when somebody may ask to stop, and without looking again.
+/// As [`collect`], for a time when somebody may ask to stop, and without looking again; `progress` also hears of each
+/// question that is asked.
 pub fn collect_until<K: Ord + Clone + Send + 'static>(
     questions: &BTreeMap<K, Question>,
     with: &Collection,
     stop: &Stop,
-    mut progress: impl FnMut(&str, usize),
+    mut progress: impl FnMut(Progress<'_, K>),
 ) -> Collected<K> {
     let (sender, receiver) = mpsc::channel::<(K, Fact)>();
     let mut waiting: Vec<_> = questions.iter().rev().collect();
@@ -111,6 +144,7 @@ pub fn collect_until<K: Ord + Clone + Send + 'static>(
         while running.len() < AT_ONCE
             && let Some((key, question)) = waiting.pop()
         {
+            progress(Progress::Began { key });
             let begun = start(key.clone(), question, with, stop, sender.clone());
             running.insert(key.clone(), begun);
         }
@@ -129,7 +163,8 @@ pub fn collect_until<K: Ord + Clone + Send + 'static>(
         for (key, facts) in finished {
             // An answer that comes after its probe was given up finds nothing running and is left aside.
             if let Some(run) = running.remove(&key) {
-                progress(&run.question.kind, questions.len() - done.len() - 1);
+                let left = questions.len() - done.len() - 1;
+                progress(Progress::Answered { key: &key, kind: &run.question.kind, left });
                 doors.insert(key.clone(), run.door.clone());
                 done.insert(key, observation(run, facts));
             }

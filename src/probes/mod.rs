@@ -32,7 +32,7 @@ mod surroundings;
 mod tree_manifest;
 mod watch;
 
-pub use collect::{Collected, Collection, Question, collect, collect_until};
+pub use collect::{Collected, Collection, Progress, Question, collect, collect_until};
 pub use door::{Access, Door, Limits, Place};
 pub use files::{Attributes, Entry, FileKind, Space};
 pub use secrets::Secrets;

@@ -278,6 +278,33 @@ fn a_gate_is_explained_with_values_and_places() {
     for format in ["json", "markdown"] {
         assert_eq!(lab.cutgate(&["explain", "GAP-3", "--format", format]).status.code(), Some(1));
     }
+    // What is demanded stands beside what is; what would close it follows from all rules together, so that nobody is told
+    // to take away the keyring that another check asks for; one command stands once, with every check it is named for.
+    for expected in [
+        "ring.count  →  0  (must be > 0)",
+        "  1. ring.count is 0, must be > 0 [keyring-filled]\n",
+        "must be a list with \"",
+        "[keyring-filled, key-present, not-expired, accepted-by-policy, can-encrypt, valid-through-the-run]\n",
+    ] {
+        assert!(shown.contains(expected), "{expected} is not in\n{shown}");
+    }
+    assert!(!shown.contains("ring.present is true"), "{shown}");
+    let output = lab.cutgate(&["explain", "GAP-3", "--format", "json"]);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let steps = answer["closing"]["steps"].as_array().unwrap();
+    let named = |step: &serde_json::Value| step["step"].as_str().unwrap().to_owned();
+    assert!(named(&steps[0]).starts_with("gpg --homedir gnupg --batch --no-autostart --import"), "{steps:?}");
+    // Done, step by step, they close the gate; then nothing is left to change.
+    for step in steps.iter().map(named) {
+        let done = std::process::Command::new("bash").arg("-c").arg(&step).current_dir(lab.path("")).output().unwrap();
+        assert!(done.status.success(), "{step}: {}", text(&done.stderr));
+    }
+    let output = lab.cutgate(&["explain", "GAP-3"]);
+    let shown = text(&output.stdout);
+    assert!(output.status.code() == Some(0) && !shown.contains("must be") && !shown.contains("to close it"), "{shown}");
+    // A database is asked by statements, which are shown.
+    let shown = text(&lab.cutgate(&["explain", "GAP-4"]).stdout);
+    assert!(shown.contains("registry.grants asks: SELECT g.principal, p.kind, g.object, g.privilege FROM"), "{shown}");
 }
 
 /// Host text cannot forge anything in a report: a document whose title is Markdown stays a cell.

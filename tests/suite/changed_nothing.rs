@@ -12,7 +12,7 @@ use cutgate::evidence::Digest256;
 
 /// What a file system knows of a path, but for the time of the last reading.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
+pub struct Entry {
     kind: fs::FileType,
     content: String,
     mode: u32,
@@ -26,7 +26,7 @@ struct Entry {
 }
 
 /// Everything below a folder, itself included.
-fn snapshot(root: &Path) -> BTreeMap<PathBuf, Entry> {
+pub fn snapshot(root: &Path) -> BTreeMap<PathBuf, Entry> {
     walkdir::WalkDir::new(root)
         .into_iter()
         .map(Result::unwrap)
@@ -67,7 +67,7 @@ fn entry(path: &Path) -> Entry {
     }
 }
 
-fn equal(before: &BTreeMap<PathBuf, Entry>, after: &BTreeMap<PathBuf, Entry>) {
+pub fn equal(before: &BTreeMap<PathBuf, Entry>, after: &BTreeMap<PathBuf, Entry>) {
     let paths: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let differing: Vec<_> = paths.into_iter().filter(|path| before.get(*path) != after.get(*path)).collect();
     assert!(

@@ -11,8 +11,20 @@ use cutgate::report::format::FORMATS;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 /// Folders of the repository that pages and comments may name.
-const FOLDERS: &[&str] =
-    &[".ci/", "benches/", "docs/", "examples/", "fuzz/", "gates/", "lab/", "scripts/", "src/", "templates/", "tests/"];
+const FOLDERS: &[&str] = &[
+    ".ci/",
+    "benches/",
+    "docs/",
+    "examples/",
+    "fuzz/",
+    "gates/",
+    "lab/",
+    "packaging/",
+    "scripts/",
+    "src/",
+    "templates/",
+    "tests/",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -355,7 +367,7 @@ fn what_a_bare_machine_lacks_is_named() {
     let install = "apt-get install -y --no-install-recommends";
     let build = "gcc make pkg-config libc6-dev libssl-dev libclang-dev ca-certificates";
     let demo = "gnupg python3";
-    let test = "postgresql sqlite3 openssl python3-jsonschema gpgv sqv sq strace util-linux mount coreutils findutils \
+    let test = "postgresql sqlite3 openssl python3-jsonschema gpgv sqv sq strace util-linux bsdutils systemd mount coreutils findutils \
                 python3-venv tidy zsh fish mandoc perl";
     let python = format!("{}{}/target/python", nowhere.path().display(), root().display());
     let pypi = format!(

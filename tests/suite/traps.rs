@@ -92,7 +92,7 @@ impl Trap {
 
     /// As [`Trap::cutgate`], as somebody to whom mode bits are bits: root without the two capabilities that see past
     /// them, or the user of the tests.
-    fn cutgate_without_rights(&self, args: &[&str]) -> Output {
+    pub fn cutgate_without_rights(&self, args: &[&str]) -> Output {
         if !rustix::process::geteuid().is_root() {
             return self.cutgate(args);
         }

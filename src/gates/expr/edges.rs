@@ -232,3 +232,100 @@ fn what_cannot_work_is_refused_when_it_is_loaded() {
     assert!(!refused("p.entirely_else == 'a'").contains("did you mean"));
     assert_eq!(Expr::parse("p.ok").expect("parses").source(), "p.ok");
 }
+
+/// What must change, as `part of element: actual → demanded`, and whether other ways are left.
+fn changes(rules: &[&str]) -> (Vec<String>, usize) {
+    let record = |path: &str, ok: bool| Fact::record([("path", Fact::from(path)), ("ok", Fact::Bool(ok))]);
+    let denied = crate::evidence::Missing {
+        state: crate::evidence::MissingState::Denied,
+        tried: "read it".to_owned(),
+        by: "nobody".to_owned(),
+        said: "no".to_owned(),
+        next: "chmod it".to_owned(),
+    };
+    let probe = Fact::record([
+        ("n", Fact::Int(7)),
+        ("there", Fact::Bool(true)),
+        ("names", Fact::texts(["a", "b"])),
+        ("files", Fact::list([record("/x", true), record("/y", false), record("/z", false)])),
+        ("none", Fact::list([])),
+        ("secret", denied.into()),
+    ]);
+    let params = Fact::record([("limit", Fact::Int(3)), ("wanted", Fact::texts(["a", "c"]))]);
+    let variables = [("p".to_owned(), Cow::Owned(probe)), ("params".to_owned(), Cow::Owned(params))];
+    let env = Env { variables: variables.into() };
+    let rules: Vec<_> = rules.iter().map(|rule| Expr::parse(rule).unwrap_or_else(|_| panic!("{rule}"))).collect();
+    let mut needed = Needed::new();
+    rules.iter().for_each(|rule| rule.needs(&mut needed));
+    let closing = rules[0].closing(&env, &needed);
+    assert_eq!(closing.changes.is_empty(), rules[0].judge(&env) == Outcome::Holds, "{rules:?}");
+    let said = closing.changes.iter().map(|change| {
+        let of = if change.of.is_empty() { String::new() } else { format!(" of {}", change.of) };
+        let package = if change.in_package { " (package)" } else { "" };
+        format!("{}{of}: {} → {}{package}", change.part, change.actual, change.demanded)
+    });
+    (said.collect(), closing.others)
+}
+
+/// All that fail of a conjunction, the cheapest of a disjunction, every element of `all`, another element for `exists`.
+#[test]
+fn the_fewest_changes_close_a_rule() {
+    for (rule, expected, others) in [
+        ("p.n == 7", &[][..], 0),
+        ("p.n > 8", &["p.n: 7 → > 8"], 0),
+        ("!(p.n > 6)", &["p.n: 7 → <= 6"], 0),
+        ("p.n <= params.limit", &["p.n: 7 → <= 3"], 0),
+        ("params.limit >= p.n", &["p.n: 7 → <= 3"], 0),
+        ("params.limit > 3", &["params.limit: 3 → > 3 (package)"], 0),
+        ("p.n == size(p.names)", &["p.n: 7 → == size(p.names) (2)"], 0),
+        ("p.n == 7 && p.n != 7 && \"c\" in p.names", &["p.n: 7 → != 7", "p.names: a, b → a list with \"c\""], 0),
+        ("(p.n > 8 && p.n > 9) || p.n == 1", &["p.n: 7 → == 1"], 1),
+        ("p.n == 1 || p.n == 2", &["p.n: 7 → == 1"], 1),
+        ("!(p.there && p.n == 7)", &["p.there: true → false"], 1),
+        ("p.there ? p.n == 1 : p.n == 7", &["p.n: 7 → == 1"], 1),
+        ("p.files.all(f, f.ok)", &["f.ok of /y: false → true", "f.ok of /z: false → true"], 0),
+        ("!p.files.exists(f, f.ok)", &["f.ok of /x: true → false"], 0),
+        ("p.none.all(f, f == 1)", &["p.none: none → at least one element, and only such for which f == 1"], 0),
+        ("p.files.exists(f, f.path == \"/q\")", &["p.files: 0 of 3 fit → one for which f.path == \"/q\""], 0),
+        ("p.names.exists_one(x, x != \"\")", &["p.names: 2 of 2 fit → exactly one for which x != \"\""], 0),
+        ("params.wanted.all(w, w in p.names)", &["p.names of c: a, b → a list with \"c\""], 0),
+        ("p.secret == 1", &["p.secret: (denied) → readable: chmod it"], 0),
+        ("p.secret == 1 || p.n == 1", &["p.secret: (denied) → readable: chmod it"], 1),
+    ] {
+        let expected: Vec<String> = expected.iter().map(|said| (*said).to_owned()).collect();
+        assert_eq!(changes(&[rule]), (expected, others), "{rule}");
+    }
+}
+
+/// A way that another rule of the gate forbids is none.
+#[test]
+fn what_another_rule_asks_for_is_not_undone() {
+    let guarded = "!p.there || p.n > 8";
+    assert_eq!(changes(&[guarded]), (vec!["p.there: true → false".to_owned()], 1));
+    assert_eq!(changes(&[guarded, "p.there && p.n == 7"]), (vec!["p.n: 7 → > 8".to_owned()], 0));
+}
+
+/// Each part that is not as demanded says what is demanded of it, and the elements that fail are taken apart.
+#[test]
+fn what_is_demanded_stands_beside_what_is() {
+    let record = |path: &str, ok: bool| Fact::record([("path", Fact::from(path)), ("ok", Fact::Bool(ok))]);
+    let files = Fact::list([record("/x", true), record("/y", false)]);
+    let p = Fact::record([("n", Fact::Int(7)), ("files", files)]);
+    let env = Env { variables: [("p".to_owned(), Cow::Owned(p))].into() };
+    let steps = Expr::parse("!(p.n > 1) || p.files.all(f, f.ok)").expect("parses").explain(&env);
+    let seen: Vec<_> =
+        steps.iter().map(|step| (step.text.as_str(), step.value.as_str(), step.wanted.as_str())).collect();
+    assert_eq!(
+        seen,
+        [
+            ("!(p.n > 1) || p.files.all(f, f.ok)", "false", "must be true"),
+            ("!(p.n > 1)", "false", "must be true"),
+            ("p.n > 1", "true", "must be false"),
+            ("p.n", "7", "must be <= 1"),
+            ("p.files.all(f, f.ok)", "false", "must be true"),
+            ("p.files", "2 records", ""),
+            ("where f is", "/y", ""),
+            ("f.ok", "false", "must be true"),
+        ]
+    );
+}

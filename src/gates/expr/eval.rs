@@ -63,17 +63,6 @@ impl std::fmt::Display for Unknown {
     }
 }
 
-/// A part of a rule with its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// How deep in the rule; 0 is the whole.
-    pub depth: usize,
-    /// The part, in CEL.
-    pub text: String,
-    /// Its value, or why it has none.
-    pub value: String,
-}
-
 /// A value while judging.
 #[derive(Clone, Debug)]
 pub enum Val<'a> {
@@ -143,45 +132,12 @@ pub fn evaluate_text(node: &Node, env: &Env) -> String {
     }
 }
 
-/// The parts of a rule that a person would ask about: each condition, and the operands of comparisons.
-pub fn explain(node: &Node, env: &Env) -> Vec<Step> {
-    let judge = Judge { env, bound: Vec::new(), steps: Cell::new(0) };
-    let mut steps = Vec::new();
-    explain_into(&judge, node, 0, &mut steps);
-    steps
-}
-
-fn explain_into(judge: &Judge, node: &Node, depth: usize, steps: &mut Vec<Step>) {
-    if matches!(node.kind, Kind::Literal(_)) {
-        return;
-    }
-    let value = match judge.value(node) {
-        Ok(value) => render_value(&value),
-        Err(stop) => render_stop(&stop),
-    };
-    steps.push(Step { depth, text: node.to_string(), value });
-    match &node.kind {
-        Kind::And(..) | Kind::Or(..) | Kind::Not(_) | Kind::Binary(..) | Kind::Call(..) | Kind::Choose(..) => {
-            for child in node.children() {
-                explain_into(judge, child, depth + 1, steps);
-            }
-        }
-        Kind::Loop(looped) => explain_into(judge, &looped.range, depth + 1, steps),
-        Kind::Literal(_)
-        | Kind::Name(_)
-        | Kind::Select(..)
-        | Kind::Has(..)
-        | Kind::Index(..)
-        | Kind::Negate(_)
-        | Kind::List(_) => {}
-    }
-}
-
-struct Judge<'a, 'e> {
-    env: &'e Env<'a>,
+/// One judgement under way.
+pub(super) struct Judge<'a, 'e> {
+    pub(super) env: &'e Env<'a>,
     /// The names that loops bind, outermost first, each with the element that it stands for.
-    bound: Vec<(&'e str, &'e Fact)>,
-    steps: Cell<usize>,
+    pub(super) bound: Vec<(&'e str, &'e Fact)>,
+    pub(super) steps: Cell<usize>,
 }
 
 impl<'a, 'e> Judge<'a, 'e> {
@@ -192,7 +148,7 @@ impl<'a, 'e> Judge<'a, 'e> {
         }
     }
 
-    fn value<'v>(&'v self, node: &'v Node) -> Result<Val<'v>> {
+    pub(super) fn value<'v>(&'v self, node: &'v Node) -> Result<Val<'v>> {
         self.steps.set(self.steps.get() + 1);
         if self.steps.get() > MAX_STEPS {
             return Err(Stop::error(format!("the rule took more than {MAX_STEPS} steps")));

@@ -9,7 +9,9 @@
 //! This module never reads the world; it is a function of facts.
 
 mod check;
+mod closing;
 mod eval;
+mod explain;
 mod functions;
 mod lower;
 mod mutate;
@@ -19,7 +21,9 @@ mod render;
 mod text;
 mod types;
 
-pub use eval::{Env, Outcome, Step, Unknown};
+pub use closing::{Change, Closing, Needed};
+pub use eval::{Env, Outcome, Unknown};
+pub use explain::Step;
 pub use mutate::Mutant;
 pub use render::render as render_fact;
 pub use text::Text;
@@ -83,7 +87,18 @@ impl Expr {
 
     /// The parts of the rule with their values, outermost first, for a person who asks why.
     pub fn explain(&self, env: &Env) -> Vec<Step> {
-        eval::explain(&self.root, env)
+        explain::explain(&self.root, env)
+    }
+
+    /// What must become another for the rule to hold: the fewest parts, of those that break nothing that is `needed`; none
+    /// where it holds.
+    pub fn closing(&self, env: &Env, needed: &Needed) -> Closing {
+        closing::closing(&self.root, env, needed)
+    }
+
+    /// Adds the parts that the rule asks for in any case.
+    pub fn needs(&self, needed: &mut Needed) {
+        closing::needs(&self.root, true, needed);
     }
 
     /// The dotted names that the expression reads from variables, such as `keyring.certs`; sorted.

@@ -11,6 +11,7 @@ mod start;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+pub use facts::put;
 pub use file::{FOLDER, read};
 pub use start::start;
 

@@ -219,7 +219,10 @@ pub fn follow(
     }
     interp.mode_variable = variable.map(|(module, name)| ((module, name.as_str().into()), mode.clone()));
     if phase.carrier.is_empty() && interp.mode_variable.is_none() {
-        return Err(Failure::unseen("no carrier says where the mode enters, such as mode or ctx.mode", Some(entry.spot)));
+        return Err(Failure::unseen(
+            "no carrier says where the mode enters, such as mode or ctx.mode",
+            Some(entry.spot),
+        ));
     }
     let mut state = interp.base.clone().without_effect();
     interp.taint_by_imports(&mut state, entry.spot.module);

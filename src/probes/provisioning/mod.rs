@@ -5,6 +5,7 @@
 //! missing as a whole.
 
 mod access;
+mod compare;
 mod locks;
 mod walk;
 
@@ -13,7 +14,8 @@ use serde::Deserialize;
 use super::accounts::{Accounts, Identity};
 use super::held::divided;
 use super::{Attributes, Door, FileKind, Parameter, ParameterKind, Probe, SettingProblem, Settings, Space};
-use crate::evidence::{Fact, Missing, MissingState, Shape};
+use crate::evidence::{Fact, Missing, MissingState, Reading, Shape};
+use compare::{Compared, id as compare_id, judge, kind as compare_kind, link as compare_link, mode as compare_mode};
 use walk::{Folder, Walk, Way};
 
 /// So many paths are worth a second thread.
@@ -65,6 +67,12 @@ impl Probe for Provisioning {
     fn parameters(&self) -> &'static [Parameter] {
         const PARAMETERS: &[Parameter] = &[
             Parameter {
+                name: "digests",
+                kind: ParameterKind::Bool,
+                required: false,
+                doc: "whether each file is read and has a fact `sha256`",
+            },
+            Parameter {
                 name: "executor_user",
                 kind: ParameterKind::Text,
                 required: false,
@@ -93,7 +101,7 @@ impl Probe for Provisioning {
     }
 
     fn shape(&self, settings: &Settings) -> Shape {
-        let path = [
+        let mut path = vec![
             ("path", Shape::Text),
             ("exists", Shape::Bool),
             ("kind", Shape::Text),
@@ -106,6 +114,9 @@ impl Probe for Provisioning {
             ("matches", Shape::Bool),
             ("why", Shape::Text),
         ];
+        if digests(settings) {
+            path.push(("sha256", Shape::Text));
+        }
         let mut fields = vec![
             ("paths", Shape::list(Shape::record(path))),
             ("absent", Shape::list(Shape::Text)),
@@ -170,7 +181,9 @@ impl Probe for Provisioning {
         let wanted = settings.tables::<WantedPath<'_>>("paths").into_iter().filter_map(Result::ok);
         let wanted: Vec<WantedPath<'_>> = wanted.collect();
         let found = divided(&wanted, ALONE, |wanted| -> Vec<Found> {
-            let mut look = Look { door, accounts: &accounts, executor: &executor, min_free, walk: Walk::new(door) };
+            let digests = digests(settings);
+            let walk = Walk::new(door);
+            let mut look = Look { door, accounts: &accounts, executor: &executor, min_free, digests, walk };
             wanted.iter().map(|wanted| look.path(wanted)).collect()
         });
         let found: Vec<Found> = found.into_iter().flatten().collect();
@@ -187,6 +200,11 @@ impl Probe for Provisioning {
         }
         Ok(Fact::record(fields))
     }
+}
+
+/// Whether files are read, so that their content can be judged.
+fn digests(settings: &Settings) -> bool {
+    settings.flag("digests") == Some(true)
 }
 
 /// The user that is to write, with groups.
@@ -239,24 +257,56 @@ struct Look<'a> {
     accounts: &'a Accounts,
     executor: &'a Result<Identity, Missing>,
     min_free: Option<u64>,
+    digests: bool,
     walk: Walk<'a>,
 }
 
 impl Look<'_> {
     fn path(&mut self, wanted: &WantedPath<'_>) -> Found {
+        let mut found = self.found(wanted);
+        if self.digests
+            && let Fact::Map(record) = &mut found.0.record
+        {
+            let digest = found.1.map(|attributes| self.digest(wanted.path, &attributes));
+            let digest = digest.unwrap_or_else(|| record.get("kind").cloned().unwrap_or_else(|| "".into()));
+            record.insert("sha256".to_owned(), digest);
+        }
+        found.0
+    }
+
+    /// The digest of a regular file.
+    fn digest(&self, path: &str, attributes: &Attributes) -> Fact {
+        if attributes.kind != FileKind::File {
+            let said = format!("a {} has no content of its own", attributes.kind.word());
+            let next = "ask for the digest of a file";
+            return self.door.missing(MissingState::Absent, format!("read {path}"), said, next).into();
+        }
+        match self.door.digest_unnoted(path, attributes) {
+            Ok(sha256) => {
+                let read = Reading::Content { size: attributes.size, sha256: sha256.clone() };
+                self.door.note_by(path, self.door.by(), read);
+                sha256.as_str().into()
+            }
+            Err(missing) => missing.into(),
+        }
+    }
+
+    /// What lies there, and its attributes where something does.
+    fn found(&mut self, wanted: &WantedPath<'_>) -> (Found, Option<Attributes>) {
         match self.walk.to(wanted.path) {
             Way::There { attributes, above, link, on_mount_of_folder } => {
                 let space = self.space(wanted.path, &attributes, &above, on_mount_of_folder);
-                self.there(wanted, &attributes, &above.attributes, link.as_deref(), &space)
+                let found = self.there(wanted, &attributes, &above.attributes, link.as_deref(), &space);
+                (found, Some(attributes))
             }
             Way::Absent { missing, link } => {
                 let link_in_path = link.map_or_else(|| missing.clone().into(), Fact::from);
                 let facts = [Ok(false), Ok(false)];
-                not_there(wanted, facts, &missing, link_in_path, "absent".into())
+                (not_there(wanted, facts, &missing, link_in_path, "absent".into()), None)
             }
             Way::Unknown(missing) => {
                 let facts = [Err(missing.clone()), Err(missing.clone())];
-                not_there(wanted, facts, &missing, missing.clone().into(), missing.clone().into())
+                (not_there(wanted, facts, &missing, missing.clone().into(), missing.clone().into()), None)
             }
         }
     }
@@ -374,49 +424,4 @@ fn not_there(
         ("why", why),
     ]);
     Found { path: wanted.path.to_owned(), exists, matches, free_bytes: Err(missing.clone()), record }
-}
-
-/// What differs in one respect: `None` for nothing.
-type Compared = Result<Option<String>, Missing>;
-
-fn compare_link(link: Option<&str>) -> Compared {
-    Ok(link.map(|link| format!("{link} is a symlink")))
-}
-
-fn compare_kind(kind: FileKind, expected: FileKind) -> Compared {
-    Ok((kind != expected).then(|| format!("a {}, expected a {}", kind.word(), expected.word())))
-}
-
-fn compare_mode(mode: u32, expected: u32) -> Compared {
-    Ok((mode != expected).then(|| format!("mode {mode:04o}, expected {expected:04o}")))
-}
-
-/// Compares numbers, for one number may have several names.
-fn compare_id(
-    what: &str,
-    shown: &Result<String, Missing>,
-    id: u32,
-    expected: &str,
-    expected_id: Result<Option<u32>, Missing>,
-) -> Compared {
-    let shown = shown.as_ref().map_err(Clone::clone)?;
-    Ok(match expected_id? {
-        Some(expected_id) if expected_id == id => None,
-        Some(_) => Some(format!("{what} {shown}, expected {expected}")),
-        None => Some(format!("{what} {shown}, expected {expected}, which does not exist")),
-    })
-}
-
-/// Everything that differs, in one line, "" for nothing. One known difference decides whatever else is not known;
-/// without one, everything must be known.
-fn judge(compared: Vec<Compared>) -> Result<String, Missing> {
-    let differs: Vec<&str> = compared.iter().filter_map(|compared| compared.as_ref().ok()?.as_deref()).collect();
-    if differs.is_empty() {
-        compared
-            .iter()
-            .find_map(|compared| compared.as_ref().err())
-            .map_or_else(|| Ok(String::new()), |missing| Err(missing.clone()))
-    } else {
-        Ok(differs.join("; "))
-    }
 }

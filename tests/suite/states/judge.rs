@@ -42,7 +42,7 @@ pub(super) fn judge(loaded: &Loaded, state: &State) -> Judged {
     let begun = Instant::now();
     let races = state.race.is_some();
     let read = || {
-        let collected = collect_until(&questions, &with, &Stop::default(), |_, _| ());
+        let collected = collect_until(&questions, &with, &Stop::default(), |_| ());
         // What a probe itself notices of a change is told; looking again would notice it, too, in other words.
         if races { collected.observations() } else { collected.settled() }
     };
