@@ -140,10 +140,7 @@ fn say(line: &str) -> bool {
 
 /// What a look that failed says, in one line.
 fn failed(error: &CommandError) -> String {
-    let said = match error {
-        CommandError::Problems(problems) => problems.render(false),
-        other => other.to_string(),
-    };
+    let said = if let CommandError::Problems(problems) = error { problems.render(false) } else { error.to_string() };
     let first = said.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     format!("{}  not audited: {}", utc(session::now()), terminal(first))
 }

@@ -64,13 +64,12 @@ impl Draft {
     }
 
     fn probe_lines(&self) -> String {
-        let settings = self.settings.iter().map(|(key, value)| match value {
+        let settings = self.settings.iter().map(|(key, value)| {
+            let items = value.as_array().filter(|items| items.len() > 1);
+            let Some(items) = items else { return format!("{key} = {}\n", toml(&unreferred(value))) };
             // A line for each, so that a person can strike one out.
-            Value::Array(items) if items.len() > 1 => {
-                let items: String = items.iter().map(|item| format!("    {},\n", toml(&unreferred(item)))).collect();
-                format!("{key} = [\n{items}]\n")
-            }
-            value => format!("{key} = {}\n", toml(&unreferred(value))),
+            let items: String = items.iter().map(|item| format!("    {},\n", toml(&unreferred(item)))).collect();
+            format!("{key} = [\n{items}]\n")
         });
         format!("kind = \"{}\"\n{}", self.kind, settings.collect::<String>())
     }
