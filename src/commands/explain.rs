@@ -9,7 +9,7 @@ use super::interrupt::Interrupts;
 use super::{CommandError, audit, output, session};
 use crate::evidence::{Evidence, Reading};
 use crate::gates::expr::Step;
-use crate::gates::{CheckOutcome, Finding, GapState, Gate, Location, evaluate, explain};
+use crate::gates::{CheckOutcome, Finding, GapState, Gate, Location, evaluate, explain, waived};
 use crate::report::escape::{code, markdown, terminal};
 
 pub fn run(package: &Path, args: &ExplainArgs) -> Result<u8, CommandError> {
@@ -27,13 +27,15 @@ pub fn run(package: &Path, args: &ExplainArgs) -> Result<u8, CommandError> {
     let interrupts = Interrupts::heard();
     let session::Collected { evidence, secrets } =
         session::collect_evidence(&loaded, &[gate], false, None, &interrupts);
-    let finding = evaluate(std::slice::from_ref(gate), &loaded.package, &evidence).remove(0);
+    let findings = evaluate(std::slice::from_ref(gate), &loaded.package, &evidence);
+    let (mut findings, _) = waived(&loaded, findings, &evidence);
+    let finding = findings.remove(0);
     let steps = explain(gate, &loaded.package, &evidence);
     output::to_stdout_without(&secrets, &render(gate, &finding, &steps, &evidence))?;
     Ok(match finding.state {
         GapState::Closed => 0,
         GapState::Unknown => 3,
-        GapState::Open | GapState::Partial => 1,
+        GapState::Open | GapState::Partial | GapState::Waived => 1,
     })
 }
 

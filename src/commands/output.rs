@@ -204,7 +204,7 @@ fn some(output: &Output) -> Result<fn(&Judged<'_>) -> String, CommandError> {
         let able = FORMATS.iter().filter(|format| format.render_some.is_some()).map(|format| format.name);
         let able: Vec<_> = able.collect();
         CommandError::Usage(format!(
-            "the format `{}` shows a result, and --only gives none; use one of {}, or leave --only away",
+            "the format `{}` shows a result, and some gates give none; use one of {}, or leave --only and --profile away",
             output.format.name,
             able.join(", ")
         ))

@@ -10,6 +10,7 @@
 mod approvals;
 mod attestations;
 mod audit;
+mod baseline;
 mod build_servers;
 mod changed_nothing;
 mod code_path;
@@ -35,12 +36,14 @@ mod pg_principals;
 mod pg_surface;
 #[allow(dead_code, reason = "each test module uses a part of it")]
 mod postgres;
+mod profiles;
 mod provisioning;
 mod records;
 mod reference;
 mod regressions;
 mod runs;
 mod sarif;
+mod schemas;
 mod signed_reports;
 mod signing;
 mod sql;
@@ -50,3 +53,4 @@ mod stock_gates;
 mod traps;
 mod tree_manifest;
 mod tutorial;
+mod waivers;
