@@ -271,12 +271,11 @@ def oscal(text, audit, code, path):
         reason = {"CLOSED": "pass", "UNKNOWN": "other"}.get(states[gate], "fail")
         yield from same(gate, str(getattr(status.reason, "__root__", status.reason)), reason)
     gaps = [gap["id"] for gap in audit["gaps"] if gap["state"] in OPEN]
-    for risk in results[0].risks or []:
-        gap = next(p.value for p in risk.props if p.name == "gap")
-        waived = [gate["gap"] for gate in audit["gates"] if gate["state"] == "WAIVED"]
-        status = str(getattr(risk.status, "__root__", risk.status))
-        yield from same(f"the risk of {gap}", status, "deviation-approved" if gap in waived else "open")
-        yield from same(f"the deadline of {gap}", risk.deadline is not None, gap in waived)
+    waived = [gate["gap"] for gate in audit["gates"] if gate["state"] == "WAIVED"]
+    for risk in whole["assessment-results"]["results"][0].get("risks", []):
+        gap = next(p["value"] for p in risk["props"] if p["name"] == "gap")
+        yield from same(f"the risk of {gap}", risk["status"], "deviation-approved" if gap in waived else "open")
+        yield from same(f"the deadline of {gap}", "deadline" in risk, gap in waived)
     risks = {next(p.value for p in risk.props if p.name == "gap") for risk in results[0].risks or []}
     yield from same("risks", risks, set(gaps))
     seen = {observation.uuid for observation in results[0].observations}

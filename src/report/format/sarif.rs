@@ -59,10 +59,11 @@ fn render(judged: &Judged<'_>) -> String {
         properties.insert("notJudged".to_owned(), json!(left));
     }
     if let Some(baseline) = judged.baseline {
-        properties.insert("baseline".to_owned(), json!(baseline.said()));
+        properties.insert("baseline".to_owned(), json!(shown(&baseline.said())));
     }
     if !judged.waivers.is_empty() {
-        properties.insert("waivers".to_owned(), json!(judged.waivers));
+        let said: Vec<String> = judged.waivers.iter().map(|waiver| shown(&waiver_line(waiver))).collect();
+        properties.insert("waivers".to_owned(), json!(said));
     }
     // A reader that shows results must not find none where something blocks that belongs to no gate.
     if let Some(said) = judged.beside_the_gates() {
