@@ -25,7 +25,7 @@ from trestle.oscal.assessment_results import AssessmentResults
 from trestle.oscal.poam import PlanOfActionAndMilestones
 
 HERE = pathlib.Path(__file__).parent
-OPEN = ("OPEN", "PARTIAL", "UNKNOWN")
+OPEN = ("OPEN", "PARTIAL", "UNKNOWN", "WAIVED")
 
 
 def same(what, found, expected):
@@ -44,13 +44,17 @@ def junit(text, audit, code, path):
                 yield f"two cases {key}"
             cases[key] = kinds[type(case.result[0])] if case.result else "pass"
     expected = {}
-    states = {"CLOSED": "pass", "OPEN": "failure", "PARTIAL": "failure", "UNKNOWN": "error"}
+    states = {"CLOSED": "pass", "OPEN": "failure", "PARTIAL": "failure", "UNKNOWN": "error", "WAIVED": "skipped"}
     outcomes = {"holds": "pass", "fails": "failure", "unknown": "error"}
     for gate in audit["gates"]:
         name = f"cutgate.{gate['id']}"
         expected[name, f"{gate['gap']} is closed"] = states[gate["state"]]
         for check in gate["checks"]:
-            expected[name, f"check {check['id']} ({check['tier']})"] = outcomes[check["outcome"]]
+            waived = gate["state"] == "WAIVED" and check["outcome"] == "fails"
+            expected[name, f"check {check['id']} ({check['tier']})"] = "skipped" if waived else outcomes[check["outcome"]]
+    for waiver in audit.get("waivers", []):
+        is_ = "failure" if waiver["standing"] == "refused" else "skipped"
+        expected["cutgate.waivers", f"waivers/{waiver['file']}"] = is_
     rows = {"NOT DONE": "pass", "CHANGED": "failure", "NOT ATTESTED": "skipped", "DECLARED": "skipped"}
     for row in audit["attestation"]:
         expected["cutgate.attestation", f"{row['id']}: {row['action']}"] = rows[row["status"]]
@@ -62,27 +66,32 @@ def junit(text, audit, code, path):
 
 def tap(text, audit, code, path):
     # The one knows version 14 and no YAML, the other is strict and knows version 13, in which 14 can be read.
-    expected = [gate["state"] == "CLOSED" for gate in audit["gates"]]
+    waivers = audit.get("waivers", [])
+    expected = [gate["state"] == "CLOSED" for gate in audit["gates"]] + [False] * len(waivers)
     skipped = [row["status"] in ("NOT ATTESTED", "DECLARED") for row in audit["attestation"]]
     expected += [row["status"] != "CHANGED" for row in audit["attestation"]] + [code == 0]
-    skipped = [False] * len(audit["gates"]) + skipped + [False]
+    before = len(audit["gates"]) + len(waivers)
+    skipped = [False] * before + skipped + [False]
+    todo = [gate["state"] == "WAIVED" for gate in audit["gates"]] + [waiver["standing"] != "refused" for waiver in waivers]
+    todo += [False] * (len(expected) - before)
     lines = list(TapParser().parse_file(str(path)))
     tests = [line for line in lines if line.category == "test"]
     yield from same("points", [test.ok for test in tests], expected)
     yield from same("skipped", [bool(test.skip) for test in tests], skipped)
-    yield from same("todo", [test for test in tests if test.todo], [])
+    yield from same("todo", [bool(test.todo) for test in tests], todo)
     plan = [line.expected_tests for line in lines if line.category == "plan"]
     yield from same("plan", plan, [len(expected)])
     yield from same("bailed out", [line for line in lines if line.category == "bail"], [])
     script = (
         "use TAP::Parser; local $/; my $p = TAP::Parser->new({tap => scalar <STDIN>});"
-        "while (my $r = $p->next) { if ($r->is_test) { print(($r->is_ok ? 'ok' : 'no'), $r->has_skip ? ' skip' : '', qq{\\n}) }"
+        "while (my $r = $p->next) { if ($r->is_test) { print(($r->is_actual_ok ? 'ok' : 'no'), $r->has_skip ? ' skip' : '', $r->has_todo ? ' todo' : '', qq{\\n}) }"
         " elsif (!$r->is_plan && !$r->is_version && !$r->is_yaml) { print 'stray: ', $r->raw, qq{\\n} } }"
         "print qq{error: $_\\n} for $p->parse_errors;"
     )
     older = text.replace("TAP version 14\n", "TAP version 13\n", 1)
     read = subprocess.run(["perl", "-e", script], input=older.encode(), capture_output=True, check=True)
-    words = [("ok" if ok else "no") + (" skip" if skip else "") for ok, skip in zip(expected, skipped)]
+    marks = zip(expected, skipped, todo)
+    words = [("ok" if ok else "no") + (" skip" if skip else "") + (" todo" if todo else "") for ok, skip, todo in marks]
     yield from same("as TAP::Parser reads it", read.stdout.decode().splitlines(), words)
     blocks = re.findall(r"^  ---\n(.*?)^  \.\.\.$", text, re.S | re.M)
     states = [yaml.safe_load(block) for block in blocks]
@@ -105,19 +114,26 @@ def nagios(text, audit, code, path):
     data = dict(item.split("=") for item in head[3].split(" "))
     numbers = {name: int(value.split(";")[0]) for name, value in data.items()}
     yield from same("data", numbers, {s.lower(): states.count(s) for s in ("CLOSED", *OPEN)})
-    yield from same("lines", [line.split(" ")[0] for line in lines[1:]], states)
+    waivers = ["waiver"] * len(audit.get("waivers", []))
+    yield from same("lines", [line.split(" ")[0] for line in lines[1:]], states + waivers)
     yield from same("bars", [line for line in lines[1:] if "|" in line], [])
 
 
 def prometheus(text, audit, code, path):
     families = {family.name: family for family in text_string_to_metric_families(text)}
     names = {"gate_state", "gates", "gate_read_timestamp_seconds", "result", "requirement_met", "exit_code", "audit_timestamp_seconds"}
+    names |= {"waivers", "waiver_expiry_timestamp_seconds"}
     yield from same("metrics", set(families), {f"cutgate_{name}" for name in names})
     yield from same("types", {family.type for family in families.values()}, {"gauge"})
     value = lambda name: [(sample.labels, sample.value) for sample in families[f"cutgate_{name}"].samples]
     found = {labels["gate"]: labels["state"].upper() for labels, number in value("gate_state") if number == 1}
     yield from same("states", found, {gate["id"]: gate["state"] for gate in audit["gates"]})
-    yield from same("series", len(value("gate_state")), 4 * len(audit["gates"]))
+    yield from same("series", len(value("gate_state")), 5 * len(audit["gates"]))
+    standings = [waiver["standing"].replace("-", " ") for waiver in audit.get("waivers", [])]
+    found = {labels["standing"]: int(number) for labels, number in value("waivers")}
+    yield from same("waivers", found, {word: standings.count(word) for word in ("in force", "not applied", "refused")})
+    ends = {labels["gate"] for labels, _ in value("waiver_expiry_timestamp_seconds")}
+    yield from same("ends", ends, {gate["id"] for gate in audit["gates"] if gate["state"] == "WAIVED"})
     yield from same("requirement", [number for _, number in value("requirement_met")], [float(code == 0)])
     yield from same("code", [number for _, number in value("exit_code")], [float(code)])
     letters = [labels["letter"] for labels, number in value("result") if number == 1]
@@ -129,7 +145,9 @@ def prometheus(text, audit, code, path):
 def gates_with_results(results, audit, code):
     """Every gate that is not CLOSED is in the list, and no other; a blocked audit has something in it."""
     open_gates = {gate["id"] for gate in audit["gates"] if gate["state"] in OPEN}
-    yield from same("gates", results - {"result"}, open_gates)
+    yield from same("gates", results - {"result", "waiver"}, open_gates)
+    refused = any(waiver["standing"] == "refused" for waiver in audit.get("waivers", []))
+    yield from same("waivers", "waiver" in results, refused)
     if code != 0 and not results:
         yield "an audit that is blocked shows nothing"
 
@@ -140,7 +158,9 @@ def gitlab(text, audit, code, path):
     prints = [issue["fingerprint"] for issue in issues]
     yield from same("fingerprints", len(set(prints)), len(prints))
     yield from gates_with_results({issue["check_name"] for issue in issues}, audit, code)
-    yield from same("severities", {issue["severity"] for issue in issues} - {"critical", "blocker"}, set())
+    yield from same("severities", {issue["severity"] for issue in issues} - {"critical", "blocker", "major"}, set())
+    major = {issue["check_name"] for issue in issues if issue["severity"] == "major"}
+    yield from same("major", major, {gate["id"] for gate in audit["gates"] if gate["state"] == "WAIVED"})
 
 
 def messages(part):
@@ -159,6 +179,10 @@ def sarif(text, audit, code, path):
     yield from same("links", [said for said in texts if re.search(r"\]\(", said)], [])
     yield from same("controls", [said for said in texts if not all(map(plain, said))], [])
     yield from gates_with_results({result["ruleId"] for result in run["results"]}, audit, code)
+    suppressed = {result["ruleId"] for result in run["results"] if result.get("suppressions")}
+    loud = {result["ruleId"] for result in run["results"] if not result.get("suppressions")}
+    waived = {gate["id"] for gate in audit["gates"] if gate["state"] == "WAIVED"}
+    yield from same("suppressed", (suppressed, loud & waived), (waived, set()))
     unknown = code == 3 or any(gate["state"] == "UNKNOWN" for gate in audit["gates"])
     yield from same("success", run["invocations"][0]["executionSuccessful"], not unknown)
 
@@ -166,7 +190,7 @@ def sarif(text, audit, code, path):
 def github(text, audit, code, path):
     levels, titles = [], set()
     for line in text.splitlines():
-        command = re.fullmatch(r"::(error|notice) ((?:[a-z]+=[^,:]*,?)+)::(.*)", line)
+        command = re.fullmatch(r"::(error|notice|warning) ((?:[a-z]+=[^,:]*,?)+)::(.*)", line)
         if not command:
             yield f"no command of ours: {line!r}"
             continue
@@ -175,7 +199,11 @@ def github(text, audit, code, path):
             yield f"properties {properties}"
         levels.append(command[1])
         titles.add(properties["title"].replace("%25", "%"))
+        waived = properties["title"].endswith(" is WAIVED") or properties["title"] == "waiver is not applied"
+        yield from same(f"the level of {properties['title']}", command[1] == "warning", waived)
     expected = {f"{g['gap']} {g['id']} is {g['state']}" for g in audit["gates"] if g["state"] in OPEN} | {"cutgate"}
+    standings = {waiver["standing"].replace("-", " ") for waiver in audit.get("waivers", [])} - {"in force"}
+    expected |= {f"waiver is {standing}" for standing in standings}
     yield from same("titles", titles, expected)
     yield from same("the last one", levels[-1:], ["notice" if code == 0 else "error"])
 
@@ -243,6 +271,11 @@ def oscal(text, audit, code, path):
         reason = {"CLOSED": "pass", "UNKNOWN": "other"}.get(states[gate], "fail")
         yield from same(gate, str(getattr(status.reason, "__root__", status.reason)), reason)
     gaps = [gap["id"] for gap in audit["gaps"] if gap["state"] in OPEN]
+    waived = [gate["gap"] for gate in audit["gates"] if gate["state"] == "WAIVED"]
+    for risk in whole["assessment-results"]["results"][0].get("risks", []):
+        gap = next(p["value"] for p in risk["props"] if p["name"] == "gap")
+        yield from same(f"the risk of {gap}", risk["status"], "deviation-approved" if gap in waived else "open")
+        yield from same(f"the deadline of {gap}", "deadline" in risk, gap in waived)
     risks = {next(p.value for p in risk.props if p.name == "gap") for risk in results[0].risks or []}
     yield from same("risks", risks, set(gaps))
     seen = {observation.uuid for observation in results[0].observations}
@@ -268,7 +301,7 @@ def poam(text, audit, code, path):
 def text(text, audit, code, path):
     lines = text.splitlines()
     yield from same("results", [line.split(" ")[1] for line in lines if line.startswith("result: ")], [audit["result"]["letter"]])
-    states = [line.split()[0] for line in lines if re.match(r"  (CLOSED|PARTIAL|OPEN|UNKNOWN) ", line)]
+    states = [line.split()[0] for line in lines if re.match(r"  (CLOSED|PARTIAL|OPEN|UNKNOWN|WAIVED) ", line)]
     yield from same("states", states, [gate["state"] for gate in audit["gates"]])
 
 

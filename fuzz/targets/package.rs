@@ -45,6 +45,7 @@ pub fn run(data: &[u8]) {
 fn nothing() -> Evidence {
     Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
+        waivers: None,
         run: None,
         now: now(),
         by: "fuzz".to_owned(),

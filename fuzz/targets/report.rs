@@ -26,6 +26,7 @@ fn evidence(a: &str) -> Evidence {
     };
     Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
+        waivers: None,
         run: None,
         now,
         by: "fuzz".to_owned(),

@@ -39,9 +39,9 @@ fn gaps(first: GapState, second: GapState, authority: GapState) -> Vec<GapStandi
 
 fn every_state() -> Vec<(GapState, GapState, GapState)> {
     let mut all = Vec::new();
-    for first in GapState::ALL {
-        for second in GapState::ALL {
-            for authority in GapState::ALL {
+    for first in GapState::JUDGED {
+        for second in GapState::JUDGED {
+            for authority in GapState::JUDGED {
                 all.push((first, second, authority));
             }
         }
@@ -105,7 +105,7 @@ fn monotonic() {
                             gaps(first, second, state)
                         }];
                     for turn in turns {
-                        let [closed, partial, unknown, open] = GapState::ALL.map(|state| letter(turn(state)));
+                        let [closed, partial, unknown, open] = GapState::JUDGED.map(|state| letter(turn(state)));
                         assert!(closed <= now, "closing a gap made {now:?} worse");
                         assert!(closed <= partial && closed <= open, "opening a gap made {closed:?} better");
                         assert!(partial <= unknown && open <= unknown, "not knowing a gap made {open:?} better");
@@ -233,4 +233,28 @@ fn every_reason_is_true() {
         }
     }
     assert_eq!(given.len(), 22, "every reason is given somewhere: {given:#?}");
+}
+
+/// A waiver changes no result: a gap that is WAIVED is judged as one that is OPEN, in the whole domain.
+#[test]
+fn what_is_waived_is_judged_as_what_is_open() {
+    let open = |state| if state == GapState::Waived { GapState::Open } else { state };
+    for first in GapState::ALL {
+        for second in GapState::ALL {
+            for authority in GapState::ALL {
+                for approval in approvals() {
+                    for invariants in INVARIANTS {
+                        for run in RUNS {
+                            let ruling = |gaps: Vec<GapStanding>| classify(&gaps, &approval, invariants, run);
+                            let waived = ruling(gaps(first, second, authority));
+                            assert_eq!(waived, ruling(gaps(open(first), open(second), open(authority))));
+                            let any = [first, second].contains(&GapState::Waived);
+                            assert!(!any || waived.letter > Letter::B);
+                            assert!(authority != GapState::Waived || waived.letter != Letter::A);
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

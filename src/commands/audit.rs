@@ -6,12 +6,12 @@ use std::path::Path;
 use super::cli::{AuditArgs, ExitStyle, Required};
 use super::interrupt::Interrupts;
 use super::publication::{Publication, Seals};
-use super::{CommandError, output, session, watch};
+use super::{CommandError, baseline, output, selection, session, watch};
 use crate::classify::Letter;
 use crate::execute::unsettled;
-use crate::gates::{GapState, Gate, Loaded, evaluate};
+use crate::gates::{Gate, Loaded};
 use crate::report::format::{Audited, Judged, plugin_code};
-use crate::report::{Detail, Dossier, Templates, exit_code, gate_views, newest, utc};
+use crate::report::{Baseline, Detail, Dossier, Templates, exit_code, newest};
 
 pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     if args.watch.is_some() || args.wait_until_closed.is_some() {
@@ -20,8 +20,14 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
     let interrupts = Interrupts::heard();
     let outputs = output::outputs(&args.format)?;
     let loaded = session::load(package)?;
-    if !args.only.is_empty() {
-        return only(&loaded, args, &outputs, &interrupts);
+    let since = args.baseline.as_ref().map(|named| baseline::proved(named, package)).transpose()?;
+    if since.is_some() && args.require == Required::A {
+        let message =
+            "--baseline asks whether something got worse, and A is a run that was verified: leave one of the two away";
+        return Err(CommandError::Usage(message.to_owned()));
+    }
+    if !args.only.is_empty() || args.profile.is_some() {
+        return selection::run(&loaded, args, since.as_ref(), &outputs, &interrupts);
     }
     let seals = Seals::of(&args.signing, &args.attest, &loaded, &interrupts)?;
     let templates = templates(&loaded)?;
@@ -41,10 +47,14 @@ pub fn run(package: &Path, args: &AuditArgs) -> Result<u8, CommandError> {
         Required::B => Letter::B,
     };
     // The exit code is fixed before any format is rendered.
-    let code = exit_code(&recorded, required);
+    let since = since.map(|since| Baseline::of(&since, &loaded, &recorded.gates));
+    let code = match &since {
+        Some(since) => baseline::exit_code(since, Some(&recorded), recorded.refused_waivers().next().is_some()),
+        None => exit_code(&recorded, required),
+    };
     let shown = Dossier { reports_dir: shown, place: session::shown(&loaded.place), ..recorded };
     let detail = read.map(|evidence| Detail::of(&loaded, &evidence, &root)).unwrap_or_default();
-    let audited = Audited { dossier: &shown, required, code, detail: &detail, colours: true };
+    let audited = Audited { dossier: &shown, required, code, baseline: since.as_ref(), detail: &detail, colours: true };
     let code = in_style(args.exit_style, &Judged::of(&audited));
     match output::write(&outputs, &audited, &secrets, &interrupts) {
         // A run that ended in D needs somebody now; that a file of a format is missing is said and changes nothing.
@@ -75,7 +85,7 @@ pub fn collected(loaded: &Loaded, root: &Path, interrupts: &Interrupts) -> Resul
 }
 
 /// The exit code in the numbers that were asked for.
-fn in_style(style: ExitStyle, judged: &Judged<'_>) -> u8 {
+pub(super) fn in_style(style: ExitStyle, judged: &Judged<'_>) -> u8 {
     match style {
         ExitStyle::Contract => judged.code,
         ExitStyle::Nagios => plugin_code(judged),
@@ -102,41 +112,6 @@ pub fn templates(loaded: &Loaded) -> Result<Templates, CommandError> {
         templates.0.insert(name.to_owned(), text);
     }
     Ok(templates)
-}
-
-/// Judges some gates: states, no letter, no reports.
-fn only(
-    loaded: &Loaded,
-    args: &AuditArgs,
-    outputs: &[output::Output],
-    interrupts: &Interrupts,
-) -> Result<u8, CommandError> {
-    let signs = args.signing.sign.is_some() || args.signing.sign_key.is_some() || args.attest.attest_key.is_some();
-    if args.out.is_some() || signs {
-        let message = "--only judges some gates and publishes nothing: leave --out, --sign, --sign-key and \
-                       --attest-key away";
-        return Err(CommandError::Usage(message.to_owned()));
-    }
-    output::check_some(outputs)?;
-    let gates = args.only.iter().map(|name| session_gate(loaded, name)).collect::<Result<Vec<_>, _>>()?;
-    let session::Collected { evidence, secrets } = session::collect_evidence(loaded, &gates, false, None, interrupts);
-    let findings = evaluate(gates.iter().copied(), &loaded.package, &evidence);
-    let code = if findings.iter().any(|finding| finding.state == GapState::Unknown) {
-        3
-    } else {
-        u8::from(findings.iter().any(|finding| finding.state != GapState::Closed))
-    };
-    let judged = Judged {
-        gates: gate_views(loaded, findings).into(),
-        total: loaded.gates.len(),
-        utc: &utc(evidence.now),
-        place: &session::shown(&loaded.place),
-        code,
-        whole: None,
-    };
-    let code = in_style(args.exit_style, &judged);
-    output::write_some(outputs, &judged, &secrets, interrupts)?;
-    Ok(code)
 }
 
 /// The gate of an id, a gap's id or a gap's alias.

@@ -67,6 +67,11 @@ pub enum Command {
     Run(RunArgs),
     /// Write gates and invariants from a host as it is, for what must not change; each proves first that it can fail.
     Snapshot(SnapshotArgs),
+    /// Print the JSON Schema of something that this program writes or reads; without a name, list them.
+    #[command(
+        after_help = "Examples:\n  cutgate schema\n  cutgate schema result > result.schema.json\n  cutgate schema package > cutgate.schema.json"
+    )]
+    Schema(SchemaArgs),
     /// Verify a published audit: digests, ledger, and everything judged and rendered again.
     Verify(VerifyArgs),
     /// The gates in force: list them, or check their files.
@@ -99,13 +104,21 @@ const PUBLISHING: [&str; 6] = ["format", "exit_style", "out", "attest_key", "sig
 /// `audit`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  cutgate audit\n  cutgate audit --format json=result.json --format html=audit.html\n  cutgate audit --format nagios --exit-style nagios\n  cutgate audit --only live-code-path --only GAP-1\n  cutgate audit --require A --out /srv/audits\n  cutgate audit --sign 0123456789ABCDEF0123456789ABCDEF01234567\n  cutgate audit --sign-key ci.key --passphrase-fd 3 3< passphrase\n  cutgate audit --watch=10\n  cutgate audit --wait-until-closed GAP-3 --timeout 10m"
+    after_help = "Examples:\n  cutgate audit\n  cutgate audit --format json=result.json --format html=audit.html\n  cutgate audit --format nagios --exit-style nagios\n  cutgate audit --only live-code-path --only GAP-1\n  cutgate audit --profile ci --format sarif=cutgate.sarif\n  cutgate audit --profile ci --baseline reports/0007-20260521T100000Z\n  cutgate audit --require A --out /srv/audits\n  cutgate audit --sign 0123456789ABCDEF0123456789ABCDEF01234567\n  cutgate audit --sign-key ci.key --passphrase-fd 3 3< passphrase\n  cutgate audit --watch=10\n  cutgate audit --wait-until-closed GAP-3 --timeout 10m"
 )]
 pub struct AuditArgs {
     /// Judge only these gates (id, gap or alias). Gives no result letter and publishes no reports.
     #[arg(long, value_name = "GATE", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// The result that must be reached for exit code 0.
+    /// Judge only the gates of this profile of the package, [profile.NAME]. As --only, but that a gate which is waived does not
+    /// block; it is named. The package's other gates are named as not judged: that is no readiness result.
+    #[arg(long, value_name = "NAME", conflicts_with = "only")]
+    pub profile: Option<String>,
+    /// Block only where a gate is worse than in this published audit: its folder, or a file in it. It must verify. Exit code 0 then
+    /// says that nothing got worse, and never that a run may happen.
+    #[arg(long, value_name = "AUDIT")]
+    pub baseline: Option<PathBuf>,
+    /// The result that must be reached for exit code 0. With --profile B only: its gates are closed.
     #[arg(long, value_name = "LETTER", default_value = "B")]
     pub require: Required,
     /// A format for standard output, or NAME=FILE for a file: text, json, markdown, html, sarif, junit, tap, github, gitlab,
@@ -400,6 +413,13 @@ pub enum InitKind {
     Cutter,
     /// A host and one gate of its own, to begin with: it can be audited at once.
     Host,
+}
+
+/// `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// What is described: result, evidence, package, gate, waiver, …
+    pub name: Option<String>,
 }
 
 /// `completions`.

@@ -50,15 +50,25 @@ pub fn run(args: &CodePathArgs) -> Result<u8, CommandError> {
     let code = match finding.state {
         GapState::Closed => 0,
         GapState::Unknown => 3,
-        GapState::Open | GapState::Partial => 1,
+        GapState::Open | GapState::Partial | GapState::Waived => 1,
     };
     let facts = match &found {
         Ok(facts) => answers(plain(facts)),
         Err(missing) => plain(&Fact::from(missing.clone())),
     };
     let gates = vec![GateView { finding, report: String::new(), line: 0 }];
-    let judged =
-        Judged { gates: gates.into(), total: 1, utc: &utc(now), place: &session::shown(&place), code, whole: None };
+    let judged = Judged {
+        gates: gates.into(),
+        total: 1,
+        utc: &utc(now),
+        place: &session::shown(&place),
+        code,
+        profile: "",
+        not_judged: Vec::new(),
+        waivers: &[],
+        baseline: None,
+        whole: None,
+    };
     for output in &outputs {
         let text = match output.name() {
             "json" => as_json(&judged, &facts),
@@ -163,7 +173,7 @@ fn finding(found: &Result<Fact, Missing>) -> Finding {
         Some(_) | None => Err(found.as_ref().err().map_or_else(String::new, ToString::to_string)),
     };
     let (state, reason) = match text("state") {
-        Ok(word) => match GapState::ALL.into_iter().find(|state| state.word() == word) {
+        Ok(word) => match GapState::JUDGED.into_iter().find(|state| state.word() == word) {
             Some(GapState::Closed) => (
                 GapState::Closed,
                 "every phase writes in a live run, cannot reach a simulator, and refuses while the switch is off"
@@ -177,7 +187,7 @@ fn finding(found: &Result<Fact, Missing>) -> Finding {
     let outcome = match state {
         GapState::Closed => CheckOutcome::Holds,
         GapState::Unknown => CheckOutcome::Unknown,
-        GapState::Open | GapState::Partial => CheckOutcome::Fails,
+        GapState::Open | GapState::Partial | GapState::Waived => CheckOutcome::Fails,
     };
     let problems = if let Some(Fact::Map(map)) = facts { map.get("problems") } else { None };
     let check = CheckFinding {
@@ -198,6 +208,7 @@ fn finding(found: &Result<Fact, Missing>) -> Finding {
         reason,
         next: String::new(),
         checks: vec![check],
+        waiver: None,
     }
 }
 

@@ -8,9 +8,9 @@ use serde_json::json;
 use super::cli::ExplainArgs;
 use super::interrupt::Interrupts;
 use super::{CommandError, audit, output, screen, session};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Reading};
 use crate::gates::expr::{Change, Closing, Step};
-use crate::gates::{CheckOutcome, Finding, GapState, Gate, Location, closing, evaluate, explain};
+use crate::gates::{CheckOutcome, Finding, GapState, Gate, Location, closing, evaluate, explain, waived};
 use crate::report::escape::{code, markdown, terminal};
 
 pub fn run(package: &Path, args: &ExplainArgs) -> Result<u8, CommandError> {
@@ -28,14 +28,16 @@ pub fn run(package: &Path, args: &ExplainArgs) -> Result<u8, CommandError> {
     let interrupts = Interrupts::heard();
     let session::Collected { evidence, secrets } =
         session::collect_evidence(&loaded, &[gate], false, None, &interrupts);
-    let finding = evaluate(std::slice::from_ref(gate), &loaded.package, &evidence).remove(0);
+    let findings = evaluate(std::slice::from_ref(gate), &loaded.package, &evidence);
+    let (mut findings, _) = waived(&loaded, findings, &evidence);
+    let finding = findings.remove(0);
     let steps = explain(gate, &loaded.package, &evidence);
     let ways = Ways::of(&finding, closing(gate, &loaded.package, &evidence));
     output::to_stdout_without(&secrets, &render(gate, &finding, &steps, &ways, &evidence))?;
     Ok(match finding.state {
         GapState::Closed => 0,
         GapState::Unknown => 3,
-        GapState::Open | GapState::Partial => 1,
+        GapState::Open | GapState::Partial | GapState::Waived => 1,
     })
 }
 

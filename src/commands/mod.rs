@@ -4,6 +4,7 @@
 
 mod attest;
 mod audit;
+mod baseline;
 mod cli;
 mod code_path;
 mod config;
@@ -21,7 +22,9 @@ mod output;
 mod publication;
 mod request;
 mod run;
+mod schema;
 mod screen;
+mod selection;
 mod session;
 mod signing;
 mod snapshot;
@@ -141,6 +144,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Init(args) => init::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Request => request::run(&cli.package),
+        Command::Schema(args) => schema::run(&args),
         Command::Run(args) => run::run(&cli.package, &args),
         Command::Snapshot(args) => snapshot::run(&cli.package, &args),
         Command::Verify(args) => verify::run(&cli.package, &args),

@@ -12,7 +12,7 @@ use super::{CommandError, screen};
 use crate::evidence::{EVIDENCE_FORMAT, Evidence, Instant, ProbeId, Process};
 use crate::execute::{Ask, Registry, RunLock};
 use crate::gates::{self, Gate, Loaded};
-use crate::package::ProbeUse;
+use crate::package::{ProbeUse, read_waivers};
 use crate::probes::{AdvisoryLock, Collection, Door, Place, Question, Secrets, Settings, Surroundings, collect_until};
 
 /// Loads a package and shows its warnings on standard error. It is not taken apart again: the command's end is the
@@ -136,6 +136,10 @@ pub fn collect_evidence(
         probes,
         before,
         after,
+        waivers: read_waivers(
+            &loaded.place.package_dir,
+            &loaded.place.locate(Path::new(&loaded.package.trust.keyring)),
+        ),
     };
     Collected { evidence: ManuallyDrop::new(evidence), secrets }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest256, Fact, Instant, Missing, RunEvidence, canonical_json};
+use super::{Digest256, Fact, Instant, Missing, RunEvidence, WaiverFiles, canonical_json};
 
 /// The format of the bundle; readers refuse what they do not know.
 pub const EVIDENCE_FORMAT: &str = "cutgate-evidence/1";
@@ -140,6 +140,9 @@ pub struct Evidence {
     /// The run that this audit speaks of; left out of the file where it speaks of none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunEvidence>,
+    /// The waivers beside the package; left out of the file where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waivers: Option<WaiverFiles>,
 }
 
 /// Evidence with the bytes that are published of it, which are made once.

@@ -12,6 +12,7 @@ mod record;
 mod request;
 mod run;
 mod shape;
+mod waiver;
 
 pub use bundle::{EVIDENCE_FORMAT, Evidence, Observation, ProbeId, Process, Reading, Recorded, Source};
 pub use canonical::{Digest256, canonical_json, sha256_hex};
@@ -24,6 +25,7 @@ pub use record::{
 pub use request::{CONSUMED_FORMAT, Consumed, PAYLOAD_FORMAT, Payload, RunId};
 pub use run::{Ended, Expected, Fingerprint, PostCheck, RunEvidence, State, TableDelta, TableState};
 pub use shape::Shape;
+pub use waiver::{WaiverContent, WaiverFiles, WaiverKeyring};
 
 /// An instant in UTC. Everything that is recorded carries whole seconds or finer in RFC 3339.
 pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -28,6 +28,9 @@ pub fn blocking(dossier: &Dossier) -> Vec<String> {
     }
     let changed = dossier.attestation.iter().filter(|row| row.status == AttestationStatus::Changed);
     reasons.extend(changed.map(|row| format!("{} changed while the host was read: {}", row.action, row.ground)));
+    let refused =
+        dossier.refused_waivers().map(|waiver| format!("waivers/{} is refused: {}", waiver.file, waiver.said));
+    reasons.extend(refused);
     if dossier.result.invariants == Invariants::Unknown {
         // Where a technical gap is open too, that is what the result names first.
         let what = if reasons.is_empty() { dossier.result.reason_blocking.as_str() } else { "see what an audit says" };

@@ -361,6 +361,7 @@ mod tests {
     fn evidence() -> Evidence {
         Evidence {
             format: crate::evidence::EVIDENCE_FORMAT.to_owned(),
+            waivers: None,
             run: None,
             now: "2026-05-21T10:00:00Z".parse().unwrap(),
             by: "auditor".to_owned(),

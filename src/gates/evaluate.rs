@@ -70,7 +70,8 @@ fn finding(gate: &Gate, common: &Env<'_>, evidence: &Evidence) -> Finding {
         checks.iter().find(|check| check.outcome == outcome && tier.is_none_or(|tier| check.tier == tier))
     };
     let deciding = match state {
-        GapState::Closed => None,
+        // Checks make no gap WAIVED.
+        GapState::Closed | GapState::Waived => None,
         GapState::Open => decides(Some(Tier::Essential), CheckOutcome::Fails),
         GapState::Unknown => decides(None, CheckOutcome::Unknown),
         GapState::Partial => decides(Some(Tier::Completing), CheckOutcome::Fails),
@@ -88,6 +89,7 @@ fn finding(gate: &Gate, common: &Env<'_>, evidence: &Evidence) -> Finding {
         reason,
         next,
         checks,
+        waiver: None,
     }
 }
 

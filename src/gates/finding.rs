@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Location;
+use super::{AppliedWaiver, Location};
 
 /// The state of a gap, as computed from evidence and from nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -10,6 +10,8 @@ use super::Location;
 pub enum GapState {
     /// Every check holds.
     Closed,
+    /// It is OPEN or PARTIAL, and somebody who may has accepted that for a time. Never CLOSED: no run goes on with it.
+    Waived,
     /// Every essential check holds, a completing one does not.
     Partial,
     /// A fact that decides could not be read.
@@ -19,13 +21,17 @@ pub enum GapState {
 }
 
 impl GapState {
-    /// Every state, best first.
-    pub const ALL: [Self; 4] = [Self::Closed, Self::Partial, Self::Unknown, Self::Open];
+    /// Every state, best first. That WAIVED stands before PARTIAL says how it is shown and nothing of the result.
+    pub const ALL: [Self; 5] = [Self::Closed, Self::Waived, Self::Partial, Self::Unknown, Self::Open];
+
+    /// The states that checks can make, best first.
+    pub const JUDGED: [Self; 4] = [Self::Closed, Self::Partial, Self::Unknown, Self::Open];
 
     /// The word that every output uses.
     pub fn word(self) -> &'static str {
         match self {
             Self::Closed => "CLOSED",
+            Self::Waived => "WAIVED",
             Self::Partial => "PARTIAL",
             Self::Unknown => "UNKNOWN",
             Self::Open => "OPEN",
@@ -118,6 +124,9 @@ pub struct Finding {
     pub next: String,
     /// Every check, in the gate's order.
     pub checks: Vec<CheckFinding>,
+    /// What makes it WAIVED; left out where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<AppliedWaiver>,
 }
 
 /// The state that the checks make: an essential failure decides, then what is not known, then a completing

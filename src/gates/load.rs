@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::{Forbidden, Gate, RequestRules, attestation, check as gate_check, request};
+use super::{Forbidden, Gate, RequestRules, WaiverRules, attestation, check as gate_check, request, selection};
 use crate::package::diagnostic::{Diagnostic, Problems, Severity, suggestion};
 use crate::package::{self, Checked, Located, PACKAGE_FILE, Package, Reading, SourceFile, Sources};
 use crate::probes::Place;
@@ -26,6 +26,10 @@ pub struct Loaded {
     pub forbidden: Vec<Forbidden>,
     /// What a run is requested with; `None` where the package has no `[request]`.
     pub request: Option<RequestRules>,
+    /// The gates that each profile judges, by its name.
+    pub profiles: BTreeMap<String, Vec<String>>,
+    /// What may be waived; `None` where the package lets nobody waive.
+    pub waivers: Option<WaiverRules>,
     /// What is most likely not meant; rendered as problems are.
     pub warnings: Problems,
     /// The exact bytes of the package file and of each gate in force, by logical name: what a lock pins,
@@ -76,6 +80,12 @@ pub fn check(sources: &Sources) -> Result<Loaded, Problems> {
         let gates: Vec<&Gate> = outcomes.iter().filter_map(|(_, outcome)| outcome.gate.as_ref()).collect();
         request::check(&reading, package.request.as_ref()?, package, &gates, &known)
     });
+    let ids: Vec<&str> = in_force.iter().map(|source| source.stem()).collect();
+    let selected = package.as_ref().zip(text).map(|(package, text)| {
+        let reading = Reading { file: PACKAGE_FILE, text, found: &found };
+        (selection::profiles(&reading, package, &ids), selection::waiver_rules(&reading, package, &ids))
+    });
+    let (profiles, waivers) = selected.unwrap_or_default();
     let found = found.into_inner();
     let shown = if found.is_empty() { BTreeMap::new() } else { sources.shown() };
     let problems = Problems::new(found, shown);
@@ -95,6 +105,8 @@ pub fn check(sources: &Sources) -> Result<Loaded, Problems> {
                 gates,
                 forbidden,
                 request,
+                profiles,
+                waivers,
                 warnings: problems,
                 place,
             })

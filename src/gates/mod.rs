@@ -14,7 +14,9 @@ mod finding;
 mod load;
 mod location;
 mod request;
+mod selection;
 pub mod trial;
+mod waiver;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +27,8 @@ pub use finding::{CheckFinding, CheckOutcome, Finding, GapState, Tier, state_of}
 pub use load::{Loaded, check, load};
 pub use location::{Location, Waypoint, locations};
 pub use request::{Bound, RequestRules};
+pub use selection::{WaiverRules, never_waived};
+pub use waiver::{AppliedWaiver, WaiverFault, WaiverFinding, WaiverStanding, waived};
 
 use crate::package::{Places, ProbeUse};
 use expr::{Expr, Text};

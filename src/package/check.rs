@@ -5,6 +5,7 @@
 
 mod register;
 mod request;
+mod selection;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use super::table::{Located, Reading, TableAt, TableReader, Value as _, places};
 use super::{Executor, Package, ProbeUse, RunRules, Scheme, Trust};
 use crate::probes::{Limits, parse_duration};
 pub use request::RawRequest;
+pub use selection::{RawProfile, RawWaivers};
 
 /// Time for an audit where the package sets no limit.
 const AUDIT_LIMIT: std::time::Duration = std::time::Duration::from_secs(120);
@@ -45,6 +47,10 @@ pub struct Checked {
     pub forbidden: Vec<RawForbidden>,
     /// `[request]`; `None` where it is not given, or was reported.
     pub request: Option<RawRequest>,
+    /// The profiles that are in order, in the order of the file.
+    pub profiles: Vec<RawProfile>,
+    /// `[waivers]`; `None` where it is not given, or was reported.
+    pub waivers: Option<RawWaivers>,
     /// The entries of `[params]` and `[paths]` that are in order, by reference: `params.x`.
     pub entries: Vec<Located<String>>,
 }
@@ -95,6 +101,8 @@ fn check_table<'a>(reading: Reading<'a>, table: &'a toml::de::DeTable<'a>) -> Ch
         (name.clone(), (entry.name.span.clone(), used))
     });
     let measures: BTreeMap<_, _> = measures.collect();
+    let profiles = selection::profiles(&reading, &raw);
+    let waivers = raw.waivers.as_ref().and_then(|at| selection::waivers(&reading, at, raw.trust.as_ref()));
     let register = register::check(&reading, &raw);
     let limits = check_limits(&reading, raw.limits.as_ref());
     let clean = reading.found.borrow().len() == before;
@@ -145,6 +153,8 @@ fn check_table<'a>(reading: Reading<'a>, table: &'a toml::de::DeTable<'a>) -> Ch
         measures,
         forbidden: raw.forbidden.clone(),
         request,
+        profiles,
+        waivers,
         entries: entries(&raw),
     }
 }

@@ -108,6 +108,8 @@ pub struct RawPackage<'a> {
     pub request: Option<TableAt<'a>>,
     pub run: Option<TableAt<'a>>,
     pub drill: Option<TableAt<'a>>,
+    pub waivers: Option<TableAt<'a>>,
+    pub profiles: Vec<Entry<'a>>,
     pub reports: Vec<RawReport>,
     pub stages: Vec<RawStage>,
     pub gaps: Vec<RawGap>,
@@ -135,14 +137,15 @@ impl<'a> RawPackage<'a> {
         let params = params.collect();
         let trust = file.optional::<TableAt<'a>>("trust");
         let trust = trust.map(|at| read_trust(reading, at.value));
-        let keys = ["database", "code_path", "executor", "request", "run", "drill"];
-        let [database, code_path, executor, request, run, drill] =
+        let keys = ["database", "code_path", "executor", "request", "run", "drill", "waivers"];
+        let [database, code_path, executor, request, run, drill, waivers] =
             keys.map(|key| file.optional::<TableAt<'a>>(key).map(|at| at.value));
         let reports = named(reading, file.entries("reports"), "reports", read_report);
         let stages = named(reading, file.entries("stages"), "stages", read_stage);
         let gaps = named(reading, file.entries("gaps"), "gaps", read_gap);
         let criteria = listed(reading, &mut file, "blocked_criterion", read_criterion);
         let measures = file.entries("measure");
+        let profiles = file.entries("profile");
         let forbidden = listed(reading, &mut file, "forbidden", read_forbidden);
         let limits = file.optional::<TableAt<'a>>("limits").map(|at| read_limits(reading, at.value));
         file.finish();
@@ -157,6 +160,8 @@ impl<'a> RawPackage<'a> {
             request,
             run,
             drill,
+            waivers,
+            profiles,
             reports,
             stages,
             gaps,

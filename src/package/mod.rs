@@ -15,18 +15,20 @@ mod probe_use;
 mod references;
 mod sources;
 pub mod table;
+mod waivers;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-pub use check::{Checked, RawRequest, check, check_name};
+pub use check::{Checked, RawProfile, RawRequest, RawWaivers, check, check_name};
 pub use execution::{DrillRules, RunCheck, RunRules, RunTable};
 pub use probe_use::ProbeUse;
 pub use references::Names;
 pub use sources::{PACKAGE_FILE, SourceFile, Sources, Unreadable};
 pub use table::{Located, Places, Reading, TableAt, TableReader, entries, places};
+pub use waivers::{WAIVERS, read_waivers};
 
 use crate::evidence::{Fact, Instant, Shape};
 use crate::probes::Limits;

@@ -12,7 +12,9 @@ use super::disturbed::Disturbed;
 use super::run_view::RunView;
 use crate::classify::{Approval, GapStanding, Invariants, Letter, Ruling, RunOutcome, against, classify, standing};
 use crate::evidence::{Digest256, Evidence, Recorded};
-use crate::gates::{AttestationRow, Finding, GapState, Gate, Loaded, attest, evaluate};
+use crate::gates::{
+    AttestationRow, Finding, GapState, Gate, Loaded, WaiverFinding, WaiverStanding, attest, evaluate, waived,
+};
 use crate::package::{GapClass, PACKAGE_FILE, Package};
 use crate::probes::Place;
 use crate::trust::Fingerprint;
@@ -54,6 +56,9 @@ pub struct Dossier {
     pub attestation: Vec<AttestationRow>,
     /// Where the approval stands.
     pub approval: ApprovalView,
+    /// The waivers beside the package, and what became of each; left out where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waivers: Vec<WaiverFinding>,
     /// The run that this audit speaks of; left out where it speaks of none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_detail: Option<RunView>,
@@ -90,14 +95,17 @@ impl Dossier {
             (None, None) => RunOutcome::NotStarted,
         };
         let findings = evaluate(&loaded.gates, package, evidence);
+        let (findings, waivers) = waived(loaded, findings, evidence);
         let attestation = attest(&loaded.forbidden, package, evidence);
         let (approval, against) = approval_of(loaded, evidence);
         let disturbed = Disturbed::of(&attestation, evidence);
         let invariants = disturbed.as_ref().map_or(Invariants::Held, |disturbed| disturbed.invariants);
         let ruling = classify(&standings(package, &findings), &approval, invariants, run);
         let gaps = gap_views(package, &findings, &ruling.decisive);
-        let counts =
-            GapState::ALL.into_iter().map(|state| (state.word(), gaps.iter().filter(|gap| gap.state == state).count()));
+        let count = |state: GapState| (state.word(), gaps.iter().filter(|gap| gap.state == state).count());
+        // Where nothing is waived, results are what they were before there were waivers.
+        let counts = GapState::ALL.into_iter().map(count);
+        let counts = counts.filter(|(word, count)| *word != GapState::Waived.word() || *count > 0);
         let mut result = result_view(ruling, &gaps, disturbed, run);
         if let Some(view) = run_detail.as_ref().filter(|_| run != RunOutcome::NotStarted) {
             result.next = view.next.clone();
@@ -105,6 +113,7 @@ impl Dossier {
         if let Some(why) = unread.filter(|_| run == RunOutcome::Unseen) {
             result.unseen_by(why);
         }
+        result.with_refused(&waivers);
         Self {
             format: RESULT_FORMAT,
             tool: Tool::THIS,
@@ -124,6 +133,7 @@ impl Dossier {
             place: loaded.place.clone(),
             certificates: BTreeMap::new(),
             approval: approval_view(&approval, against),
+            waivers,
             run_detail,
             sources: Vec::new(),
             evidence_sha256: recorded.sha256.clone(),
@@ -152,6 +162,11 @@ impl Dossier {
     #[must_use]
     pub fn made_by(self, tool: Tool) -> Self {
         Self { tool, ..self }
+    }
+
+    /// The waivers that are refused: each blocks.
+    pub fn refused_waivers(&self) -> impl Iterator<Item = &WaiverFinding> {
+        self.waivers.iter().filter(|waiver| waiver.standing == WaiverStanding::Refused)
     }
 
     /// Whether any gate is unknown, or whether the invariants held.
@@ -263,6 +278,21 @@ impl ResultView {
             self.reason_blocking.clone_from(&said);
             self.decisive_reason = said;
             self.next = "let this user read the folder of requests, then: cutgate audit".to_owned();
+        } else {
+            self.reason_blocking = format!("{}; {said}", self.reason_blocking);
+        }
+    }
+
+    /// Says which waivers are refused, after what else blocks; the next step where nothing else does.
+    fn with_refused(&mut self, waivers: &[WaiverFinding]) {
+        let refused: Vec<_> = waivers.iter().filter(|waiver| waiver.standing == WaiverStanding::Refused).collect();
+        let Some(first) = refused.first() else { return };
+        let said = refused.iter().map(|waiver| format!("waivers/{} is refused: {}", waiver.file, waiver.said));
+        let said = said.collect::<Vec<_>>().join("; ");
+        let alone = self.ruling.decisive.is_empty() && self.invariants == Invariants::Held;
+        if alone && self.run == RunOutcome::NotStarted {
+            self.reason_blocking = said;
+            self.next = format!("remove waivers/{}, or have a right one signed, then: cutgate audit", first.file);
         } else {
             self.reason_blocking = format!("{}; {said}", self.reason_blocking);
         }
@@ -382,7 +412,7 @@ pub fn exit_code(dossier: &Dossier, require: Letter) -> u8 {
     match dossier.result.ruling.letter {
         Letter::D if dossier.result.run == RunOutcome::RolledBack => 4,
         Letter::D => 5,
-        letter if letter <= require => 0,
+        letter if letter <= require && dossier.refused_waivers().next().is_none() => 0,
         Letter::A | Letter::B | Letter::C if dossier.any_unknown() || dossier.result.run == RunOutcome::Unseen => 3,
         Letter::A | Letter::B | Letter::C => 1,
     }

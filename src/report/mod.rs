@@ -3,6 +3,7 @@
 //! Nothing here reads the host or judges; every format shows the same dossier, and none can change the
 //! result or the exit code. To add a format: one file in `format/` and one line in its registry.
 
+mod baseline;
 mod checkpoint;
 pub mod compare;
 mod detail;
@@ -24,6 +25,7 @@ mod signed;
 mod statement;
 mod void;
 
+pub use baseline::{Baseline, GateSince, Since};
 pub use checkpoint::{CHECKPOINT, CheckpointError, Held, holds};
 pub use detail::{Detail, History, PastAudit, PhaseView, ProbeView};
 pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};

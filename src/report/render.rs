@@ -261,6 +261,7 @@ mod tests {
         };
         let evidence = Evidence {
             format: EVIDENCE_FORMAT.to_owned(),
+            waivers: None,
             run: None,
             now,
             by: "me".to_owned(),

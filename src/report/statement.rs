@@ -89,7 +89,7 @@ fn readiness(dossier: &Dossier, rules: &RuleDigests, key: &VerifyingKey) -> Json
         .attestation
         .iter()
         .map(|row| json!({"id": row.id, "action": row.action, "status": row.status.word(), "basis": row.basis}));
-    json!({
+    let mut predicate = json!({
         "result": {
             "scheme": ruling.scheme, "letter": ruling.letter.word(), "label": ruling.label,
             "qualifier": ruling.qualifier, "decisive": ruling.decisive, "not": ruling.not,
@@ -111,7 +111,11 @@ fn readiness(dossier: &Dossier, rules: &RuleDigests, key: &VerifyingKey) -> Json
         "tool": dossier.tool,
         "rules": {"package_sha256": rules.package, "gates_sha256": rules.gates, "templates_sha256": rules.templates},
         "attestor": {"keyid": key.keyid(), "ed25519": key.hex()},
-    })
+    });
+    if !dossier.waivers.is_empty() {
+        predicate["waivers"] = json!(dossier.waivers);
+    }
+    predicate
 }
 
 /// The predicate for consumers who know tests and no gates. C and D are FAILED; of a B whose approval is awaited that
@@ -124,12 +128,17 @@ fn test_result(dossier: &Dossier, rules: &RuleDigests, files: &BTreeMap<String, 
         match (finding.state, class) {
             (GapState::Closed, _) => passed.push(finding.id.clone()),
             (GapState::Open, Some(GapClass::Authority)) if letter == Letter::B => warned.push(finding.id.clone()),
-            (GapState::Partial | GapState::Unknown | GapState::Open, _) => failed.push(finding.id.clone()),
+            (GapState::Waived | GapState::Partial | GapState::Unknown | GapState::Open, _) => {
+                failed.push(finding.id.clone())
+            }
         }
     }
     match dossier.result.invariants {
         Invariants::Held => passed.push("invariants".to_owned()),
         Invariants::Changed | Invariants::Unknown => failed.push("invariants".to_owned()),
+    }
+    if dossier.refused_waivers().next().is_some() {
+        failed.push("waivers".to_owned());
     }
     match dossier.result.run {
         RunOutcome::NotStarted => {}

@@ -30,7 +30,7 @@ fn all_into(folder: &Path) -> Vec<String> {
 }
 
 /// Audits in a folder, every format at once.
-fn audited(dir: &Path, more: &[&str], into: &Path) -> Output {
+pub fn audited(dir: &Path, more: &[&str], into: &Path) -> Output {
     fs::create_dir_all(into).unwrap();
     let mut command = Command::new(assert_cmd::cargo::cargo_bin("cutgate"));
     command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(dir).arg("audit").args(more).args(all_into(into));
@@ -41,7 +41,7 @@ fn audited(dir: &Path, more: &[&str], into: &Path) -> Output {
 }
 
 /// What speaks against the files of these folders; empty where nothing does.
-fn problems<'a>(folders: impl IntoIterator<Item = &'a Path>) -> String {
+pub fn problems<'a>(folders: impl IntoIterator<Item = &'a Path>) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/formats.py");
     let output = Command::new(python()).arg(script).args(folders).output().unwrap();
     assert!(matches!(output.status.code(), Some(0 | 1)), "{}", text(&output.stderr));

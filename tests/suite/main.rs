@@ -10,6 +10,7 @@
 mod approvals;
 mod attestations;
 mod audit;
+mod baseline;
 mod build_servers;
 mod changed_nothing;
 mod code_path;
@@ -37,6 +38,7 @@ mod pg_principals;
 mod pg_surface;
 #[allow(dead_code, reason = "each test module uses a part of it")]
 mod postgres;
+mod profiles;
 mod provisioning;
 mod records;
 mod reference;
@@ -45,6 +47,7 @@ mod runs;
 mod sarif;
 mod screen;
 mod settings;
+mod schemas;
 mod signed_reports;
 mod signing;
 mod site;
@@ -58,3 +61,4 @@ mod traps;
 mod tree_manifest;
 mod tutorial;
 mod watch;
+mod waivers;

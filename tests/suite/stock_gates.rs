@@ -200,6 +200,7 @@ fn collect(loaded: &Loaded) -> Evidence {
     let after = probes::collect(&measures, &with, |_, _| {});
     Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
+        waivers: None,
         run: None,
         now,
         by: "auditor".to_owned(),

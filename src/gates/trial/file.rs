@@ -112,6 +112,7 @@ fn base(reading: &Reading<'_>, loaded: &Loaded, gate: &Gate, raw: &Raw<'_>) -> O
                 probes: BTreeMap::new(),
                 before: BTreeMap::new(),
                 after: BTreeMap::new(),
+                waivers: None,
                 run: None,
             }),
             Err(_) => {
@@ -176,9 +177,9 @@ fn case<'a>(
     let set: Option<Located<TableAt<'a>>> = table.optional("set");
     table.finish();
     let state = state.and_then(|word| {
-        let state = GapState::ALL.into_iter().find(|state| state.word() == word.value);
+        let state = GapState::JUDGED.into_iter().find(|state| state.word() == word.value);
         if state.is_none() {
-            let help = suggestion(&word.value, GapState::ALL.map(GapState::word));
+            let help = suggestion(&word.value, GapState::JUDGED.map(GapState::word));
             reading.error(&word.span, format!("there is no state `{}`", word.value), help);
         }
         state

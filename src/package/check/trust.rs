@@ -41,7 +41,7 @@ pub fn check(reading: &Reading<'_>, raw: &RawTrust) -> Option<Trust> {
 }
 
 /// A list of pinned fingerprints, each once. A list that was not given is empty.
-fn check_fingerprints(reading: &Reading<'_>, words: &Words) -> Option<Vec<Fingerprint>> {
+pub(super) fn check_fingerprints(reading: &Reading<'_>, words: &Words) -> Option<Vec<Fingerprint>> {
     let mut seen: BTreeMap<Fingerprint, &Located<String>> = BTreeMap::new();
     let mut good = true;
     let mut prints = Vec::new();

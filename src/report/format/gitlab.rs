@@ -1,14 +1,16 @@
 //! `gitlab`: a code quality report, as GitLab shows it in a merge request (a subset of the Code Climate issue format).
 //!
 //! An entry for each place that keeps a gate from CLOSED, UNKNOWN included, else for the line of the gap in the package
-//! file; and one for what blocks beside the gates. All of them block: none is `info` or `minor`.
+//! file; and one for what blocks beside the gates. All of these block: none is `info` or `minor`. A gate that is
+//! WAIVED is `major`. Where some gates were not judged an entry of severity `info` names them. What
+//! is no worse than in a baseline is `minor`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use super::{Format, Judged, blamed};
+use super::{Format, Judged, blamed, waiver_file, waiver_line};
 use crate::evidence::Digest256;
 use crate::gates::GapState;
 use crate::package::PACKAGE_FILE;
@@ -34,6 +36,20 @@ struct Issue {
 
 fn render(judged: &Judged<'_>) -> String {
     let mut issues: Vec<Issue> = judged.gates.iter().flat_map(|gate| issues(judged, gate)).collect();
+    let own = |check: &str, severity: &'static str, path: &Path, said: String| Issue {
+        gate: check.to_owned(),
+        severity,
+        path: shown(path),
+        line: 1,
+        said,
+    };
+    for waiver in judged.refused() {
+        let path = judged.place.package_dir.join(waiver_file(waiver));
+        issues.push(own("waiver", "blocker", &path, waiver_line(waiver)));
+    }
+    if let Some(said) = judged.selection().filter(|_| !judged.not_judged.is_empty()) {
+        issues.push(own("not-judged", "info", &judged.place.package_dir.join(PACKAGE_FILE), said));
+    }
     if let Some(said) = judged.beside_the_gates() {
         let path = shown(&judged.place.package_dir.join(PACKAGE_FILE));
         issues.push(Issue { gate: "result".to_owned(), severity: "blocker", path, line: 1, said });
@@ -63,6 +79,8 @@ fn issues(judged: &Judged<'_>, gate: &GateView) -> Vec<Issue> {
     let finding = &gate.finding;
     let severity = match finding.state {
         GapState::Closed => return Vec::new(),
+        GapState::Waived => "major",
+        GapState::Partial | GapState::Unknown | GapState::Open if judged.no_worse(&finding.id) => "minor",
         GapState::Partial => "critical",
         GapState::Unknown | GapState::Open => "blocker",
     };

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 use tera::{Context, Kwargs, State, Tera, Value};
 
-use super::{Audited, Format, outcome};
+use super::{Audited, Format, outcome, waiver_file};
 use crate::gates::GapState;
 use crate::report::dossier::GateView;
 use crate::report::escape;
@@ -43,6 +43,17 @@ fn render(audited: &Audited<'_>) -> String {
     context["rows"] = dossier.gates.iter().map(|gate| row(audited, gate)).collect();
     context["phases"] = audited.detail.probes.iter().flat_map(|probe| json_list(&probe.phases)).collect();
     context["chart"] = chart(&audited.detail.history, dossier.gaps.iter().map(|gap| gap.id.as_str()));
+    context["baseline"] = json!(audited.baseline.map(|baseline| {
+        let gates =
+            baseline.gates.iter().map(|gate| json!({"id": gate.id, "since": gate.since.word(), "said": gate.said}));
+        json!({"said": baseline.said(), "gates": gates.collect::<Vec<_>>()})
+    }));
+    context["waivers"] = dossier
+        .waivers
+        .iter()
+        .map(|waiver| json!({"file": waiver_file(waiver), "standing": waiver.standing.word(), "said": waiver.said}))
+        .collect();
+    context["waived"] = json!(dossier.gates.iter().filter(|gate| gate.finding.state == GapState::Waived).count());
     context["run_detail"] = serde_json::to_value(&dossier.run_detail).unwrap_or_default();
     let context = Context::from_serialize(&context).expect("invariant: a dossier has fields");
     engine().and_then(|engine| engine.render(NAME, &context)).expect("invariant: the stock page fits every dossier")
@@ -68,6 +79,7 @@ fn json_list(list: &[impl serde::Serialize]) -> Vec<Json> {
 /// The words and the colour of the head.
 fn decision(audited: &Audited<'_>) -> Json {
     let (class, word) = match audited.code {
+        0 if !audited.met() => ("unknown", "No worse than the baseline, and not ready"),
         0 => ("met", "The requirement is met"),
         3 => ("unknown", "Blocked, and not everything could be read"),
         4 | 5 => ("failed", "A run did not end verified"),
@@ -110,6 +122,7 @@ fn row(audited: &Audited<'_>, gate: &GateView) -> Json {
 fn mark(state: GapState) -> &'static str {
     match state {
         GapState::Closed => "✓",
+        GapState::Waived => "~",
         GapState::Partial => "½",
         GapState::Open => "✗",
         GapState::Unknown => "?",

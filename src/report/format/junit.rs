@@ -9,8 +9,9 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
-use super::{Format, Judged, Whole, outcome};
-use crate::gates::{AttestationStatus, CheckFinding, CheckOutcome, GapState};
+use super::{Format, Judged, Whole, outcome, waiver_file, waiver_line};
+use crate::gates::{AttestationStatus, CheckFinding, CheckOutcome, GapState, WaiverStanding};
+use crate::report::Baseline;
 use crate::report::dossier::GateView;
 use crate::report::escape::terminal;
 
@@ -43,7 +44,14 @@ struct Suite {
 }
 
 fn render(judged: &Judged<'_>) -> String {
-    let mut suites: Vec<Suite> = judged.gates.iter().map(gate).collect();
+    let mut suites: Vec<Suite> = judged.gates.iter().map(|view| gate(judged, view)).collect();
+    if let Some(baseline) = judged.baseline.filter(|_| judged.whole.is_none()) {
+        suites.push(compared(baseline, judged.code));
+    }
+    suites.extend(judged.not_judged.iter().map(not_judged));
+    if !judged.waivers.is_empty() {
+        suites.push(waivers(judged));
+    }
     if let Some(whole) = judged.whole {
         suites.push(attestation(whole.dossier));
         suites.push(result(whole, judged.code));
@@ -64,24 +72,42 @@ fn render(judged: &Judged<'_>) -> String {
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"cutgate\" {all}>\n{body}</testsuites>\n")
 }
 
-fn gate(gate: &GateView) -> Suite {
+fn gate(judged: &Judged<'_>, gate: &GateView) -> Suite {
     let finding = &gate.finding;
     let class = format!("cutgate.{}", finding.id);
     let said = format!("{}: {}", finding.gap, finding.reason);
-    let verdict = match finding.state {
+    // What was so in the baseline blocks nothing here, and is no pass either.
+    let as_before = |verdict: Verdict| match &verdict {
+        Verdict::Failure(said) | Verdict::Error(said) if judged.no_worse(&finding.id) => {
+            Verdict::Skipped(format!("no worse than in the baseline: {said}"))
+        }
+        Verdict::Pass | Verdict::Failure(_) | Verdict::Error(_) | Verdict::Skipped(_) => verdict,
+    };
+    let verdict = as_before(match finding.state {
         GapState::Closed => Verdict::Pass,
         GapState::Open | GapState::Partial => {
             Verdict::Failure(format!("{} — {}", finding.state.word(), finding.reason))
         }
+        GapState::Waived => Verdict::Skipped(format!("{} — {}", finding.state.word(), finding.reason)),
         GapState::Unknown => Verdict::Error(format!("{} — {}", finding.state.word(), finding.reason)),
-    };
+    });
     let whole = Case {
         class: class.clone(),
         name: format!("{} is closed", finding.gap),
         verdict,
         detail: next(&said, &finding.next),
     };
-    let checks = finding.checks.iter().map(|check| checked(&class, check));
+    let waived = finding.state == GapState::Waived;
+    let checks = finding.checks.iter().map(|check| {
+        let case = checked(&class, check);
+        let verdict = match case.verdict {
+            Verdict::Failure(said) if waived => Verdict::Skipped(format!("WAIVED — {said}")),
+            verdict @ (Verdict::Pass | Verdict::Failure(_) | Verdict::Error(_) | Verdict::Skipped(_)) => {
+                as_before(verdict)
+            }
+        };
+        Case { verdict, ..case }
+    });
     Suite { name: format!("{} {}", finding.gap, finding.id), cases: [whole].into_iter().chain(checks).collect() }
 }
 
@@ -95,6 +121,43 @@ fn checked(class: &str, check: &CheckFinding) -> Case {
     let detail = [check.detail.clone()].into_iter().chain(places).collect::<Vec<_>>().join("\n");
     let name = format!("check {} ({})", check.id, check.tier.word());
     Case { class: class.to_owned(), name, verdict, detail: next(&detail, &check.next) }
+}
+
+/// What came of the comparison, where there is no result.
+fn compared(baseline: &Baseline, code: u8) -> Suite {
+    let verdict = match code {
+        0 => Verdict::Pass,
+        3 => Verdict::Error(baseline.said()),
+        _ => Verdict::Failure(baseline.said()),
+    };
+    let case = Case { class: "cutgate.baseline".to_owned(), name: baseline.asked(), verdict, detail: baseline.said() };
+    Suite { name: "baseline".to_owned(), cases: vec![case] }
+}
+
+/// A gate that nobody asked for: skipped, under its own name.
+fn not_judged((gap, id): &(String, String)) -> Suite {
+    let said = "it was not judged, so that nothing is known of it".to_owned();
+    let case = Case {
+        class: format!("cutgate.{id}"),
+        name: format!("{gap} is closed"),
+        verdict: Verdict::Skipped(said.clone()),
+        detail: said,
+    };
+    Suite { name: format!("{gap} {id}"), cases: vec![case] }
+}
+
+/// What became of the waivers. One in force makes no pass.
+fn waivers(judged: &Judged<'_>) -> Suite {
+    let cases = judged.waivers.iter().map(|waiver| Case {
+        class: "cutgate.waivers".to_owned(),
+        name: waiver_file(waiver),
+        verdict: match waiver.standing {
+            WaiverStanding::InForce | WaiverStanding::NotApplied => Verdict::Skipped(waiver_line(waiver)),
+            WaiverStanding::Refused => Verdict::Failure(waiver_line(waiver)),
+        },
+        detail: waiver.said.clone(),
+    });
+    Suite { name: "waivers".to_owned(), cases: cases.collect() }
 }
 
 fn attestation(dossier: &crate::report::Dossier) -> Suite {
@@ -114,14 +177,17 @@ fn attestation(dossier: &crate::report::Dossier) -> Suite {
 }
 
 fn result(whole: Whole<'_>, code: u8) -> Suite {
-    let said = outcome(whole.dossier);
+    let said = match whole.baseline {
+        Some(baseline) => format!("{}; {}", baseline.said(), outcome(whole.dossier)),
+        None => outcome(whole.dossier),
+    };
     let verdict = match code {
         0 => Verdict::Pass,
         3 => Verdict::Error(said.clone()),
         _ => Verdict::Failure(said.clone()),
     };
     let detail = next(&said, &whole.dossier.result.next);
-    let case = Case { class: "cutgate.result".to_owned(), name: whole.asked().to_owned(), verdict, detail };
+    let case = Case { class: "cutgate.result".to_owned(), name: whole.asked(), verdict, detail };
     Suite { name: "result".to_owned(), cases: vec![case] }
 }
 

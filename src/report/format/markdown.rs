@@ -1,8 +1,10 @@
 //! `markdown`: the roll-up for a comment or a summary page.
 
-use super::{Audited, Format, Judged};
+use super::{Audited, Format, Judged, waiver_line};
+use crate::gates::WaiverFinding;
 use crate::report::dossier::GateView;
 use crate::report::escape::{code, markdown};
+use crate::report::{Baseline, GateSince, Since};
 
 pub const FORMAT: Format = Format {
     name: "markdown",
@@ -28,13 +30,34 @@ fn render(audited: &Audited<'_>) -> String {
         markdown(&dossier.result.reason_primary),
     );
     out.push_str(&table(&dossier.gates));
+    out.push_str(&waivers(&dossier.waivers));
+    out.push_str(&since(audited.baseline));
     out
+}
+
+/// What became of the gates since the baseline.
+fn since(baseline: Option<&Baseline>) -> String {
+    let Some(baseline) = baseline else { return String::new() };
+    let changed = baseline.gates.iter().filter(|gate| gate.since != Since::Same);
+    let line =
+        |gate: &GateSince| format!("- {}: {} {}\n", gate.since.word(), code(&gate.id, false), markdown(&gate.said));
+    format!("\nBaseline: {}\n\n{}", markdown(&baseline.said()), changed.map(line).collect::<String>())
 }
 
 /// Some gates: there is no letter, for that needs all of them.
 fn some(judged: &Judged<'_>) -> String {
-    let (some, all) = (judged.gates.len(), judged.total);
-    format!("{}\nNo result: {some} of {all} gates were judged, and a result needs all of them.\n", table(&judged.gates))
+    let said = judged.selection().unwrap_or_default();
+    let (table, waivers, since) = (table(&judged.gates), waivers(judged.waivers), since(judged.baseline));
+    format!("{table}{waivers}{since}\nNo result: {}.\n", markdown(&said))
+}
+
+/// A list of the waivers.
+fn waivers(waivers: &[WaiverFinding]) -> String {
+    if waivers.is_empty() {
+        return String::new();
+    }
+    let items: String = waivers.iter().map(|waiver| format!("- {}\n", markdown(&waiver_line(waiver)))).collect();
+    format!("\nWaivers:\n\n{items}")
 }
 
 fn table(gates: &[GateView]) -> String {

@@ -20,11 +20,12 @@ mod text;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::Dossier;
 use super::detail::Detail;
 use super::dossier::GateView;
+use super::{Baseline, Dossier, GateSince};
 use crate::classify::Letter;
-use crate::gates::{CheckFinding, CheckOutcome, GapState, Location};
+use crate::gates::{CheckFinding, CheckOutcome, GapState, Location, WaiverFinding, WaiverStanding};
+use crate::package::WAIVERS;
 use crate::probes::Place;
 
 pub use nagios::plugin_code;
@@ -51,6 +52,8 @@ pub struct Audited<'a> {
     pub required: Letter,
     /// The exit code (docs/exit-codes.md); 0 where the requirement is met.
     pub code: u8,
+    /// The published audit than which nothing may be worse; then the code says that, and nothing of the letter.
+    pub baseline: Option<&'a Baseline>,
     /// What was read and what was published before; empty for a format that is not [`Format::detailed`].
     pub detail: &'a Detail,
     /// Colours, where this goes to a terminal that wants them.
@@ -67,8 +70,16 @@ pub struct Judged<'a> {
     pub utc: &'a str,
     /// Where the paths lie that findings name.
     pub place: &'a Place,
-    /// The exit code; 0 where every gate that was asked for is CLOSED, or where the requirement is met.
+    /// The exit code; 0 where every gate that was asked for is CLOSED, or, in a profile, waived, or where the requirement is met.
     pub code: u8,
+    /// The profile that chose the gates; empty where none did.
+    pub profile: &'a str,
+    /// The gates of the package that were not judged, by gap and id.
+    pub not_judged: Vec<(String, String)>,
+    /// The waivers beside the package.
+    pub waivers: &'a [WaiverFinding],
+    /// The published audit than which nothing may be worse.
+    pub baseline: Option<&'a Baseline>,
     /// The whole, where every gate was judged.
     pub whole: Option<Whole<'a>>,
 }
@@ -80,6 +91,15 @@ pub struct Whole<'a> {
     pub dossier: &'a Dossier,
     /// The letter that was asked for.
     pub required: Letter,
+    /// The audit than which nothing may be worse, where that was asked instead.
+    pub baseline: Option<&'a Baseline>,
+}
+
+impl Audited<'_> {
+    /// Whether the requirement of the letter is met, whatever a baseline says.
+    fn met(&self) -> bool {
+        self.code == 0 && (self.baseline.is_none() || self.dossier.result.ruling.letter <= self.required)
+    }
 }
 
 impl<'a> Judged<'a> {
@@ -93,8 +113,50 @@ impl<'a> Judged<'a> {
             utc: &dossier.audit.utc,
             place: &dossier.place,
             code: audited.code,
-            whole: Some(Whole { dossier, required: audited.required }),
+            profile: "",
+            not_judged: Vec::new(),
+            waivers: &dossier.waivers,
+            baseline: audited.baseline,
+            whole: Some(Whole { dossier, required: audited.required, baseline: audited.baseline }),
         }
+    }
+
+    /// How many gates were judged and which were not, where that is not all of them.
+    fn selection(&self) -> Option<String> {
+        if self.whole.is_some() {
+            return None;
+        }
+        let profile = if self.profile.is_empty() { String::new() } else { format!("profile {}: ", self.profile) };
+        let mut said = format!("{profile}{} of {} gates were judged", self.gates.len(), self.total);
+        let names = |state: GapState| {
+            let gates = self.gates.iter().map(|gate| &gate.finding).filter(|finding| finding.state == state);
+            gates.map(|finding| finding.id.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        let waived = names(GapState::Waived);
+        if !waived.is_empty() {
+            said.push_str(&format!("; WAIVED, not CLOSED: {waived}"));
+        }
+        if !self.not_judged.is_empty() {
+            let names: Vec<_> = self.not_judged.iter().map(|(_, id)| id.as_str()).collect();
+            said.push_str(&format!("; not judged: {}", names.join(", ")));
+        }
+        said.push_str("; this is no readiness result");
+        Some(said)
+    }
+
+    /// What became of a gate since the baseline; `None` where there is none.
+    fn since(&self, id: &str) -> Option<&'a GateSince> {
+        self.baseline.and_then(|baseline| baseline.gate(id))
+    }
+
+    /// Whether a gate that is not CLOSED is no worse than in the baseline, so that it does not block here.
+    fn no_worse(&self, id: &str) -> bool {
+        self.since(id).is_some_and(|since| !since.blocks())
+    }
+
+    /// The waivers that are refused: each blocks.
+    fn refused(&self) -> impl Iterator<Item = &'a WaiverFinding> {
+        self.waivers.iter().filter(|waiver| waiver.standing == WaiverStanding::Refused)
     }
 
     /// What blocks although no gate speaks of it: a run that ended in D, an invariant that changed. `None` where a gate
@@ -103,17 +165,21 @@ impl<'a> Judged<'a> {
         let whole = self.whole.filter(|_| self.code != 0)?;
         let open = self.gates.iter().any(|gate| gate.finding.state != GapState::Closed);
         let ruling = &whole.dossier.result.ruling;
-        let said = || format!("{}: {}", outcome(whole.dossier), whole.dossier.result.reason_blocking);
-        (!open || ruling.letter == Letter::D).then(said)
+        let said = || match self.baseline {
+            Some(baseline) => format!("{}: {}", outcome(whole.dossier), baseline.said()),
+            None => format!("{}: {}", outcome(whole.dossier), whole.dossier.result.reason_blocking),
+        };
+        (!open || ruling.letter == Letter::D || self.baseline.is_some()).then(said)
     }
 }
 
 impl Whole<'_> {
     /// What was asked of the result.
-    fn asked(&self) -> &'static str {
-        match self.required {
-            Letter::A => "the result is A",
-            Letter::B | Letter::C | Letter::D => "the result is A or B",
+    fn asked(&self) -> String {
+        match (self.baseline, self.required) {
+            (Some(baseline), _) => baseline.asked(),
+            (None, Letter::A) => "the result is A".to_owned(),
+            (None, Letter::B | Letter::C | Letter::D) => "the result is A or B".to_owned(),
         }
     }
 }
@@ -147,12 +213,22 @@ fn outcome(dossier: &Dossier) -> String {
     format!("{} — {}{qualifier}", ruling.letter.word(), ruling.label)
 }
 
+/// A waiver's file, relative to the package's folder.
+fn waiver_file(waiver: &WaiverFinding) -> String {
+    if waiver.file == "." { WAIVERS.to_owned() } else { format!("{WAIVERS}/{}", waiver.file) }
+}
+
+/// A waiver in one line, for formats with lines of text.
+fn waiver_line(waiver: &WaiverFinding) -> String {
+    format!("{} is {}: {}", waiver_file(waiver), waiver.standing.word(), waiver.said)
+}
+
 /// The places that keep a gate from CLOSED, each once; none where it is closed, or where no check names one.
 fn blamed(gate: &GateView) -> Vec<(&CheckFinding, &Location)> {
     let finding = &gate.finding;
     let wanted = match finding.state {
         GapState::Closed => return Vec::new(),
-        GapState::Open | GapState::Partial => CheckOutcome::Fails,
+        GapState::Open | GapState::Partial | GapState::Waived => CheckOutcome::Fails,
         GapState::Unknown => CheckOutcome::Unknown,
     };
     let mut seen = BTreeSet::new();

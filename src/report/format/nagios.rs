@@ -1,9 +1,9 @@
 //! `nagios`: the output of a monitoring plugin: one line with the state, a line for each gate, performance data.
 //!
-//! OK is said where the exit code is 0, and nowhere else. WARNING means that nothing but completing checks fail; a run must
-//! not happen then either. The plugin's own exit codes are for `--exit-style nagios` alone.
+//! OK is said where the exit code is 0, and nowhere else. WARNING means that nothing but completing checks fail, or
+//! that the rest is WAIVED; a run must not happen then either. The plugin's own exit codes are for `--exit-style nagios` alone.
 
-use super::{Format, Judged, outcome};
+use super::{Format, Judged, outcome, waiver_line};
 use crate::classify::Invariants;
 use crate::gates::GapState;
 use crate::report::escape::terminal;
@@ -42,12 +42,22 @@ pub fn plugin_code(judged: &Judged<'_>) -> u8 {
 }
 
 fn status(judged: &Judged<'_>) -> Status {
-    let partial = |state: GapState| matches!(state, GapState::Closed | GapState::Partial);
+    let partial = |state: GapState| match state {
+        GapState::Closed | GapState::Waived | GapState::Partial => true,
+        GapState::Unknown | GapState::Open => false,
+    };
     let undisturbed = judged.whole.is_none_or(|whole| whole.dossier.result.invariants == Invariants::Held);
-    let some_partial = judged.gates.iter().any(|gate| gate.finding.state == GapState::Partial);
+    let some_partial = judged.gates.iter().any(|gate| {
+        let state = gate.finding.state;
+        state == GapState::Partial || state == GapState::Waived
+    });
     match judged.code {
         0 => Status::Ok,
-        1 if some_partial && undisturbed && judged.gates.iter().all(|gate| partial(gate.finding.state)) => {
+        1 if some_partial
+            && undisturbed
+            && judged.refused().next().is_none()
+            && judged.gates.iter().all(|gate| partial(gate.finding.state)) =>
+        {
             Status::Warning
         }
         3 => Status::Unknown,
@@ -60,9 +70,18 @@ fn render(judged: &Judged<'_>) -> String {
         Some(whole) => {
             let result = &whole.dossier.result;
             let why = if result.decisive_reason.is_empty() { &result.reason_blocking } else { &result.decisive_reason };
-            if judged.code == 0 { outcome(whole.dossier) } else { format!("{}: {why}", outcome(whole.dossier)) }
+            if let Some(baseline) = judged.baseline {
+                format!("{}; {}", baseline.said(), outcome(whole.dossier))
+            } else if judged.code == 0 {
+                outcome(whole.dossier)
+            } else {
+                format!("{}: {why}", outcome(whole.dossier))
+            }
         }
-        None => format!("{} of {} gates were judged", judged.gates.len(), judged.total),
+        None => {
+            let since = judged.baseline.map(|baseline| format!("{}; ", baseline.said())).unwrap_or_default();
+            format!("{since}{}", judged.selection().unwrap_or_default())
+        }
     };
     let count = |state: GapState| judged.gates.iter().filter(|gate| gate.finding.state == state).count();
     let total = judged.gates.len();
@@ -71,6 +90,9 @@ fn render(judged: &Judged<'_>) -> String {
     for finding in judged.gates.iter().map(|gate| &gate.finding) {
         let line = format!("{} {} {} - {}", finding.state.word(), finding.gap, finding.id, finding.reason);
         out.push_str(&format!("{}\n", text(&line)));
+    }
+    for waiver in judged.waivers {
+        out.push_str(&format!("waiver {}\n", text(&waiver_line(waiver))));
     }
     out
 }

@@ -5,7 +5,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::oscal_parts::{metadata, observations, of_audit, prop, related, risk_uuid, risks};
+use super::oscal_parts::{metadata, observations, of_audit, prop, related, risk_uuid, risks, waivers};
 use super::{Audited, Format, outcome};
 use crate::gates::GapState;
 use crate::report::dossier::GateView;
@@ -23,6 +23,12 @@ fn render(audited: &Audited<'_>) -> String {
     let dossier = audited.dossier;
     let result = &dossier.result;
     let plan = of_audit(audited, "plan", "");
+    let mut props = vec![
+        prop("letter", result.ruling.letter.word()),
+        prop("scheme", &result.ruling.scheme),
+        prop("requirement", if audited.met() { "met" } else { "not-met" }),
+    ];
+    props.extend(waivers(audited));
     let mut one = json!({
         "uuid": of_audit(audited, "result", ""),
         "title": markdown(&format!("result: {}", outcome(dossier))),
@@ -30,11 +36,7 @@ fn render(audited: &Audited<'_>) -> String {
             "blocked technically: {}; blocked by authority: {}", result.reason_blocking, result.reason_primary
         )),
         "start": dossier.audit.utc,
-        "props": [
-            prop("letter", result.ruling.letter.word()),
-            prop("scheme", &result.ruling.scheme),
-            prop("requirement", if audited.code == 0 { "met" } else { "not-met" }),
-        ],
+        "props": props,
         "reviewed-controls": {"control-selections": [{"include-all": {}}]},
     });
     let findings: Vec<Json> = dossier.gates.iter().map(|gate| finding(audited, gate)).collect();
@@ -61,7 +63,7 @@ fn finding(audited: &Audited<'_>, gate: &GateView) -> Json {
     let finding = &gate.finding;
     let (state, reason) = match finding.state {
         GapState::Closed => ("satisfied", "pass"),
-        GapState::Partial | GapState::Open => ("not-satisfied", "fail"),
+        GapState::Waived | GapState::Partial | GapState::Open => ("not-satisfied", "fail"),
         GapState::Unknown => ("not-satisfied", "other"),
     };
     let checks = finding.checks.iter().map(|check| format!("{} {}", check.id, check.outcome.word()));

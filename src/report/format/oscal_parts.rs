@@ -6,7 +6,7 @@
 use chrono::Duration;
 use serde_json::{Value as Json, json};
 
-use super::Audited;
+use super::{Audited, waiver_line};
 use crate::evidence::Instant;
 use crate::gates::GapState;
 use crate::report::dossier::{GapView, utc};
@@ -65,6 +65,12 @@ pub fn prop(name: &str, value: &str) -> Json {
     let value = terminal(value);
     let value = value.trim();
     json!({"name": name, "ns": NS, "value": if value.is_empty() { "(empty)" } else { value }})
+}
+
+/// A property for each waiver, and what became of it; and what became of the gates since a baseline.
+pub fn waivers(audited: &Audited<'_>) -> impl Iterator<Item = Json> {
+    let baseline = audited.baseline.map(|baseline| prop("baseline", &baseline.said()));
+    audited.dossier.waivers.iter().map(|waiver| prop("waiver", &waiver_line(waiver))).chain(baseline)
 }
 
 /// One observation for each probe; one that has no facts says so.
@@ -131,6 +137,19 @@ fn risk(audited: &Audited<'_>, gap: &GapView) -> Json {
         "status": "open",
         "props": [prop("gap", &gap.id), prop("state", gap.state.word()), prop("owner", &gap.owner)],
     });
+    // The only deviation that there is: a waiver in force, which closes nothing and ends by itself.
+    let gates = &audited.dossier.gates;
+    if let Some(waiver) =
+        gates.iter().find(|gate| gate.finding.gap == gap.id).and_then(|gate| gate.finding.waiver.as_ref())
+    {
+        risk["status"] = json!("deviation-approved");
+        risk["deadline"] = json!(utc(waiver.expires));
+        if let Some(list) = risk["props"].as_array_mut() {
+            list.push(prop("waiver", &waiver.file));
+            list.push(prop("waiver-owner", &waiver.owner));
+            list.push(prop("waived-state", waiver.state.word()));
+        }
+    }
     if !related.is_empty() {
         risk["related-observations"] = Json::Array(related);
     }

@@ -6,7 +6,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::oscal_parts::{lasting, metadata, observations, of_audit, open, prop, related, risk_uuid, risks};
+use super::oscal_parts::{lasting, metadata, observations, of_audit, open, prop, related, risk_uuid, risks, waivers};
 use super::{Audited, Format, outcome};
 use crate::report::dossier::GapView;
 use crate::report::escape::{markdown, terminal};
@@ -21,6 +21,8 @@ pub const FORMAT: Format = Format {
 
 fn render(audited: &Audited<'_>) -> String {
     let dossier = audited.dossier;
+    let mut props = vec![prop("requirement", if audited.met() { "met" } else { "not-met" })];
+    props.extend(waivers(audited));
     let whole = json!({
         "uuid": of_audit(audited, "result-item", ""),
         "title": markdown(&format!("result: {}", outcome(dossier))),
@@ -28,7 +30,7 @@ fn render(audited: &Audited<'_>) -> String {
             "{}. Next: {}", dossier.result.reason_blocking,
             if dossier.result.next.is_empty() { "nothing" } else { &dossier.result.next }
         )),
-        "props": [prop("requirement", if audited.code == 0 { "met" } else { "not-met" })],
+        "props": props,
     });
     let items: Vec<Json> = [whole].into_iter().chain(open(audited).map(|gap| item(audited, gap))).collect();
     let host = dossier.package["host"].as_str().unwrap_or_default();

@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 use super::{Audited, Format};
 use crate::classify::Letter;
 use crate::evidence::Instant;
-use crate::gates::GapState;
+use crate::gates::{GapState, WaiverStanding};
+use crate::report::Since;
 use crate::report::escape::terminal;
 
 pub const FORMAT: Format = Format {
@@ -50,6 +51,14 @@ fn render(audited: &Audited<'_>) -> String {
         let began = audited.detail.of_gate(&finding.id).map(|probe| probe.started).min()?;
         Some((vec![("gate", finding.id.clone()), ("gap", finding.gap.clone())], began.timestamp()))
     });
+    let waivers = WaiverStanding::ALL.into_iter().map(|standing| {
+        let count = dossier.waivers.iter().filter(|waiver| waiver.standing == standing).count();
+        (vec![("standing", standing.word().to_owned())], i64::try_from(count).unwrap_or(i64::MAX))
+    });
+    let expiries = gates().filter_map(|finding| {
+        let expires = finding.waiver.as_ref()?.expires.timestamp();
+        Some((vec![("gate", finding.id.clone()), ("gap", finding.gap.clone())], expires))
+    });
     let instant = dossier.audit.utc.parse::<Instant>().map_or(0, |utc| utc.timestamp());
     let metrics = [
         Metric {
@@ -64,20 +73,35 @@ fn render(audited: &Audited<'_>) -> String {
             series: read.collect(),
         },
         Metric {
+            name: "cutgate_waivers",
+            help: "Number of waivers by what became of them.",
+            series: waivers.collect(),
+        },
+        Metric {
+            name: "cutgate_waiver_expiry_timestamp_seconds",
+            help: "When the waiver of each gate that is waived ends.",
+            series: expiries.collect(),
+        },
+        Metric {
             name: "cutgate_result",
             help: "Letter of the result: 1 for the letter that it is, 0 for the others.",
             series: letters.collect(),
         },
-        one(
-            "cutgate_requirement_met",
-            "Whether the result is at least what was asked for.",
-            i64::from(audited.code == 0),
-        ),
+        one("cutgate_requirement_met", "Whether the result is at least what was asked for.", i64::from(audited.met())),
         one("cutgate_exit_code", "Exit code of the audit.", i64::from(audited.code)),
         one("cutgate_audit_timestamp_seconds", "When the audit was made.", instant),
     ];
+    let since = audited.baseline.map(|baseline| Metric {
+        name: "cutgate_gates_since_baseline",
+        help: "Number of gates by what became of them since the baseline.",
+        series: Since::ALL
+            .into_iter()
+            .map(|since| (vec![("since", since.word().to_owned())], baseline.count(since)))
+            .map(|(labels, count)| (labels, i64::try_from(count).unwrap_or(i64::MAX)))
+            .collect(),
+    });
     let mut out = String::new();
-    for metric in metrics {
+    for metric in metrics.into_iter().chain(since) {
         let _ = writeln!(out, "# HELP {} {}\n# TYPE {} gauge", metric.name, metric.help, metric.name);
         for (labels, value) in &metric.series {
             let labels = [("package", package.to_owned())].into_iter().chain(labels.iter().cloned());

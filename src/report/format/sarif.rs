@@ -2,18 +2,20 @@
 //!
 //! One rule for each gate; results only for gates that are not CLOSED, at the places that the gate names, else
 //! where the package file speaks of the gap. A gate that is UNKNOWN makes `executionSuccessful` false: a reader
-//! that shows results only must not take silence for a pass, so it has a result, too.
+//! that shows results only must not take silence for a pass, so it has a result, too. A gate that is WAIVED keeps its results, with a
+//! suppression that names the waiver.
 
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use super::{Format, Judged, Whole, blamed};
+use super::{Format, Judged, Whole, blamed, waiver_file, waiver_line};
 use crate::evidence::Digest256;
 use crate::gates::{CheckFinding, GapState, Location};
-use crate::package::PACKAGE_FILE;
+use crate::package::{PACKAGE_FILE, WAIVERS};
 use crate::probes::Place;
-use crate::report::dossier::GateView;
+use crate::report::Since;
+use crate::report::dossier::{GateView, utc};
 use crate::report::escape::terminal;
 
 pub const FORMAT: Format = Format {
@@ -37,6 +39,32 @@ fn render(judged: &Judged<'_>) -> String {
         })
         .collect();
     let mut properties = serde_json::Map::new();
+    // What is refused counts for nothing, and blocks.
+    if judged.refused().next().is_some() {
+        rules.push(json!({"id": "waiver", "name": "waiver", "shortDescription": {"text": "every waiver counts"},
+            "defaultConfiguration": {"level": "error"}}));
+    }
+    for waiver in judged.refused() {
+        let path = uri(&judged.place.package_dir.join(waiver_file(waiver)));
+        results.push(json!({
+            "ruleId": "waiver", "ruleIndex": rules.len() - 1, "level": "error",
+            "message": {"text": shown(&waiver_line(waiver))},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": path}}}],
+            "partialFingerprints": {"cutgate/v1": Digest256::of(waiver_line(waiver).as_bytes())},
+        }));
+    }
+    if let Some(said) = judged.selection().filter(|_| !judged.profile.is_empty() || !judged.not_judged.is_empty()) {
+        notifications.push(json!({"level": "note", "message": {"text": shown(&said)}}));
+        let left: Vec<&str> = judged.not_judged.iter().map(|(_, id)| id.as_str()).collect();
+        properties.insert("notJudged".to_owned(), json!(left));
+    }
+    if let Some(baseline) = judged.baseline {
+        properties.insert("baseline".to_owned(), json!(shown(&baseline.said())));
+    }
+    if !judged.waivers.is_empty() {
+        let said: Vec<String> = judged.waivers.iter().map(|waiver| shown(&waiver_line(waiver))).collect();
+        properties.insert("waivers".to_owned(), json!(said));
+    }
     // A reader that shows results must not find none where something blocks that belongs to no gate.
     if let Some(said) = judged.beside_the_gates() {
         rules.push(
@@ -105,7 +133,7 @@ fn results(judged: &Judged<'_>, index: usize, gate: &GateView) -> Vec<Json> {
             "artifactLocation": {"uri": uri(&judged.place.package_dir.join(PACKAGE_FILE))},
             "region": {"startLine": gate.line.max(1)},
         }});
-        all.push(whole(index, gate, &message, &finding.next, place, Vec::new(), &finding.reason));
+        all.push(whole(judged, index, gate, &message, &finding.next, place, Vec::new(), &finding.reason));
     }
     all
 }
@@ -124,10 +152,20 @@ fn result(judged: &Judged<'_>, index: usize, gate: &GateView, check: &CheckFindi
     let message = format!("{} — {}", gate.finding.state.word(), location.message);
     // Lines move; what is said of which file stays, so that a reader can follow a finding over commits.
     let same = format!("{}\n{}\n{}", check.id, location.path, location.message);
-    whole(index, gate, &message, &check.next, place, steps, &same)
+    whole(judged, index, gate, &message, &check.next, place, steps, &same)
 }
 
-fn whole(index: usize, gate: &GateView, message: &str, next: &str, place: Json, steps: Vec<Json>, same: &str) -> Json {
+#[allow(clippy::too_many_arguments, reason = "one result, with everything that SARIF keeps of it")]
+fn whole(
+    judged: &Judged<'_>,
+    index: usize,
+    gate: &GateView,
+    message: &str,
+    next: &str,
+    place: Json,
+    steps: Vec<Json>,
+    same: &str,
+) -> Json {
     let next = if next.is_empty() { String::new() } else { format!(" Next: {next}") };
     let mut result = json!({
         "ruleId": gate.finding.id,
@@ -137,6 +175,21 @@ fn whole(index: usize, gate: &GateView, message: &str, next: &str, place: Json, 
         "locations": [place],
         "partialFingerprints": {"cutgate/v1": Digest256::of(format!("{}\n{same}", gate.finding.id).as_bytes())},
     });
+    if let Some(waiver) = &gate.finding.waiver {
+        let said = format!("{} until {}: {}", waiver.owner, utc(waiver.expires), waiver.because);
+        result["suppressions"] = json!([{
+            "kind": "external", "status": "accepted", "justification": shown(&said),
+            "location": {"physicalLocation": {"artifactLocation": {"uri": uri(&judged.place.package_dir.join(WAIVERS).join(&waiver.file))}}},
+        }]);
+    }
+    if let Some(since) = judged.since(&gate.finding.id) {
+        // Section 3.27.24: what was there, what is another now, what was not.
+        result["baselineState"] = json!(match (since.since, since.old) {
+            (Since::Same, _) => "unchanged",
+            (Since::Worse | Since::New, None | Some(GapState::Closed)) => "new",
+            (Since::Worse | Since::New | Since::Better, _) => "updated",
+        });
+    }
     if !steps.is_empty() {
         result["codeFlows"] = json!([{"threadFlows": [{"locations": steps}]}]);
     }

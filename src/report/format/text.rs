@@ -1,8 +1,9 @@
 //! `text`: what an operator looks at. State words, never colour alone; the one next step last.
 
-use super::{Audited, Format, Judged};
-use crate::gates::GapState;
+use super::{Audited, Format, Judged, waiver_line};
+use crate::gates::{GapState, WaiverFinding};
 use crate::report::escape::terminal;
+use crate::report::{Baseline, Since};
 
 pub const FORMAT: Format = Format {
     name: "text",
@@ -41,6 +42,11 @@ fn render(audited: &Audited<'_>) -> String {
         count(GapState::Open),
         count(GapState::Unknown),
     ));
+    let waived = count(GapState::Waived);
+    if waived > 0 {
+        out.push_str(&format!("  {waived} waived, which closes nothing and lets no run go on\n"));
+    }
+    out.push_str(&waivers(&dossier.waivers));
     for row in dossier.attestation.iter().filter(|row| row.status != crate::gates::AttestationStatus::NotDone) {
         out.push_str(&format!(
             "  attestation: {} — {}: {}\n",
@@ -54,6 +60,7 @@ fn render(audited: &Audited<'_>) -> String {
     if !ruling.qualifier.is_empty() {
         out.push_str(&format!("qualifier: {}\n", ruling.qualifier));
     }
+    out.push_str(&since(audited.baseline));
     out.push_str(&format!("blocked technically: {}\n", terminal(&dossier.result.reason_blocking)));
     out.push_str(&format!("blocked by authority: {}\n", terminal(&dossier.result.reason_primary)));
     if !dossier.reports_dir.is_empty() {
@@ -77,15 +84,39 @@ fn some(judged: &Judged<'_>) -> String {
             terminal(&finding.reason)
         ));
     }
-    text.push_str(&format!(
-        "no result: {} of {} gates were judged, and a result needs all of them\n",
-        judged.gates.len(),
-        judged.total
-    ));
+    text.push_str(&waivers(judged.waivers));
+    text.push_str(&since(judged.baseline));
+    if let Some(said) = judged.selection() {
+        text.push_str(&format!("no result: {}\n", terminal(&said)));
+    }
     if let Some(next) = judged.gates.iter().map(|gate| &gate.finding.next).find(|next| !next.is_empty()) {
         text.push_str(&format!("next: {}\n", terminal(next)));
     }
     text
+}
+
+/// What became of the gates since the baseline: a line for each that is not the same, and one for all.
+fn since(baseline: Option<&Baseline>) -> String {
+    let Some(baseline) = baseline else { return String::new() };
+    let changed = baseline.gates.iter().filter(|gate| gate.since != Since::Same);
+    let mut out: String = changed
+        .map(|gate| {
+            format!(
+                "  {:<7} {}  {}  {}\n",
+                gate.since.word(),
+                terminal(&gate.gap),
+                terminal(&gate.id),
+                terminal(&gate.said)
+            )
+        })
+        .collect();
+    out.push_str(&format!("baseline: {}\n", terminal(&baseline.said())));
+    out
+}
+
+/// A line for each waiver.
+fn waivers(waivers: &[WaiverFinding]) -> String {
+    waivers.iter().map(|waiver| format!("  waiver: {}\n", terminal(&waiver_line(waiver)))).collect()
 }
 
 /// A state word in eight columns, coloured where that is wanted.
@@ -93,6 +124,7 @@ fn painted(state: GapState, colours: bool) -> String {
     let padded = format!("{:<8}", state.word());
     let colour = match state {
         GapState::Closed => "32",
+        GapState::Waived => "36",
         GapState::Partial => "33",
         GapState::Unknown => "35",
         GapState::Open => "31",

@@ -98,7 +98,8 @@ fn whatever_a_host_says_forges_nothing_in_any_format() {
         let detail = Detail::of(&loaded, &evidence, &lab.path("reports"));
         let code = exit_code(&dossier, Letter::B);
         assert_ne!(code, 0, "{with:?}");
-        let audited = Audited { dossier: &dossier, required: Letter::B, code, detail: &detail, colours: false };
+        let audited =
+            Audited { dossier: &dossier, required: Letter::B, code, baseline: None, detail: &detail, colours: false };
         let folder = into.path().join(index.to_string());
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("code"), code.to_string()).unwrap();

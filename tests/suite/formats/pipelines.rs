@@ -81,7 +81,7 @@ fn the_action_ends_with_the_code_and_keeps_what_was_found() {
     let lab = Lab::new();
     fs::create_dir(lab.path("tmp")).unwrap();
     let file = |name: &str| -> PathBuf { lab.path("tmp").join(name) };
-    let run = |package: &str, only: &str| {
+    let run = |package: &str, only: &str, profile: &str| {
         for name in ["output", "summary"] {
             fs::write(file(name), "").unwrap();
         }
@@ -90,6 +90,8 @@ fn the_action_ends_with_the_code_and_keeps_what_was_found() {
         let variables = [
             ("PACKAGE", package),
             ("ONLY", only),
+            ("PROFILE", profile),
+            ("BASELINE", ""),
             ("REQUIRE", "B"),
             ("PROGRAM", "cutgate"),
             ("RUNNER_TEMP", &*temp),
@@ -104,22 +106,27 @@ fn the_action_ends_with_the_code_and_keeps_what_was_found() {
             fs::read_to_string(file("summary")).unwrap(),
         )
     };
-    let (code, said, outputs, summary) = run("cutgate.toml", "");
+    let (code, said, outputs, summary) = run("cutgate.toml", "", "");
     assert_eq!(code, Some(1), "{said}");
     assert!(said.lines().all(|line| line.starts_with("::error ")), "{said}");
     assert!(outputs.starts_with("exit-code=1\nsarif=") && outputs.ends_with("cutgate.xml\n"), "{outputs}");
     assert!(summary.contains("| OPEN | GAP-9 |"), "{summary}");
-    let (code, said, outputs, summary) = run("cutgate.toml", "deployed-artifact,live-code-path");
+    let (code, said, outputs, summary) = run("cutgate.toml", "deployed-artifact,live-code-path", "");
     assert!(code == Some(1) && said.contains("title=GAP-9") && outputs.starts_with("exit-code=1\n"), "{said}{outputs}");
     assert!(summary.contains("No result: 2 of 9 gates were judged"), "{summary}");
-    let (code, said, outputs, _) = run("cutgate.toml", "deployed-artifact");
+    let (code, said, outputs, _) = run("cutgate.toml", "deployed-artifact", "");
     assert!(code == Some(0) && outputs.starts_with("exit-code=0\n"), "{said}{outputs}");
+    let package = fs::read_to_string(lab.path("cutgate.toml")).unwrap();
+    fs::write(lab.path("cutgate.toml"), package + "\n[profile.ci]\ngates = [\"deployed-artifact\"]\n").unwrap();
+    let (code, said, outputs, summary) = run("cutgate.toml", "", "ci");
+    assert!(code == Some(0) && outputs.starts_with("exit-code=0\n"), "{said}{outputs}");
+    assert!(summary.contains("No result: profile ci: 1 of 9 gates were judged; not judged: "), "{summary}");
     // Nothing of the green one before is left where nothing was judged.
-    let (code, _, outputs, summary) = run("nowhere.toml", "");
+    let (code, _, outputs, summary) = run("nowhere.toml", "", "");
     assert_eq!((code, outputs.as_str()), (Some(2), "exit-code=2\n"));
     assert_eq!(summary, "cutgate judged nothing (exit code 2)\n");
     assert!(!file("cutgate-formats/cutgate.xml").exists());
-    let (code, ..) = run("cutgate.toml", "deployed-artifact' --format x");
+    let (code, ..) = run("cutgate.toml", "deployed-artifact' --format x", "");
     assert_eq!(code, Some(2), "an input is one argument, whatever is in it");
 }
 
@@ -131,7 +138,11 @@ fn the_job_of_gitlab_ends_with_the_code_and_keeps_what_was_found() {
     let script: Vec<_> = job["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     let lab = Lab::new();
     for (only, code) in [("live-code-path", 1), ("", 1), ("deployed-artifact", 0)] {
-        let ran = step(&lab, &script.join("\n"), &[("CUTGATE_PACKAGE", "cutgate.toml"), ("CUTGATE_ONLY", only)]);
+        let ran = step(
+            &lab,
+            &script.join("\n"),
+            &[("CUTGATE_PACKAGE", "cutgate.toml"), ("CUTGATE_ONLY", only), ("CUTGATE_PROFILE", "")],
+        );
         assert_eq!(ran.status.code(), Some(code), "{only}: {}", text(&ran.stderr));
         for report in ["junit", "codequality"] {
             let file = job["artifacts"]["reports"][report].as_str().unwrap();

@@ -31,15 +31,18 @@ fn a_plugin_ends_with_the_codes_of_a_plugin() {
     let (code, line) = plugin(&lab, &[]);
     assert_eq!(code, 2, "{line}");
     assert!(line.starts_with("CUTGATE CRITICAL - C — BLOCKED_WITH_EXACT_O8_GAP: "), "{line}");
-    assert!(line.ends_with(" | closed=2;;;0;9 partial=1;;;0;9 unknown=0;;;0;9 open=6;;;0;9"), "{line}");
+    assert!(line.ends_with(" | closed=2;;;0;9 waived=0;;;0;9 partial=1;;;0;9 unknown=0;;;0;9 open=6;;;0;9"), "{line}");
     // Without the style the code is the contract's.
     assert_eq!(lab.cutgate(&["audit", "--format", "nagios"]).status.code(), Some(1));
     let (code, line) = plugin(&lab, &["--only", "GAP-4"]);
-    assert!(code == 1 && line.starts_with("CUTGATE WARNING - 1 of 9 gates were judged | "), "PARTIAL is no OK: {line}");
+    assert!(
+        code == 1 && line.starts_with("CUTGATE WARNING - 1 of 9 gates were judged; not judged: "),
+        "PARTIAL is no OK: {line}"
+    );
     let (code, line) = plugin(&lab, &["--only", "GAP-4,GAP-3"]);
     assert!(code == 2 && line.starts_with("CUTGATE CRITICAL - "), "{line}");
     let (code, line) = plugin(&lab, &["--only", "GAP-1"]);
-    assert!(code == 0 && line.starts_with("CUTGATE OK - 1 of 9 gates were judged | "), "{line}");
+    assert!(code == 0 && line.starts_with("CUTGATE OK - 1 of 9 gates were judged; not judged: "), "{line}");
     fs::write(lab.path("governance.db"), "this is no database").unwrap();
     for more in [&[][..], &["--only", "GAP-4"]] {
         let (code, line) = plugin(&lab, more);

@@ -61,6 +61,7 @@ pub(super) fn judge(loaded: &Loaded, state: &State) -> Judged {
         Process { stdin_closed: true, secrets_known: 0, recomputed: false, newest_before: None, requests_unread: None };
     let evidence = Evidence {
         format: EVIDENCE_FORMAT.to_owned(),
+        waivers: None,
         run: None,
         now,
         by: with.by,

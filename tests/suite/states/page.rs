@@ -119,7 +119,7 @@ pub(super) fn row(asked: &Asked, state: &State, judged: &Judged, room: &Room) ->
     let message = match judged.rule.state {
         GapState::Closed => "—".to_owned(),
         // What a gate says of what it found, and what it advises, are the gate's own words.
-        GapState::Open | GapState::Partial => markdown(&clean(&judged.rule.reason)),
+        GapState::Open | GapState::Partial | GapState::Waived => markdown(&clean(&judged.rule.reason)),
         GapState::Unknown => markdown(&clean(&format!("{} → {}", judged.rule.reason, judged.rule.next))),
     };
     let who = if state.reader == super::Reader::Nobody { " (read as nobody)" } else { "" };
