@@ -106,6 +106,7 @@ pub fn collect_evidence(
     let (before, probes, after) = (before.observations(), probes.settled(), after.observations());
     progress.clear();
     interrupts.checkpoint();
+    super::stand_still("collected");
     let secrets_known = secrets.count() as u64;
     let process =
         Process { stdin_closed, secrets_known, recomputed: false, newest_before: newest, requests_unread: None };

@@ -6,6 +6,7 @@
 
 mod bundle;
 mod canonical;
+mod closure;
 mod fact;
 mod missing;
 mod record;
@@ -15,6 +16,7 @@ mod shape;
 
 pub use bundle::{EVIDENCE_FORMAT, Evidence, Observation, ProbeId, Process, Reading, Recorded, Source};
 pub use canonical::{Digest256, canonical_json, sha256_hex};
+pub use closure::{CLOSURE_FORMAT, Closure};
 pub use fact::Fact;
 pub use missing::{Missing, MissingState};
 pub use record::{

@@ -4,6 +4,7 @@
 //! result or the exit code. To add a format: one file in `format/` and one line in its registry.
 
 mod checkpoint;
+mod closure;
 pub mod compare;
 mod detail;
 mod disturbed;
@@ -25,6 +26,7 @@ mod statement;
 mod void;
 
 pub use checkpoint::{CHECKPOINT, CheckpointError, Held, holds};
+pub use closure::{CLOSURE, Closed, DECISION, DECISION_SIGNATURE, closure};
 pub use detail::{Detail, History, PastAudit, PhaseView, ProbeView};
 pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
 pub use envelopes::{Attested, Attestor, Vouched, check, envelope_files, seal};
