@@ -144,29 +144,35 @@ impl Cluster {
 
     /// Kills the server and all that it started, as a machine that loses its power does, but for what the kernel had to write.
     pub fn kill_9(&self) {
+        let data = self.data().canonicalize().expect("its folder");
         let pid_file = self.data().join("postmaster.pid");
-        let pid: i32 = std::fs::read_to_string(pid_file).expect("it runs").lines().next().unwrap().parse().unwrap();
+        let pid = std::fs::read_to_string(&pid_file).expect("it runs").lines().next().unwrap().to_owned();
+        // Every process of a server works in its data directory.
         let family = || {
-            let status = |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let parent = move |pid: i32| status(pid).rsplit(") ").next()?.split(' ').nth(1)?.parse::<i32>().ok();
             let all = std::fs::read_dir("/proc").unwrap().flatten();
-            let all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-            all.filter(move |it| parent(*it) == Some(pid)).collect::<Vec<i32>>()
+            let ours = all.filter(|entry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == data));
+            ours.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).collect::<Vec<i32>>()
         };
-        let kill = |pid: i32| {
-            let pid = rustix::process::Pid::from_raw(pid).expect("a process");
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        };
-        let children = family();
-        kill(pid);
-        children.iter().copied().for_each(kill);
-        let gone = |pid: i32| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            stat.is_empty() || stat.contains(") Z ")
-        };
-        while !children.iter().copied().chain([pid]).all(gone) {
+        loop {
+            let family = family();
+            for pid in &family {
+                let pid = rustix::process::Pid::from_raw(*pid).expect("a process");
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+            if family.is_empty() {
+                break;
+            }
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
+        // Nobody may have asked yet how it ended; after a loss of power its number would be anybody's.
+        for _ in 0..200 {
+            if !Path::new("/proc").join(&pid).exists() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let _ = std::fs::remove_file(pid_file);
+        let _ = std::fs::remove_file(self.socket().join(format!(".s.PGSQL.{}.lock", self.port)));
     }
 
     /// Starts it after it was killed; returns when it has recovered.

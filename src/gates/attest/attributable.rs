@@ -89,7 +89,7 @@ fn no_transaction_id(evidence: &Evidence) -> Said {
 }
 
 /// The programs that probes started, with their first argument; only the host probe starts any.
-fn started(evidence: &Evidence) -> Vec<String> {
+pub(super) fn started(evidence: &Evidence) -> Vec<String> {
     let observations = evidence.probes.values().chain(evidence.before.values()).chain(evidence.after.values());
     let sources = observations.filter(|observation| observation.kind == "host").flat_map(|o| &o.sources);
     let programs = sources.filter(|source| matches!(source.read, Reading::Statement { .. }));

@@ -1,6 +1,6 @@
 //! The judgement of rows, apart from collecting and reports.
 
-use super::attributable::attributable;
+use super::attributable::{attributable, started};
 use super::measured::{brief, measured};
 use super::*;
 use crate::evidence::{Fact, MissingState, Reading};
@@ -205,9 +205,9 @@ fn the_programs_that_were_started_are_those_of_the_host_probe() {
 #[test]
 fn nothing_measured_is_not_attested() {
     let evidence = evidence();
-    let said = measured(&[], &[], &evidence);
+    let said = measured(&[], &row(&[], &[]), &evidence);
     assert_eq!((said.status, said.ground.as_str()), (AttestationStatus::NotAttested, "nothing was measured"));
-    let said = measured(&["ring.digest".to_owned()], &[], &evidence);
+    let said = measured(&["ring.digest".to_owned()], &row(&[], &[]), &evidence);
     assert_eq!(said.status, AttestationStatus::NotAttested);
 }
 

@@ -50,7 +50,8 @@ fn a_registry_on_postgresql_is_rehearsed_on_locked_reverted_and_verified() {
     let named = format!("scratch = \"{}\"\n", scratch.url("postgres", "postgres"));
     let refused = |name: &str, with: &str, why: &str| {
         lab.write("cutgate.toml", &changed.replace(&named, with));
-        let refused = cutgate(&lab.dir, &["drill"], &[("PGPASSFILE", "passwords")]);
+        let passwords = lab.dir.join("passwords");
+        let refused = cutgate(&lab.dir, &["drill"], &[("PGPASSFILE", passwords.to_str().unwrap())]);
         assert_eq!(refused.status.code(), Some(7), "{name}: {}", all(&refused));
         assert!(all(&refused).contains(why), "{name}: {}", all(&refused));
         let databases = "SELECT count(*) FROM pg_database WHERE datname LIKE 'cutgate%'";
