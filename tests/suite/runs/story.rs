@@ -158,8 +158,8 @@ fn the_walkthrough_on_postgresql_ends_in_a_verified_run_and_another_document_in_
     story.walk(false);
     story.is_verified();
     // It was the role with the password that wrote, by the cutter's own session.
-    let wrote = format!("cutter|locked|LOG:  statement: INSERT INTO information_unit");
-    assert!(cluster.log().contains(&wrote), "{wrote}");
+    let wrote = "cutter|locked|LOG:  statement: INSERT INTO information_unit";
+    assert!(cluster.log().contains(wrote), "{wrote}");
     let left = "SELECT count(*) FROM pg_database WHERE datname LIKE 'cutgate%'";
     assert_eq!((cluster.sql("postgres", left).trim(), scratch.sql("postgres", left).trim()), ("0", "0"));
 
