@@ -374,6 +374,9 @@ pub struct RunArgs {
     /// With --recover: take it back where that may be done.
     #[arg(long, requires = "recover")]
     pub revert: bool,
+    /// Close a run that no command can bring to an end, by a decision that the sovereign signed (FILE, and FILE.asc beside it).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["status", "recover"])]
+    pub close: Option<PathBuf>,
     /// Who signs the reports of the run.
     #[command(flatten)]
     pub signing: SignArgs,

@@ -82,6 +82,31 @@ pub fn operators(package: &Path) -> Result<(Vec<Fingerprint>, Vec<Cert>), Comman
     Ok((trust.operator.clone(), certificates(&loaded.place.locate(Path::new(&trust.keyring)))?))
 }
 
+/// The sovereign's keys that a package pins, how many must sign, and the certificates of its keyring; nobody where there is no
+/// package.
+///
+/// # Errors
+/// As of [`operators`].
+pub fn sovereign(package: &Path) -> Result<(Vec<Fingerprint>, usize, Vec<Cert>), CommandError> {
+    if !package.exists() {
+        return Ok((Vec::new(), 1, Vec::new()));
+    }
+    let loaded = gates::load(package).map_err(CommandError::Problems)?;
+    let trust = &loaded.package.trust;
+    if trust.sovereign.is_empty() {
+        return Ok((Vec::new(), 1, Vec::new()));
+    }
+    Ok((trust.sovereign.clone(), trust.sovereign_threshold, trusted(&loaded)?))
+}
+
+/// The certificates of a package's keyring.
+///
+/// # Errors
+/// When it cannot be read, or holds none.
+pub fn trusted(loaded: &gates::Loaded) -> Result<Vec<Cert>, CommandError> {
+    certificates(&loaded.place.locate(Path::new(&loaded.package.trust.keyring)))
+}
+
 fn certificates(path: &PathBuf) -> Result<Vec<Cert>, CommandError> {
     let failed =
         |said: String| CommandError::Usage(format!("cannot read certificates from {}: {said}", path.display()));

@@ -106,6 +106,7 @@ impl CommandError {
                 | ReplayError::NotInLedger(_)
                 | ReplayError::Void(_)
                 | ReplayError::Drill(_)
+                | ReplayError::Closure(_)
                 | ReplayError::File { .. }
                 | ReplayError::Rules(_)
                 | ReplayError::Render(_) => 6,
@@ -149,12 +150,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Snapshot(args) => snapshot::run(&cli.package, &args),
         Command::Verify(args) => verify::run(&cli.package, &args),
     };
+    stand_still("over");
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             say(&error);
             ExitCode::from(if plugin { as_plugin(&error) } else { error.exit_code() })
         }
+    }
+}
+
+/// For tests of what is left in memory, in builds for development only: stops this very process at the named step.
+fn stand_still(step: &str) {
+    if cfg!(debug_assertions) && std::env::var("CUTGATE_TEST_STOP_AT").is_ok_and(|wanted| wanted == step) {
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `run`: looks at everything afresh, and hands over to the executor only when all of it holds; says what is known of a run,
 //! and looks after one that was cut off.
 
+mod closing;
 mod looked_after;
 
 use std::collections::BTreeMap;
@@ -60,6 +61,13 @@ pub fn run(package: &Path, args: &RunArgs) -> Result<u8, CommandError> {
         registry,
         registry_lock,
     };
+    if let Some(file) = &args.close {
+        return match known(&desk.folder, &run_id) {
+            Known::NotStarted => Err(refused(format!("{run_id} was not started: there is nothing to close"))),
+            Known::Settled(_) => Err(refused(format!("{run_id} is over: cutgate run --status {run_id}"))),
+            Known::Open(run, _) => desk.close(&run, &approved, payload_sha256, file),
+        };
+    }
     match (known(&desk.folder, &run_id), args.recover) {
         (Known::NotStarted, true) => Err(refused(format!("{run_id} was not started: there is nothing to recover"))),
         (Known::Settled(_), _) => Err(refused(format!("{run_id} is over: cutgate run --status {run_id}"))),

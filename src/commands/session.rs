@@ -124,6 +124,7 @@ pub fn collect_evidence(
     screen::tell("before", before.iter().map(|(name, seen)| (name.clone(), seen)), &secrets);
     screen::tell("read", probes.iter().map(|(id, seen)| (labels[id].clone(), seen)), &secrets);
     screen::tell("after", after.iter().map(|(name, seen)| (name.clone(), seen)), &secrets);
+    super::stand_still("collected");
     let secrets_known = secrets.count() as u64;
     let process =
         Process { stdin_closed, secrets_known, recomputed: false, newest_before: newest, requests_unread: None };

@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::cli::VerifyArgs;
-use super::keys::operators;
+use super::keys::{operators, sovereign};
 use super::{CommandError, output};
 use crate::evidence::Instant;
 use crate::report::escape::terminal;
 use crate::report::{
-    Authorship, Entry, Keys, LEDGER, Published, ReplayError, Replayed, Signatures, prove, read_ledger, rehearsal, utc,
+    Authorship, Entry, Keys, LEDGER, Published, ReplayError, Replayed, Signatures, closure, prove, read_ledger,
+    rehearsal, utc,
 };
 use crate::trust::Fingerprint;
 use crate::trust::ed25519::VerifyingKey;
@@ -25,7 +26,7 @@ pub fn run(package: &Path, args: &VerifyArgs) -> Result<u8, CommandError> {
         // A report speaks for its folder.
         let folder = if args.dir.is_file() { args.dir.parent().unwrap_or(Path::new(".")) } else { &args.dir };
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        match reading.drill(folder)? {
+        match reading.no_audit(folder)? {
             Some(said) => said,
             None => {
                 let (proved, keys, attested) = reading.one(folder)?;
@@ -56,14 +57,44 @@ impl Reading<'_> {
         Ok((proved.replayed, keys, attested))
     }
 
-    /// What is said of the record of a rehearsal; `None` where the folder holds something else.
-    fn drill(&self, folder: &Path) -> Result<Option<String>, CommandError> {
+    /// What is said of what is published and no audit; `None` where the folder holds one.
+    fn no_audit(&self, folder: &Path) -> Result<Option<String>, CommandError> {
         let published = Published::read(folder)?;
-        if !published.is_rehearsal() {
+        match self.decision(&published)? {
+            Some(said) => Ok(Some(said)),
+            None => self.drill(&published),
+        }
+    }
+
+    /// What is said of a decision that closed a run; `None` where the folder holds something else.
+    fn decision(&self, published: &Published) -> Result<Option<String>, CommandError> {
+        if !published.is(Entry::Closure) {
+            return Ok(None);
+        }
+        let (pinned, threshold, certs) = sovereign(self.package)?;
+        let Some(found) = closure(published, &pinned, threshold, &certs, self.at)? else { return Ok(None) };
+        let record = &found.record;
+        let who = record.signers.join(", ");
+        let who = match found.vouched {
+            true => format!("signed by {who}, pinned as sovereign"),
+            false => format!("signed by {who}, for which nobody vouches here"),
+        };
+        let run = &record.run_id;
+        let said = terminal(&record.decision);
+        Ok(Some(format!(
+            "{:04}: {run} closed, its result stays D: {said}, {}, {who}\n",
+            record.number,
+            utc(record.utc)
+        )))
+    }
+
+    /// What is said of the record of a rehearsal; `None` where the folder holds something else.
+    fn drill(&self, published: &Published) -> Result<Option<String>, CommandError> {
+        if !published.is(Entry::Drill) {
             return Ok(None);
         }
         let (pinned, certs) = operators(self.package)?;
-        let Some(found) = rehearsal(&published, &pinned, &certs, self.at)? else { return Ok(None) };
+        let Some(found) = rehearsal(published, &pinned, &certs, self.at)? else { return Ok(None) };
         let record = &found.record;
         let back = record.phases.iter().filter(|phase| phase.restored()).count();
         let who = if found.vouched {
@@ -93,19 +124,18 @@ impl Reading<'_> {
         let mut last = None;
         for (line, _) in read_ledger(root).map_err(ReplayError::from)? {
             match line.entry {
-                Entry::Audit => {}
+                Entry::Audit | Entry::Drill | Entry::Closure => {}
                 Entry::Void => {
                     let _ = writeln!(text, "{:04}: void, nothing was published under this number", line.number);
                     continue;
                 }
-                Entry::Drill => {}
             }
             let folder = root.join(&line.folder);
             if folder.symlink_metadata().is_err() {
                 let reason = "the ledger names it, and it is not there".to_owned();
                 return Err(ReplayError::File { file: line.folder, reason }.into());
             }
-            if let Some(said) = self.drill(&folder)? {
+            if let Some(said) = self.no_audit(&folder)? {
                 text.push_str(&said);
                 continue;
             }

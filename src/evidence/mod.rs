@@ -6,6 +6,7 @@
 
 mod bundle;
 mod canonical;
+mod closure;
 mod fact;
 mod missing;
 mod record;
@@ -16,6 +17,7 @@ mod waiver;
 
 pub use bundle::{EVIDENCE_FORMAT, Evidence, Observation, ProbeId, Process, Reading, Recorded, Source};
 pub use canonical::{Digest256, canonical_json, sha256_hex};
+pub use closure::{CLOSURE_FORMAT, Closure};
 pub use fact::Fact;
 pub use missing::{Missing, MissingState};
 pub use record::{

@@ -1,18 +1,20 @@
 //! Copies of a registry for a rehearsal: one that is worked on, and one that a dump is restored into. Production is read, and
 //! nothing else.
 //!
-//! On PostgreSQL they are databases of a scratch server that the package names, made and filled with `psql` and `pg_dump`. It may be
-//! the server of production, never the database of production. Their names stand in the scratch folder before they are made, so
-//! that the next command drops them after a crash.
+//! On PostgreSQL they are databases of a scratch server that the package names, made and filled with `psql`, `pg_dump` and
+//! `pg_restore`. It is another server than that of production, by the identifier that PostgreSQL gives each cluster, whatever name
+//! or address leads to it. The names of the copies stand in the scratch folder before they are made, so that the next command
+//! drops them after a crash.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
+use super::pipes::{fed, flow};
 use super::registry::{Registry, Server};
 use crate::evidence::Fact;
 
@@ -50,23 +52,29 @@ impl Copies<'_> {
             }
             Registry::Server(server) => {
                 let copy = self.created(server, "copy")?;
-                let dump =
-                    piped(Command::new("pg_dump").args(["--no-owner", "--no-privileges", "-d", &server.url]), &[])?;
-                self.fill(&copy, &dump)?;
+                let mut dump = Command::new("pg_dump");
+                dump.args(["--no-owner", "--no-privileges", "--no-password", "-d", &server.url]);
+                flow(&mut dump, Stdio::null(), |head| restoring(head, &copy.url))?;
                 Ok(Registry::Server(copy))
             }
         }
     }
 
-    /// A new registry from the text of a dump.
+    /// A new registry from a sealed dump, through the program that opens it. Its plain text is on no disk.
     ///
     /// # Errors
-    /// When it cannot be restored.
-    pub fn of_dump(&self, dump: &[u8]) -> Result<Registry, String> {
+    /// When it cannot be opened or restored.
+    pub fn of_dump(&self, sealed: &Path, mut open: Command) -> Result<Registry, String> {
+        let dump = File::open(sealed).map_err(|error| format!("the dump {}: {error}", sealed.display()))?;
         match self.registry {
             Registry::Embedded(_) => {
                 let to = self.dir.join("restored.db");
-                let text = std::str::from_utf8(dump).map_err(|_| "the dump is not text".to_owned())?;
+                let mut bytes = Vec::new();
+                let read = (&dump).read_to_end(&mut bytes);
+                read.map_err(|error| format!("the dump {}: {error}", sealed.display()))?;
+                let opened =
+                    fed(&mut open, &bytes).map_err(|error| format!("the dump cannot be decrypted: {error}"))?;
+                let text = std::str::from_utf8(&opened).map_err(|_| "the dump is not text".to_owned())?;
                 // A dump names tables in an order of its own, so that references are looked at when all of it is there.
                 let restore = || {
                     let connection = Connection::open(&to)?;
@@ -78,7 +86,8 @@ impl Copies<'_> {
             }
             Registry::Server(server) => {
                 let restored = self.created(server, "restored")?;
-                self.fill(&restored, dump).map_err(|error| format!("the dump cannot be restored: {error}"))?;
+                flow(&mut open, Stdio::from(dump), |head| restoring(head, &restored.url))
+                    .map_err(|error| format!("the dump cannot be restored: {error}"))?;
                 Ok(Registry::Server(restored))
             }
         }
@@ -105,11 +114,17 @@ impl Copies<'_> {
         }
     }
 
-    /// A new, empty database on the scratch server, which is not that of production.
+    /// A new, empty database on the scratch server, which is not that of production: that is looked at before anything is made.
     fn created(&self, production: &Server, what: &str) -> Result<Server, String> {
         if self.scratch.is_empty() {
             return Err(
                 "the package names no scratch server: `scratch` in [drill] is a database that may create others"
+                    .to_owned(),
+            );
+        }
+        if identity(production)? == identity(&production.at(self.scratch))? {
+            return Err(
+                "the scratch server is the server of production, by its system identifier: a rehearsal needs another one"
                     .to_owned(),
             );
         }
@@ -124,15 +139,7 @@ impl Copies<'_> {
         };
         noted().map_err(|error| format!("cannot note the scratch database: {error}"))?;
         self.sql(&format!("CREATE DATABASE {name} TEMPLATE template0"))?;
-        let made = production.at(&with_database(self.scratch, &name));
-        if identity(production)? == identity(&made)? {
-            return Err("the scratch database is that of production".to_owned());
-        }
-        Ok(made)
-    }
-
-    fn fill(&self, database: &Server, dump: &[u8]) -> Result<(), String> {
-        psql(&database.url, dump)
+        Ok(production.at(&with_database(self.scratch, &name)))
     }
 
     fn sql(&self, statement: &str) -> Result<(), String> {
@@ -159,21 +166,37 @@ pub fn drop_databases(dir: &Path) -> Result<(), String> {
         if !name.starts_with(PREFIX) || !name.chars().all(plain) {
             return Err(format!("{name:?} is no scratch database"));
         }
+        // What a killed command began the server may still be at: it would make the database after it was dropped.
+        psql(server, ENDED.replace("<NAME>", name).as_bytes())?;
         psql(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)").as_bytes())?;
     }
     Ok(())
 }
 
-/// Which server and database this is: PostgreSQL gives each cluster an identifier when it is made.
-fn identity(server: &Server) -> Result<(Fact, Fact), String> {
-    let sql = "SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS server, \
-               pg_catalog.current_database()::text AS name";
-    let answers = server.ask(&json!({"who": {"sql": sql, "columns": {"server": "text", "name": "text"}}}))?;
-    let who = answers.one("who")?;
-    match (who.get("server"), who.get("name")) {
-        (Some(server @ Fact::Text(_)), Some(name @ Fact::Text(_))) => Ok((server.clone(), name.clone())),
-        (server, name) => Err(format!("which server and database it is cannot be told: {server:?} {name:?}")),
+/// Ends sessions that make or fill a database, and waits until they are gone.
+const ENDED: &str = "DO $$ BEGIN FOR round IN 1..200 LOOP \
+     PERFORM pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
+     WHERE pid <> pg_catalog.pg_backend_pid() AND (query LIKE '%<NAME>%' OR datname = '<NAME>'); \
+     EXIT WHEN NOT FOUND; PERFORM pg_catalog.pg_sleep(0.05), pg_catalog.pg_stat_clear_snapshot(); END LOOP; END $$";
+
+/// Which server this is: PostgreSQL gives each cluster an identifier when it is made.
+fn identity(server: &Server) -> Result<String, String> {
+    let sql = "SELECT system_identifier::text AS server FROM pg_catalog.pg_control_system()";
+    let answers = server.ask(&json!({"who": {"sql": sql, "columns": {"server": "text"}}}))?;
+    match answers.one("who")?.get("server") {
+        Some(Fact::Text(server)) => Ok(server.clone()),
+        other => Err(format!("which server it is cannot be told: {other:?}")),
     }
+}
+
+/// What restores a dump that begins like this: `pg_restore` knows the formats that `pg_dump` packs, `psql` the plain one.
+fn restoring(head: &[u8], url: &str) -> Command {
+    if head == b"PGDMP" {
+        let mut restore = Command::new("pg_restore");
+        restore.args(["--no-owner", "--no-privileges", "--exit-on-error", "--no-password", "-d", url]);
+        return restore;
+    }
+    feeding(url)
 }
 
 /// The same URL for another database.
@@ -191,20 +214,14 @@ fn database_of(url: &str) -> &str {
     place.rsplit_once('/').map_or("", |(_, name)| name)
 }
 
-/// Runs statements on a server, all of them or none.
+/// Runs statements on a server, up to the first that fails.
 fn psql(url: &str, statements: &[u8]) -> Result<(), String> {
-    let mut psql = Command::new("psql");
-    psql.args(["-X", "-q", "-w", "-v", "ON_ERROR_STOP=1", "-d", url]);
-    piped(&mut psql, statements).map(drop)
+    fed(&mut feeding(url), statements).map(drop)
 }
 
-/// What a program prints, with bytes on its standard input.
-fn piped(command: &mut Command, input: &[u8]) -> Result<Vec<u8>, String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let failed = |error: std::io::Error| format!("{name}: {error}");
-    let output = super::drill::piped(command.stderr(Stdio::piped()), input).map_err(failed)?;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    Err(format!("{name} ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim()))
+/// What runs the statements that it is given, up to the first that fails.
+fn feeding(url: &str) -> Command {
+    let mut psql = Command::new("psql");
+    psql.args(["-X", "-q", "-w", "-v", "ON_ERROR_STOP=1", "-d", url]);
+    psql
 }

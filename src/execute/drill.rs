@@ -5,15 +5,16 @@
 //! expected to be. Where it cannot be taken back the revert must refuse, and the encrypted dump is restored instead. The dump
 //! is restored into another database in any case, and compared. Nothing of production is written, and nothing is left.
 
+mod scratch;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use super::copies::{Copies, drop_databases};
-use super::delegate::{Delegation, NotStarted, Program, delegate, end_earlier};
+use super::copies::drop_databases;
+use super::delegate::{Delegation, NotStarted, Program, delegate};
 use super::means::Means;
 use super::payload::working_dir;
 use super::permit::{Allows, Permit, Terms};
@@ -23,16 +24,13 @@ use super::surface::{self, Reading, Surface};
 use crate::classify::departures;
 use crate::evidence::{
     DRILL_FORMAT, DRILL_KIND, Digest256, DrillPhase, DrillRecord, Ended, Expected, Fingerprint, Instant, Level, RunId,
-    State,
 };
 use crate::package::DrillRules;
-use crate::probes::Place;
 use crate::signing::Signer;
+use scratch::{Scratch, read};
 
-/// What the names of scratch folders begin with.
-const SCRATCH: &str = ".drill-";
-/// How long what a killed rehearsal left running may take to end when told to.
-const GRACE: Duration = Duration::from_secs(2);
+pub use scratch::sweep;
+
 /// The status of an executor that ended where it was asked to.
 const STOPPED: i32 = 10;
 
@@ -85,20 +83,6 @@ pub struct Times {
 /// Seconds, a begun one counted whole.
 fn seconds(from: Instant, to: Instant) -> i64 {
     (to - from).num_milliseconds().max(0).div_euclid(1000) + 1
-}
-
-/// The scratch folder and what lies in it.
-struct Scratch {
-    dir: tempfile::TempDir,
-    registry: Registry,
-    place: Place,
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Where that fails the next command does it: the folder that names them is left then.
-        let _ = drop_databases(self.dir.path());
-    }
 }
 
 /// One step of a rehearsal with the state after it.
@@ -162,44 +146,6 @@ impl Drill<'_> {
         let place = &self.means.loaded.place;
         let surface = Surface { registry: self.means.registry, watch: &[], place, expected: &Expected::default() };
         read(surface.read(Reading::Before, (self.means.now)()))
-    }
-
-    /// A scratch root with what the executor needs, and a copy of the registry that is proved to be one.
-    fn scratch(&self) -> Result<Scratch, String> {
-        let made = |what: &Path| {
-            let what = what.display().to_string();
-            move |error: std::io::Error| format!("cannot make the scratch copy {what}: {error}")
-        };
-        let dir = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(&self.requests).map_err(made(&self.requests))?;
-        let base = dir.path().canonicalize().map_err(made(dir.path()))?;
-        let root = base.join("host");
-        let place = Place { package_dir: base.clone(), root: Some(root) };
-        let absolute = |path: &String| {
-            let inside = path.starts_with('/').then(|| place.locate(Path::new(path)));
-            inside.ok_or_else(|| format!("{path} is not absolute: a rehearsal would use the one of production"))
-        };
-        self.means.rules.watch.iter().try_for_each(|path| absolute(path).map(drop))?;
-        for folder in &self.rules.folders {
-            let to = absolute(folder)?;
-            fs::create_dir_all(&to).map_err(made(&to))?;
-        }
-        for file in &self.rules.copy {
-            let (from, to) = (self.means.loaded.place.locate(Path::new(file)), absolute(file)?);
-            fs::create_dir_all(to.parent().unwrap_or(&base)).map_err(made(&to))?;
-            fs::copy(&from, &to).map_err(made(&from))?;
-        }
-        let registry = self.copies(&dir).of_registry()?;
-        let scratch = Scratch { dir, registry, place };
-        if !self.production()?.is_copied_by(&self.state(&scratch, &Expected::default())?) {
-            return Err("the scratch copy is not what the registry is: somebody writes; rehearse again".to_owned());
-        }
-        Ok(scratch)
-    }
-
-    fn state(&self, scratch: &Scratch, expected: &Expected) -> Result<Fingerprint, String> {
-        let place = &scratch.place;
-        let surface = Surface { registry: &scratch.registry, watch: &self.means.rules.watch, place, expected };
-        read(surface.read(Reading::After, (self.means.now)()))
     }
 
     /// What an executor left running is ended, and not as it should be.
@@ -299,22 +245,10 @@ impl Drill<'_> {
     /// A new database from the run's encrypted dump; its plain text is on no disk.
     fn restored(&self, scratch: &Scratch, run_id: &RunId) -> Result<Registry, String> {
         let dump = scratch.place.locate(Path::new(&self.rules.dump.replace("<RUN_ID>", run_id.as_str())));
-        let sealed = fs::read(&dump).map_err(|error| format!("the dump {}: {error}", dump.display()))?;
         let (program, first) = self.rules.decrypt.split_first().ok_or("the package names no program that decrypts")?;
-        let mut command = Command::new(program);
-        command.args(first).current_dir(&self.means.loaded.place.package_dir);
-        let output = piped(&mut command, &sealed).map_err(|error| format!("{program}: {error}"))?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(format!("the dump cannot be decrypted: {} {said}", output.status));
-        }
-        self.copies(&scratch.dir).of_dump(&output.stdout)
-    }
-
-    fn copies(&self, dir: &tempfile::TempDir) -> Copies<'_> {
-        // Links followed, as the executor finds the file that it opens.
-        let dir = dir.path().canonicalize().unwrap_or_else(|_| dir.path().to_owned());
-        Copies { registry: self.means.registry, scratch: &self.rules.scratch, dir }
+        let mut open = Command::new(program);
+        open.args(first).current_dir(&self.means.loaded.place.package_dir);
+        self.copies(&scratch.dir).of_dump(&dump, open)
     }
 
     fn program(&self) -> Result<Program, String> {
@@ -387,13 +321,6 @@ impl Drill<'_> {
     }
 }
 
-fn read(state: State) -> Result<Fingerprint, String> {
-    match state {
-        State::Read(fingerprint) => Ok(fingerprint),
-        State::Unread(reason) => Err(format!("the state cannot be read: {reason}")),
-    }
-}
-
 fn said(ended: &Ended) -> String {
     let how = match (ended.code, ended.signal) {
         (Some(code), _) => format!("status {code}"),
@@ -401,26 +328,4 @@ fn said(ended: &Ended) -> String {
         (None, None) => "not seen to end".to_owned(),
     };
     format!("{how}{}{} {}", if ended.told.is_empty() { "" } else { ", " }, ended.told, ended.said.join(" "))
-}
-
-/// Ends what a killed rehearsal left running, and removes its scratch folder with the copy in it. Only called under the
-/// lock of runs and drills. Gives the folders that are still there.
-pub fn sweep(requests: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(requests).into_iter().flatten().flatten();
-    let scratch = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(SCRATCH.as_bytes()));
-    let swept = |folder: &PathBuf| {
-        end_earlier(&[], folder, GRACE) && drop_databases(folder).is_ok() && fs::remove_dir_all(folder).is_ok()
-    };
-    scratch.map(|entry| entry.path()).filter(|folder| !swept(folder)).collect()
-}
-
-/// Runs a program to its end with bytes on its standard input.
-pub(super) fn piped(command: &mut Command, input: &[u8]) -> std::io::Result<std::process::Output> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let stdin = child.stdin.take();
-    std::thread::scope(|scope| {
-        // A program that ends early closes the pipe; what it says of that stands in its output.
-        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
-        child.wait_with_output()
-    })
 }

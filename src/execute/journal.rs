@@ -53,6 +53,8 @@ pub enum Step {
     Settled,
     /// The reports are published, and a person is needed.
     Unsettled,
+    /// A person decided what becomes of it, and the decision is published.
+    Closed,
 }
 
 /// A line of the journal.
@@ -194,7 +196,7 @@ pub fn read(folder: &Path) -> Result<(Vec<Line>, Digest256), String> {
 pub enum Known {
     /// It was requested, and nothing was started.
     NotStarted,
-    /// It was started, and is over: published, with nothing left to do.
+    /// It was started, and is over: published, with nothing left to do but what a person decided.
     Settled(Box<RunEvidence>),
     /// It was started, or it cannot be told that it was not, and is not over. The record is as far as it is known; the
     /// text says what speaks for a start.
@@ -228,7 +230,9 @@ pub fn known(folder: &Path, run_id: &RunId) -> Known {
     match (state, &journal) {
         (Ok(None), Ok(_)) if begun.is_none() && !consumed => Known::NotStarted,
         (Ok(Some(run)), Ok(_)) if begun.is_none() && !consumed && run.begun.is_none() => Known::NotStarted,
-        (Ok(Some(run)), Ok(_)) if lines.last().is_some_and(|line| line.step == Step::Settled) => {
+        (Ok(Some(run)), Ok(_))
+            if lines.last().is_some_and(|line| matches!(line.step, Step::Settled | Step::Closed)) =>
+        {
             Known::Settled(with(run))
         }
         (Ok(Some(run)), Ok(_)) => {
@@ -239,6 +243,14 @@ pub fn known(folder: &Path, run_id: &RunId) -> Known {
         (Err(error), _) => Known::Open(with(unknown()), format!("its record cannot be read: {error}")),
         (Ok(run), Err(error)) => Known::Open(with(run.unwrap_or_else(unknown)), error.clone()),
     }
+}
+
+/// Closes the journal of a run whose end a person decided.
+///
+/// # Errors
+/// When it cannot be written: then the run stays open.
+pub fn close_by_decision(folder: &Path, published: &str, utc: Instant) -> Result<(), String> {
+    Journal::open(folder)?.note(Step::Closed, published, utc)
 }
 
 /// A step in words.
@@ -259,5 +271,6 @@ pub fn word(step: Step) -> &'static str {
         Step::Recovering => "recovering",
         Step::Settled => "settled",
         Step::Unsettled => "unsettled",
+        Step::Closed => "closed",
     }
 }

@@ -6,6 +6,7 @@
 
 mod authority;
 mod copies;
+mod decision;
 mod delegate;
 mod documents;
 mod drill;
@@ -16,15 +17,17 @@ mod means;
 mod output;
 mod payload;
 mod permit;
+mod pipes;
 mod registry;
 mod run;
 mod surface;
 
 pub use authority::{Authority, authority, drift};
+pub use decision::{Decision, Wanted};
 pub use documents::{Document, document};
 pub use drill::{Drill, Rehearsed, sweep};
 pub use folder::write;
-pub use journal::{EVIDENCE, Known, Line, known, read as read_journal, word};
+pub use journal::{EVIDENCE, Known, Line, Step, close_by_decision, known, read as read_journal, word};
 pub use lock::RunLock;
 pub use means::Means;
 pub use payload::{blocking, payload};

@@ -201,6 +201,11 @@ impl Run<'_> {
         if reasons.is_empty() { Ok(state) } else { Err(reasons) }
     }
 
+    /// The state as it is at this moment, whatever was done since the run.
+    pub fn read_now(&self, run: &RunEvidence) -> State {
+        self.after(run)
+    }
+
     fn after(&self, run: &RunEvidence) -> State {
         self.state(run, Reading::After)
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::check::{COMMON, Reads, Variables, check_kebab, root};
 use super::expr::Text;
 use crate::package::diagnostic::{Diagnostic, suggestion};
-use crate::package::file::RawForbidden;
+use crate::package::file::{RawForbidden, Words};
 use crate::package::{Checked, ProbeUse, Reading};
 
 /// A forbidden action.
@@ -21,6 +21,8 @@ pub struct Forbidden {
     pub basis: Basis,
     /// Those of the measured facts that others write to as well, so that a change there says nothing of who made it.
     pub others_write: Vec<String>,
+    /// Those of the measured facts that may be absent before and after: then they count as equal.
+    pub may_be_absent: Vec<String>,
     /// Facts of measures that are shown before and after, and prove nothing.
     pub informative: Vec<String>,
     /// What the row adds to its status; quotes facts of the measures, `params`, `paths`, `pkg` and `now`.
@@ -157,6 +159,7 @@ fn check_row(
     });
     let informative: Option<Vec<String>> = informative.collect();
     let others_write = check_others(reading, raw);
+    let may_be_absent = among_the_measured(reading, raw, &raw.may_be_absent);
     let basis = raw.basis.as_ref().and_then(|word| {
         let Some(basis) = Basis::WORDS.iter().find(|known| **known == word.value) else {
             let message = format!("unknown basis `{}`", word.value);
@@ -178,6 +181,7 @@ fn check_row(
         action: raw.action.as_ref()?.value.clone(),
         basis: basis?,
         others_write: others_write?,
+        may_be_absent: may_be_absent?,
         informative: informative?,
         remark: remark.map_or(Some(None), |text| text.map(Some))?,
     })
@@ -187,22 +191,27 @@ fn check_row(
 /// something changed.
 fn check_others(reading: &Reading<'_>, raw: &RawForbidden) -> Option<Vec<String>> {
     let Some(others) = &raw.others_write else { return Some(Vec::new()) };
+    let names = among_the_measured(reading, raw, &raw.others_write)?;
+    if raw.measures.iter().flat_map(|paths| &paths.value).all(|path| names.contains(&path.value)) {
+        let message = "others write to everything that this row measures, so that it could never say CHANGED";
+        let help = "measure something as well that only a forbidden action changes, such as the rows of the target";
+        reading.error(&others.span, message, help);
+        return None;
+    }
+    Some(names)
+}
+
+/// Facts that are named once more, and must be among those that the row measures.
+fn among_the_measured(reading: &Reading<'_>, raw: &RawForbidden, named: &Words) -> Option<Vec<String>> {
     let measured: Vec<&str> =
         raw.measures.iter().flat_map(|paths| &paths.value).map(|word| word.value.as_str()).collect();
     let mut sound = true;
-    for word in others.value.iter().filter(|word| !measured.contains(&word.value.as_str())) {
+    for word in named.iter().flat_map(|list| &list.value).filter(|word| !measured.contains(&word.value.as_str())) {
         let message = format!("`{}` is not among the `measures` of this row", word.value);
         reading.error(&word.span, message, suggestion(&word.value, measured.iter().copied()));
         sound = false;
     }
-    let names: Vec<String> = others.value.iter().map(|word| word.value.clone()).collect();
-    if sound && measured.iter().all(|path| names.iter().any(|name| name == path)) {
-        let message = "others write to everything that this row measures, so that it could never say CHANGED";
-        let help = "measure something as well that only a forbidden action changes, such as the rows of the target";
-        reading.error(&others.span, message, help);
-        sound = false;
-    }
-    sound.then_some(names)
+    sound.then(|| named.iter().flat_map(|list| &list.value).map(|word| word.value.clone()).collect())
 }
 
 /// Each basis has one key of its own, which must be given, and the others must not.

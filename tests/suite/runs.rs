@@ -1,7 +1,9 @@
 //! Runs and drills on the embedded registry, with real executors, real keys and the real program.
 
+mod closing;
 mod crash;
 mod executors;
+mod large;
 mod permit;
 mod played;
 mod refusal;
@@ -72,7 +74,7 @@ fn misbehave(lab: &Lab) {
     lab.write("executor.py", include_str!("runs/executor.py"));
     lab.shell(
         "sed -i -e '/^argv = \\|^revert = /s/\"-m\", \"cutter\"/\"executor.py\"/' \
-         -e 's/^deadline_seconds = .*/deadline_seconds = 4/' -e 's/^grace_seconds = .*/grace_seconds = 1/' \
+         -e 's/^deadline_seconds = .*/deadline_seconds = 60/' -e 's/^grace_seconds = .*/grace_seconds = 1/' \
          -e 's/^output_bytes = .*/output_bytes = 65536/' cutgate.toml
          echo honest > mode",
     );
@@ -110,13 +112,22 @@ impl Approved {
         })
     }
 
-    /// As [`Approved::misbehaving`], with two approved runs of one target, and more time for each.
+    /// As [`Approved::misbehaving`], with a time that an executor is made to use up. It is enough for what comes before that, also
+    /// where the machine does much else.
+    fn impatient() -> Self {
+        static KEPT: Mutex<Weak<Kept>> = Mutex::new(Weak::new());
+        Self::of(&KEPT, |lab| {
+            misbehave(lab);
+            lab.shell("sed -i 's/^deadline_seconds = .*/deadline_seconds = 12/' cutgate.toml");
+            String::new()
+        })
+    }
+
+    /// As [`Approved::misbehaving`], with two approved runs of one target.
     fn twice() -> Self {
         static KEPT: Mutex<Weak<Kept>> = Mutex::new(Weak::new());
         Self::of(&KEPT, |lab| {
             misbehave(lab);
-            // Whatever else the machine does meanwhile.
-            lab.shell("sed -i 's/^deadline_seconds = .*/deadline_seconds = 60/' cutgate.toml");
             approve(lab)
         })
     }

@@ -102,7 +102,8 @@ pub(super) fn status(folder: &Path, run_id: &RunId) -> Result<u8, CommandError> 
         Known::Settled(run) => (format!("{run_id}: started {}, over\n", begun(&run)), 0),
         Known::Open(run, said) => {
             let next = format!("next: cutgate run --recover {run_id}");
-            (format!("{run_id}: started {}, not over: {said}\n{next}\n", begun(&run)), 5)
+            let decide = super::closing::to_be_decided(folder, run_id);
+            (format!("{run_id}: started {}, not over: {said}\n{next}\n{decide}", begun(&run)), 5)
         }
     };
     let mut text = text;

@@ -3,7 +3,7 @@
 //! Sequences are left aside: what a run that was taken back drew from them stays drawn, and a number that nobody has is no
 //! change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -113,10 +113,19 @@ pub(super) fn read(server: &Server, expected: &Expected) -> Result<Asked, String
     Ok(Asked { tables: found, checks, irreversible, schema })
 }
 
-/// The one whole number that a query gives.
-pub(super) fn asked(server: &Server, sql: &str) -> Result<i64, String> {
-    let answers = server.ask(&json!({"asked": number(sql)})).map_err(|error| format!("the query {sql:?}: {error}"))?;
-    whole(&answers.one("asked")?, "number").map_err(|error| format!("the query {sql:?}: {error}"))
+/// The one whole number that each query gives.
+pub(super) fn asked(server: &Server, all: BTreeSet<String>) -> Result<BTreeMap<String, i64>, String> {
+    if all.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let named = |at: usize| format!("asked_{at}");
+    let queries: serde_json::Map<_, _> = all.iter().enumerate().map(|(at, sql)| (named(at), number(sql))).collect();
+    let answers = server.ask(&Value::Object(queries))?;
+    let answer = |(at, sql): (usize, String)| {
+        let row = answers.one(&named(at)).and_then(|row| whole(&row, "number"));
+        row.map_err(|error| format!("the query {sql:?}: {error}")).map(|number| (sql, number))
+    };
+    all.into_iter().enumerate().map(answer).collect()
 }
 
 /// What a table is called in a package: with its schema, but for `public`.

@@ -97,11 +97,7 @@ impl Probe for PgSurface {
     }
 
     fn collect(&self, settings: &Settings, door: &Door) -> Result<Fact, Missing> {
-        let given = Given::read(settings).map_err(|problems| {
-            let said: Vec<String> = problems.into_iter().map(|problem| problem.message).collect();
-            let next = "run `cutgate gates check`";
-            door.missing(MissingState::Error, "read the settings of pg-surface", said.join("; "), next)
-        })?;
+        let given = server::given(Given::read(settings), self.kind(), door)?;
         let mut found = Found::default();
         let (mut facts, ended) = server::ask(settings, door, async |snapshot| found.ask(snapshot, &given).await);
         let why = || ended.clone().expect("invariant: everything was asked, or it ended before");

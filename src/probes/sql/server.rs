@@ -46,6 +46,15 @@ pub(in crate::probes) fn check_url(settings: &Settings) -> Option<SettingProblem
     Some(SettingProblem { name: "url".to_owned(), message, help })
 }
 
+/// The settings as a probe has them, which were checked before.
+pub(in crate::probes) fn given<T>(read: Result<T, Vec<SettingProblem>>, kind: &str, door: &Door) -> Result<T, Missing> {
+    read.map_err(|problems| {
+        let said: Vec<String> = problems.into_iter().map(|problem| problem.message).collect();
+        let tried = format!("read the settings of {kind}");
+        door.missing(MissingState::Error, tried, said.join("; "), "run `cutgate gates check`")
+    })
+}
+
 /// The settings without secrets.
 pub(in crate::probes) fn recorded(settings: &Settings) -> Settings {
     let mut recorded = settings.clone();

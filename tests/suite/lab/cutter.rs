@@ -161,3 +161,20 @@ print(written, LedgerV2Verify(connection).verify('CCS-1'), LedgerV2Verify(connec
         assert_eq!(stdout(&found), "", "{package} does not name the adapters");
     }
 }
+
+/// What v0.7 says of the release before it: `pg_dump` looks for a database of that name where `PGDATABASE` is a URL.
+#[test]
+fn pg_dump_takes_no_url_from_pgdatabase() {
+    let cluster = crate::postgres::Cluster::shared();
+    let url = cluster.url("postgres", "postgres");
+    let dump = |more: &[&str]| {
+        let mut dump = std::process::Command::new("pg_dump");
+        dump.env_clear().env("PATH", "/usr/bin:/bin").env("PGDATABASE", &url).env("PGUSER", "postgres");
+        dump.env("PGHOST", cluster.socket()).env("PGPORT", cluster.port.to_string());
+        dump.arg("--schema-only").args(more).output().unwrap()
+    };
+    let as_v0_6 = dump(&[]);
+    assert!(!as_v0_6.status.success() && stderr(&as_v0_6).contains("does not exist"), "{}", stderr(&as_v0_6));
+    let as_v0_7 = dump(&["--dbname", &url]);
+    assert!(as_v0_7.status.success(), "{}", stderr(&as_v0_7));
+}

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from cutter import units
@@ -33,6 +34,12 @@ def one(query):
     return json.loads(psql(f"SELECT to_json(found) FROM ({query}) AS found;"))
 
 
+def pause():
+    """Time in which somebody may kill the server."""
+    if MODE == "slow":
+        time.sleep(0.4)
+
+
 def row(*values):
     return "(" + ", ".join("'" + str(value).replace("'", "''") + "'" for value in values) + ")"
 
@@ -51,13 +58,17 @@ def run():
     target = one(f"SELECT * FROM target WHERE id = '{TARGET}'")
     kept = one(f"SELECT run_id, scope, state FROM {GOVERNANCE}.cut_change_set WHERE id = '{target['open_change_set']}'")
     (RUNS / f"{RUN}.undo.json").write_text(json.dumps([target["open_change_set"], kept]))
+    with open("starts", "a") as starts:
+        starts.write("run \n")
     dump(RUNS / f"{RUN}.dump.gpg")
+    pause()
     document, change_set = target["document_id"], target["open_change_set"]
     version = f"document_id = '{document}' AND version = {target['version']}"
     cut = units.cut(document, one(f"SELECT content FROM source_version WHERE {version}")["content"])
     drafts = ", ".join(row(it.unit_id, document, it.address, "draft", change_set, "2026-01-01T00:00:00Z") for it in cut)
     bodies = ", ".join(row(it.unit_id, 1, it.body, it.sha256, "2026-01-01T00:00:00Z") for it in cut)
     psql(f"INSERT INTO information_unit VALUES {drafts}; INSERT INTO unit_version VALUES {bodies};")
+    pause()
     if MODE == "fail":
         return 1
     manifest = manifest_digest((it.unit_id, it.sha256) for it in cut)
@@ -72,6 +83,7 @@ def run():
             SELECT max(id) + 1, '{change_set}', 'PASS', {len(cut)}, '{manifest}', now() FROM {GOVERNANCE}.verify_result;
         UPDATE information_unit SET state = 'enacted' WHERE change_set_id = '{change_set}';
     """)
+    pause()
     return 0
 
 

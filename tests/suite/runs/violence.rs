@@ -6,6 +6,7 @@
 mod at_once;
 mod flips;
 mod kills;
+mod servers;
 mod signals;
 
 use std::path::Path;

@@ -38,11 +38,19 @@ pub fn ready() -> (Lab, Arc<dyn Send + Sync>) {
     (Lab::of(&ready.lab.dir, ready.lab.shared.clone()), ready)
 }
 
-/// Closes every technical gap, by typing what each audit says is next.
+/// Closes every technical gap, by typing what each audit says is next; the record of the rehearsal is the test's own.
 fn close(lab: &Lab) {
+    close_but_the_revert(lab);
+    lab.write("kb/runbooks/per-cut-revert.md", &runbook(&PHASES));
+    rehearse(lab);
+    lab.shell("gpgconf --homedir keys/home --kill all; rm -rf reports");
+}
+
+/// Closes every technical gap but GAP-6, by typing what each audit says is next.
+pub fn close_but_the_revert(lab: &Lab) {
     assert_eq!(audit(lab).1, "C BLOCKED_WITH_EXACT_O8_GAP");
-    // After GAP-9 another tree is deployed: GAP-1 and GAP-5 say what has to be pinned, GAP-8 that it was not run dry.
-    for gap in ["GAP-3", "GAP-4", "GAP-5", "GAP-8", "GAP-9", "GAP-1", "GAP-5", "GAP-8", "GAP-2"] {
+    // With GAP-9 another tree is deployed: GAP-1 and GAP-5 say what has to be pinned. The one before knows no server.
+    for gap in ["GAP-3", "GAP-4", "GAP-9", "GAP-1", "GAP-5", "GAP-8", "GAP-2"] {
         if gap == "GAP-2" {
             // Records of dry runs are named by the second, and a step before may have made one just now.
             std::thread::sleep(std::time::Duration::from_secs(1));
@@ -52,9 +60,6 @@ fn close(lab: &Lab) {
     let (code, result, gaps) = audit(lab);
     let open: Vec<_> = gaps.iter().filter(|(_, state)| state != "CLOSED").map(|(id, _)| id.as_str()).collect();
     assert_eq!((code, result.as_str(), open), (1, "C BLOCKED_WITH_EXACT_O8_GAP", vec!["GAP-6", "GAP-7"]));
-    lab.write("kb/runbooks/per-cut-revert.md", &runbook(&PHASES));
-    rehearse(lab);
-    lab.shell("gpgconf --homedir keys/home --kill all; rm -rf reports");
 }
 
 /// Writes the manifest of the deployed tree as it is, and pins it.

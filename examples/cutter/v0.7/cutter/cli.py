@@ -16,7 +16,7 @@ from cutter.errors import ConfigError, CutterError, PermitError, RegistryError
 from cutter.lock import RunLock
 from cutter.mode import Mode
 from cutter.orchestrator import PHASES, Orchestrator, Outcome
-from cutter.registry import Registry
+from cutter.registry import Registry, connect
 from cutter.switch import execution_enabled, require_execution_enabled
 from cutter.treedigest import tree_digest
 from cutter.units import Unit
@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         ("run", live_run, "run; refused while the execution switch is off"),
     ):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--registry", required=True, metavar="FILE", help="the registry")
+        command.add_argument("--registry", required=True, metavar="REGISTRY", help="the registry: a file, or a postgresql:// URL")
         command.add_argument("--target", required=True, metavar="ID", help="a registered target")
         command.add_argument("--record", required=True, metavar="FILE", help="where the record goes")
         command.add_argument("--run-id", metavar="ID", help="the id of the run (default: a new one)")
@@ -94,8 +94,7 @@ def live_run(arguments: argparse.Namespace) -> int:
     if allowed.fields["review_decision_id"] != arguments.review_decision_id:
         raise PermitError(f"the permit rests on the review {allowed.fields['review_decision_id']!r}")
     with closing(Registry(arguments.registry)) as registry, RunLock(locks, arguments.target, run_id):
-        with closing(sqlite3.connect(arguments.registry)) as connection:
-            connection.execute("PRAGMA foreign_keys = ON")
+        with closing(connect(arguments.registry, settings.get("orchestrator.statement_timeout_ms"))) as connection:
             ctx = context(arguments, Mode.LIVE, run_id, settings, registry, {"connection": connection, **live})
             if len(ctx.units) > settings.get("orchestrator.max_units"):
                 raise ConfigError(f"{len(ctx.units)} units are more than orchestrator.max_units allows")
@@ -117,8 +116,7 @@ def revert(arguments: argparse.Namespace) -> int:
     if before is None:
         print(f"{run_id}: nothing had been written")
     else:
-        with closing(sqlite3.connect(arguments.registry)) as connection:
-            connection.execute("PRAGMA foreign_keys = ON")
+        with closing(connect(arguments.registry, settings.get("orchestrator.statement_timeout_ms"))) as connection:
             for line in undo.take_back(connection, before):
                 print(f"taken back: {line}")
     for name in (".dump.gpg", ".dump.gpg.sha256", ".dump.gpg.partial"):

@@ -3,7 +3,7 @@
 import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
 
 from cutter.config import Config
 from cutter.mode import Mode
@@ -11,6 +11,9 @@ from cutter.permit import Permit
 from cutter.registry import Registry, Target
 from cutter.sealed import SealedDump
 from cutter.units import Unit
+
+if TYPE_CHECKING:
+    import psqldb
 
 
 def now() -> datetime:
@@ -30,7 +33,7 @@ class RunContext:
     units: List[Unit]
     change_set_id: str
     #: What only a live run has: a connection that writes, a key and a place for the dump, and the review.
-    connection: Optional[sqlite3.Connection] = None
+    connection: "Optional[Union[sqlite3.Connection, psqldb.Connection]]" = None
     backup_fingerprint: str = ""
     gnupg_home: str = ""
     backup_path: str = ""

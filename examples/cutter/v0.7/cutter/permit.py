@@ -5,7 +5,6 @@ whose signature counts. The switch on the disk stays off: a permit that holds op
 """
 
 import json
-import os
 import secrets
 import subprocess
 import tempfile
@@ -17,6 +16,7 @@ from typing import Any, Dict, Iterator
 
 from cutter import config, switch
 from cutter.errors import PermitError
+from cutter.registry import address_of
 from cutter.treedigest import tree_digest
 
 FORMAT = "cutgate-permit/1"
@@ -77,7 +77,7 @@ def load(name: str, settings: config.Config, kind: str, run_id: str, target: str
         "run_id": run_id,
         "target": target,
         "host": settings.host,
-        "registry": os.path.realpath(registry),
+        "registry": address_of(registry),
     }
     permit = Permit(path, fields, sealed, wanted)
     permit.validate()

@@ -5,10 +5,10 @@ one transaction, and puts that row back. It never deletes what was enacted.
 """
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
+from cutter.adapters.dialect import Connection, alone, spell
 from cutter.errors import CompensationRequired, IntegrityError
 from cutter.record import write as write_record
 
@@ -16,27 +16,35 @@ FORMAT = "cutter-undo/1"
 
 #: What carries a change set, from the last phase to the first: table and condition.
 ROWS: Tuple[Tuple[str, str], ...] = (
-    ("cutter_governance_verify_result", "change_set_id = ?"),
-    ("cutter_governance_dot_pair_signature", "change_set_id = ?"),
-    ("cutter_governance_review_decision", "change_set_id = ?"),
-    ("cutter_governance_manifest_envelope", "change_set_id = ?"),
-    ("unit_version", "unit_id IN (SELECT id FROM information_unit WHERE change_set_id = ?)"),
-    ("information_unit", "change_set_id = ?"),
+    ("cutter_governance.verify_result", "change_set_id = %s"),
+    ("cutter_governance.dot_pair_signature", "change_set_id = %s"),
+    ("cutter_governance.review_decision", "change_set_id = %s"),
+    ("cutter_governance.manifest_envelope", "change_set_id = %s"),
+    ("unit_version", "unit_id IN (SELECT id FROM information_unit WHERE change_set_id = %s)"),
+    ("information_unit", "change_set_id = %s"),
 )
-CHANGE_SET = "SELECT id, target_id, run_id, scope, state, opened_utc FROM cutter_governance_cut_change_set WHERE id = ?"
+CHANGE_SET = "SELECT id, target_id, run_id, scope, state, opened_utc FROM cutter_governance.cut_change_set WHERE id = %s"
 PUT_BACK = (
-    "UPDATE cutter_governance_cut_change_set SET target_id = ?, run_id = ?, scope = ?, state = ?, opened_utc = ?"
-    " WHERE id = ?"
+    "UPDATE cutter_governance.cut_change_set SET target_id = %s, run_id = %s, scope = %s, state = %s, opened_utc = %s"
+    " WHERE id = %s"
 )
+GONE = "DELETE FROM cutter_governance.cut_change_set WHERE id = %s"
 
 
-def keep(connection: sqlite3.Connection, path: Path, run_id: str, change_set_id: str) -> None:
+def keep(connection: Connection, path: Path, run_id: str, change_set_id: str) -> None:
     """Keeps what the revert needs. Stops a run whose change set carries rows already: they could not be told apart."""
-    for table, condition in ROWS:
-        (count,) = connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}", (change_set_id,)).fetchone()
-        if count:
-            raise IntegrityError(f"{change_set_id} carries {count} rows in {table} already")
-    row: Optional[Tuple[Any, ...]] = connection.execute(CHANGE_SET, (change_set_id,)).fetchone()
+    cursor = connection.cursor()
+    try:
+        for table, condition in ROWS:
+            cursor.execute(spell(connection, f"SELECT count(*) FROM {table} WHERE {condition}"), (change_set_id,))
+            (count,) = cursor.fetchone()
+            if count:
+                raise IntegrityError(f"{change_set_id} carries {count} rows in {table} already")
+        cursor.execute(spell(connection, CHANGE_SET), (change_set_id,))
+        row: Optional[Tuple[Any, ...]] = cursor.fetchone()
+    finally:
+        cursor.close()
+        connection.rollback()
     undo = {"format": FORMAT, "run_id": run_id, "change_set_id": change_set_id, "row": list(row) if row else None}
     write_record(str(path), undo)
 
@@ -52,24 +60,25 @@ def load(path: Path, run_id: str) -> Optional[Dict[str, Any]]:
     return undo
 
 
-def take_back(connection: sqlite3.Connection, undo: Dict[str, Any]) -> List[str]:
+def take_back(connection: Connection, undo: Dict[str, Any]) -> List[str]:
     """Takes the rows of one cut back: all of them, or none. What was taken, table by table."""
     key = undo["change_set_id"]
     taken: List[str] = []
     cursor = connection.cursor()
     try:
-        cursor.execute("BEGIN IMMEDIATE")
-        enacted = "SELECT count(*) FROM information_unit WHERE change_set_id = ? AND state = 'enacted'"
-        (count,) = cursor.execute(enacted, (key,)).fetchone()
+        cursor.execute(alone(connection))
+        enacted = "SELECT count(*) FROM information_unit WHERE change_set_id = %s AND state = 'enacted'"
+        cursor.execute(spell(connection, enacted), (key,))
+        (count,) = cursor.fetchone()
         if count:
             raise CompensationRequired(f"{count} units of {key} are enacted: they are not deleted, compensate instead")
         for table, condition in ROWS:
-            cursor.execute(f"DELETE FROM {table} WHERE {condition}", (key,))
+            cursor.execute(spell(connection, f"DELETE FROM {table} WHERE {condition}"), (key,))
             taken.append(f"{table} {cursor.rowcount}")
         if undo["row"] is None:
-            cursor.execute("DELETE FROM cutter_governance_cut_change_set WHERE id = ?", (key,))
+            cursor.execute(spell(connection, GONE), (key,))
         else:
-            cursor.execute(PUT_BACK, (*undo["row"][1:], key))
+            cursor.execute(spell(connection, PUT_BACK), (*undo["row"][1:], key))
         connection.commit()
     except BaseException:
         connection.rollback()

@@ -24,7 +24,8 @@ def backup_of(
         raise BackupError("GNUPGHOME is not set: there is no keyring to encrypt the dump from")
     if is_embedded(connection):
         return SqliteGpgBackup(connection, fingerprint, gnupg_home)
-    url = os.environ.get("CUTTER_DATABASE_URL")
+    # A connection of psqldb knows where it leads; that of another driver does not.
+    url = getattr(connection, "url", None) or os.environ.get("CUTTER_DATABASE_URL")
     if not url:
         raise BackupError("CUTTER_DATABASE_URL is not set: there is no database to dump")
     if urlsplit(url).password:

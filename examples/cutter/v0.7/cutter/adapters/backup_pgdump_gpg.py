@@ -19,7 +19,7 @@ class PgDumpGpgBackup:
         """Writes the dump to that path. ``pg_restore`` takes what ``gpg --decrypt`` gives back."""
         path = Path(name)
         partial = path.with_name(path.name + ".partial")
-        dump = subprocess.Popen(["pg_dump", "--format=custom", "--dbname", self.url], stdout=subprocess.PIPE)
+        dump = subprocess.Popen(["pg_dump", "--no-password", "--format=custom", "--dbname", self.url], stdout=subprocess.PIPE)
         encrypt = subprocess.Popen(
             [
                 "gpg", "--homedir", self.gnupg_home, "--batch", "--quiet", "--yes", "--trust-model", "always",

@@ -1,4 +1,5 @@
-"""PostgreSQL and the embedded registry spell two things differently: parameters, and the ledger's schema."""
+"""PostgreSQL and the embedded registry spell three things differently: parameters, the ledger's schema, and how a
+transaction that writes keeps others away."""
 
 from datetime import datetime, timezone
 from typing import Any
@@ -17,6 +18,11 @@ def spell(connection: Connection, statement: str) -> str:
     if is_embedded(connection):
         return statement.replace("cutter_governance.", "cutter_governance_").replace("%s", "?")
     return statement
+
+
+def alone(connection: Connection) -> str:
+    """The statement after which nobody else writes units until the transaction ends."""
+    return "BEGIN IMMEDIATE" if is_embedded(connection) else "LOCK TABLE information_unit IN EXCLUSIVE MODE"
 
 
 def utc_now() -> str:
