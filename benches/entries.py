@@ -16,6 +16,7 @@ from measure import Command
 
 FILES, TESTINFRA_FILES, GATES, KEYS, DOCUMENTS = 10_000, 200, 500, 5_000, (10_000, 100_000)
 COUNTS = (100, 1_000, 10_000)
+ROLES, TABLES, PRIVILEGES, ROWS = 200, 2_000, 100_000, 10_000_000
 
 
 @dataclasses.dataclass
@@ -316,6 +317,42 @@ def knowledge(bench):
     return made
 
 
+def database(bench):
+    """A server that is asked for everything, beside what it takes to count and digest the rows alone."""
+    whole, principals = scenes.database(bench.folder("database") / "scene", ROLES, TABLES, PRIVILEGES, ROWS)
+    cluster = whole.peers["cluster"]
+    row = "convert_to(t::text, 'UTF8')"
+    count, digest = "SELECT count(*) FROM surface.unit", "SELECT sum({}) FROM surface.unit t"
+    sha256 = digest.format(f"('x' || encode(substr(sha256({row}), 1, 8), 'hex'))::bit(64)::bigint")
+    hashed = digest.format("hashtextextended(t::text, 0)")
+    listed = Command(cluster.psql("-c", r"\dp s.*"), shows=f"t{TABLES:04}")
+    made = [
+        Entry(
+            f"a database of {ROLES} roles, {TABLES:,} tables, {PRIVILEGES:,} privileges, and a table of {ROWS:,} rows",
+            Command(whole.judge(bench.program), 0, "CLOSED"),
+            [
+                ("psql: `count(*)`, then the SHA-256 of every row", Command(cluster.psql("-c", count, "-c", sha256), shows=str(ROWS))),
+                ("psql: `count(*)`, then the server's own hash of every row", Command(cluster.psql("-c", count, "-c", hashed), shows=str(ROWS))),
+            ],
+            runs=1,
+            targets=[at_most_times(1.5, "psql with SHA-256")],
+            limits="the server, which makes a text of every row, hashes it twice, and adds up, with as many processes as it "
+            "sees fit; meanwhile it is asked for the privileges.",
+        ),
+        Entry(
+            f"its roles and {PRIVILEGES:,} privileges alone",
+            Command(principals.judge(bench.program), 0, "CLOSED"),
+            [(r"psql: `\dp`", listed)],
+            runs=3,
+            limits=r"`\dp` shows the lists as they are stored. Whether a role holds a privilege, also by membership or "
+            f"ownership, is asked of the server for each of {ROLES * TABLES:,} pairs of a role and a table.",
+        ),
+    ]
+    yield from made
+    cluster.stop()
+    shutil.rmtree(cluster.folder)
+
+
 def verify(bench):
     """A published audit of the laboratory, proved again."""
     lab, reports = bench.folder("verify"), bench.folder("verify-reports")
@@ -337,4 +374,4 @@ def verify(bench):
     ]
 
 
-ENTRIES = [start_up, laboratory, host, files, gates, expressions, keyring, knowledge, verify, code_path]
+ENTRIES = [start_up, laboratory, host, files, gates, expressions, keyring, knowledge, database, verify, code_path]
