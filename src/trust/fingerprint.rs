@@ -12,7 +12,8 @@ pub struct Fingerprint(String);
 impl Fingerprint {
     /// The fingerprint of a key that was read.
     pub fn of(key: &sequoia_openpgp::Fingerprint) -> Self {
-        Self(key.to_hex())
+        let digit = |value: u8| char::from_digit(value.into(), 16).map_or('?', |digit| digit.to_ascii_uppercase());
+        Self(key.as_bytes().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
     }
 
     /// The digits.
