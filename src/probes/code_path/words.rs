@@ -33,7 +33,13 @@ const KINDS: [u8; 256] = {
 /// NFKC); nothing where that is the text itself.
 pub fn normal_form(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
-    let foreign = |from: usize| Some(from + bytes[from..].iter().position(|byte| !byte.is_ascii())?);
+    // Nearly every text is ASCII, and is looked at in blocks.
+    let foreign = |from: usize| {
+        const BLOCK: usize = 256;
+        let block = bytes[from..].chunks(BLOCK).position(|block| !block.is_ascii())?;
+        let start = from + block * BLOCK;
+        Some(start + bytes[start..].iter().position(|byte| !byte.is_ascii())?)
+    };
     let (mut normal, mut done) = (String::new(), 0);
     let mut at = foreign(0);
     while let Some(first) = at {
