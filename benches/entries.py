@@ -195,8 +195,7 @@ def gates(bench):
             [("OpenSCAP, with results written", oscap)],
             runs=10,
             targets=[at_most_ms(300), at_most_mb(40)],
-            limits="500 probes, each on a thread of its own, each of which reads the configuration file for itself; "
-            "then parsing the rules.",
+            limits="500 probes, each of which reads the configuration file for itself; then parsing the rules.",
         )
     ]
 
@@ -249,7 +248,7 @@ def code_path(bench):
             search,
             runs=10,
             targets=[at_most_times(5, "`rg`"), at_most_mb(300)],
-            limits="reading, copying and hashing every file, which `rg` need not: the digest is what the answer holds for. "
+            limits="reading, keeping and hashing 182 MB, which `rg` need not: the digest is what the answer holds for. "
             "Only files that can name what the phases belong to are looked into.",
         ),
         Entry(
@@ -282,7 +281,9 @@ def keyring(bench):
             [("`gpg --no-sig-cache --list-keys`", everything), ("`sq keyring list`", listed)],
             runs=5,
             targets=[at_most_times(1 / 5, "gpg"), at_most_times(1 / 2, "sq", 1)],
-            limits="two thirds are OpenSSL's, which checks each self-signature once, on all processors.",
+            limits="OpenSSL, which checks each of the two self-signatures once, on all processors: a core does 8,250 in a second "
+            "(`openssl speed ed25519`), so that 10,000 take 0.6 s on two, half of what `sq` takes on one, before anything is read. "
+            "The library offers no other way to check them, and none to check them in batches.",
         ),
         Entry(
             f"one of {KEYS:,} certificates: can it encrypt, now and through the run?",
@@ -290,8 +291,9 @@ def keyring(bench):
             [("`gpg --no-sig-cache --list-keys` of that one", single)],
             runs=15,
             targets=[at_most_ms(20)],
-            limits="the keyring and the copy that gpg keeps beside it: both are read whole, hashed for the record, and "
-            "compared; every certificate is named by its first packet, and the one is verified.",
+            limits="starting takes 5 ms. Then the keyring and the copy that gpg keeps beside it: both are read whole, hashed for "
+            "the record, and compared; every checksum is compared, every certificate is named by its first packet, and the one "
+            "is verified.",
         ),
     ]
 
@@ -310,8 +312,9 @@ def knowledge(bench):
                 [("`rg` for the words", Command(words)), ("`rg`, then `gpg --verify`", Command(by_hand, shows="5 good"))],
                 runs=5 if count < 50_000 else 3,
                 targets=[at_most_times(1.5, "`rg`"), at_most_times(1, "`rg` with `gpg --verify`", 1)],
-                limits="each document is opened as a place first and then for its data, hashed, and looked at again in the "
-                "end; its words are compared one by one, also where they are written with marks.",
+                limits="what `rg` need not do for a document: it is looked at in the listing, opened as a place first and then for its "
+                "data, looked at before and after it is read and again in the end (13 µs of the kernel, 6 µs without; measured in a "
+                "bare loop in C), and hashed (4 µs of 6 kB). `rg` takes 20 µs for everything.",
             )
         )
     return made
