@@ -91,7 +91,8 @@ impl Tree {
                 return Ok(tree.whole(door));
             }
             let list = |(rel, seen): &(String, Attributes)| (rel.clone(), door.list_seen(&tree.logical(rel), seen));
-            listed = divided(&folders, ALONE, |folders| folders.iter().map(list).collect::<Vec<_>>()).concat();
+            let parts = divided(&folders, ALONE, |folders| folders.iter().map(list).collect::<Vec<_>>());
+            listed = parts.into_iter().flatten().collect();
         }
     }
 

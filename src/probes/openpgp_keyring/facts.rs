@@ -66,7 +66,7 @@ pub(super) fn of(door: &Door, home: &str, ring: Result<Ring, NoRing>, horizon: I
         let in_time = certs.iter().take_while(|_| !door.time_left().is_zero());
         in_time.map(|cert| cert_fact(door, cert, &ring.certs, horizon)).collect()
     });
-    let certs = judged.concat();
+    let certs: Vec<Fact> = judged.into_iter().flatten().collect();
     if certs.len() < ring.certs.len() {
         let tried = format!("judge the certificates of {home}");
         let said = format!("the probe's time is over after {} of {}", certs.len(), ring.certs.len());
