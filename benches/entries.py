@@ -16,6 +16,7 @@ from measure import Command
 
 FILES, TESTINFRA_FILES, GATES, KEYS, DOCUMENTS = 10_000, 200, 500, 5_000, (10_000, 100_000)
 COUNTS = (100, 1_000, 10_000)
+ROLES, TABLES, PRIVILEGES, ROWS = 200, 2_000, 100_000, 10_000_000
 
 
 @dataclasses.dataclass
@@ -194,8 +195,7 @@ def gates(bench):
             [("OpenSCAP, with results written", oscap)],
             runs=10,
             targets=[at_most_ms(300), at_most_mb(40)],
-            limits="500 probes, each on a thread of its own, each of which reads the configuration file for itself; "
-            "then parsing the rules.",
+            limits="500 probes, each of which reads the configuration file for itself; then parsing the rules.",
         )
     ]
 
@@ -248,7 +248,7 @@ def code_path(bench):
             search,
             runs=10,
             targets=[at_most_times(5, "`rg`"), at_most_mb(300)],
-            limits="reading, copying and hashing every file, which `rg` need not: the digest is what the answer holds for. "
+            limits="reading, keeping and hashing 182 MB, which `rg` need not: the digest is what the answer holds for. "
             "Only files that can name what the phases belong to are looked into.",
         ),
         Entry(
@@ -281,7 +281,9 @@ def keyring(bench):
             [("`gpg --no-sig-cache --list-keys`", everything), ("`sq keyring list`", listed)],
             runs=5,
             targets=[at_most_times(1 / 5, "gpg"), at_most_times(1 / 2, "sq", 1)],
-            limits="two thirds are OpenSSL's, which checks each self-signature once, on all processors.",
+            limits="OpenSSL, which checks each of the two self-signatures once, on all processors: a core does 8,250 in a second "
+            "(`openssl speed ed25519`), so that 10,000 take 0.6 s on two, half of what `sq` takes on one, before anything is read. "
+            "The library offers no other way to check them, and none to check them in batches.",
         ),
         Entry(
             f"one of {KEYS:,} certificates: can it encrypt, now and through the run?",
@@ -289,8 +291,9 @@ def keyring(bench):
             [("`gpg --no-sig-cache --list-keys` of that one", single)],
             runs=15,
             targets=[at_most_ms(20)],
-            limits="the keyring and the copy that gpg keeps beside it: both are read whole, hashed for the record, and "
-            "compared; every certificate is named by its first packet, and the one is verified.",
+            limits="starting takes 5 ms. Then the keyring and the copy that gpg keeps beside it: both are read whole, hashed for "
+            "the record, and compared; every checksum is compared, every certificate is named by its first packet, and the one "
+            "is verified.",
         ),
     ]
 
@@ -309,11 +312,48 @@ def knowledge(bench):
                 [("`rg` for the words", Command(words)), ("`rg`, then `gpg --verify`", Command(by_hand, shows="5 good"))],
                 runs=5 if count < 50_000 else 3,
                 targets=[at_most_times(1.5, "`rg`"), at_most_times(1, "`rg` with `gpg --verify`", 1)],
-                limits="each document is opened as a place first and then for its data, hashed, and looked at again in the "
-                "end; its words are compared one by one, also where they are written with marks.",
+                limits="what `rg` need not do for a document: it is looked at in the listing, opened as a place first and then for its "
+                "data, looked at before and after it is read and again in the end (13 µs of the kernel, 6 µs without; measured in a "
+                "bare loop in C), and hashed (4 µs of 6 kB). `rg` takes 20 µs for everything.",
             )
         )
     return made
+
+
+def database(bench):
+    """A server that is asked for everything, beside what it takes to count and digest the rows alone."""
+    whole, principals = scenes.database(bench.folder("database") / "scene", ROLES, TABLES, PRIVILEGES, ROWS)
+    cluster = whole.peers["cluster"]
+    row = "convert_to(t::text, 'UTF8')"
+    count, digest = "SELECT count(*) FROM surface.unit", "SELECT sum({}) FROM surface.unit t"
+    sha256 = digest.format(f"('x' || encode(substr(sha256({row}), 1, 8), 'hex'))::bit(64)::bigint")
+    hashed = digest.format("hashtextextended(t::text, 0)")
+    listed = Command(cluster.psql("-c", r"\dp s.*"), shows=f"t{TABLES:04}")
+    made = [
+        Entry(
+            f"a database of {ROLES} roles, {TABLES:,} tables, {PRIVILEGES:,} privileges, and a table of {ROWS:,} rows",
+            Command(whole.judge(bench.program), 0, "CLOSED"),
+            [
+                ("psql: `count(*)`, then the SHA-256 of every row", Command(cluster.psql("-c", count, "-c", sha256), shows=str(ROWS))),
+                ("psql: `count(*)`, then the server's own hash of every row", Command(cluster.psql("-c", count, "-c", hashed), shows=str(ROWS))),
+            ],
+            runs=1,
+            targets=[at_most_times(1.5, "psql with SHA-256")],
+            limits="the server, which makes a text of every row, hashes it twice, and adds up, with as many processes as it "
+            "sees fit; meanwhile it is asked for the privileges.",
+        ),
+        Entry(
+            f"its roles and {PRIVILEGES:,} privileges alone",
+            Command(principals.judge(bench.program), 0, "CLOSED"),
+            [(r"psql: `\dp`", listed)],
+            runs=3,
+            limits=r"`\dp` shows the lists as they are stored. Whether a role holds a privilege, also by membership or "
+            f"ownership, is asked of the server for each of {ROLES * TABLES:,} pairs of a role and a table.",
+        ),
+    ]
+    yield from made
+    cluster.stop()
+    shutil.rmtree(cluster.folder)
 
 
 def verify(bench):
@@ -337,4 +377,4 @@ def verify(bench):
     ]
 
 
-ENTRIES = [start_up, laboratory, host, files, gates, expressions, keyring, knowledge, verify, code_path]
+ENTRIES = [start_up, laboratory, host, files, gates, expressions, keyring, knowledge, database, verify, code_path]

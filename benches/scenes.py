@@ -12,6 +12,8 @@ import shutil
 import sqlite3
 import subprocess
 
+import database as server
+
 PACKAGE = """\
 [package]
 macro_id = "bench"
@@ -328,6 +330,30 @@ def knowledge(folder, count, approvals=5):
     check = CHECK.format(id="found", require=require, otherwise="{size(kb.candidates)} found")
     ids = package(folder / "package", tree, [("approvals-found", probe + check)])
     return Scene(folder / "package", ids, {"tree": tree, "home": home})
+
+
+def database(folder, roles, tables, privileges, rows):
+    """A server of its own with many roles, tables and privileges and one table of many rows, and two packages over it: one
+    asks for everything, one for the privileges alone."""
+    folder.mkdir(parents=True)
+    (folder / "cluster").mkdir()
+    cluster = server.Cluster(folder / "cluster")
+    cluster.fill(roles, tables, privileges, rows)
+    ask = f'url = "{cluster.url()}"\ntimeout = "300s"\n'
+    principals = f'\n[probe.principals]\nkind = "pg-principals"\n{ask}schemas = ["s"]\n'
+    privilege = 'principals.grants.filter(g, g.kind == "table").size()'
+    held = f"size(principals.roles) >= {roles} && {privilege} == {privileges}"
+    principals += CHECK.format(id="all-held", require=held, otherwise="{size(principals.grants)} grants")
+    surface = f'\n[probe.surface]\nkind = "pg-surface"\n{ask}tables = {{ unit = {{ table = "surface.unit" }} }}\n'
+    whole = f'surface.tables.unit.content.rows == {rows} && surface.tables.unit.content.digest != ""'
+    surface += CHECK.format(id="all-rows", require=whole, otherwise="{surface.tables.unit.content.rows} rows")
+    scenes = []
+    for name, gates in (("all", [("principals-known", principals), ("surface-known", surface)]), ("one", [("principals-known", principals)])):
+        ids = package(folder / name / "package", folder, gates)
+        with (folder / name / "package" / "cutgate.toml").open("a") as file:
+            file.write('\n[limits]\naudit = "900s"\nprobe = "600s"\n')
+        scenes.append(Scene(folder / name / "package", ids, {"cluster": cluster}))
+    return scenes
 
 
 def laboratory(program, folder):

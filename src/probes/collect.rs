@@ -1,12 +1,12 @@
-//! Collecting: every probe on a thread of its own, each with a time limit, all under one deadline.
+//! Collecting: probes on threads beside each other, each with a time limit, all under one deadline.
 //!
 //! A probe that does not come back is given up and its observation says so; its thread holds nothing that
-//! others need. A probe that panics, or whose facts do not have the shape that it declared, is an error in
+//! others need, and the others get another one. A probe that panics, or whose facts do not have the shape that it declared, is an error in
 //! its observation and never a fact.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant as Monotonic};
 
 use super::{Door, Limits, Place, Secrets, Settings, Stop, Surroundings, watch};
@@ -68,6 +68,65 @@ impl<K> Progress<'_, K> {
         match self {
             Self::Began { key } | Self::Answered { key, .. } => key,
         }
+    }
+}
+
+/// A question that a thread is to answer.
+type Work<K> = (K, Question, Arc<Door>);
+
+/// Threads that answer one question after the other. One that does not come back is no loss: where none is idle, another
+/// one is started.
+struct Threads<K> {
+    work: mpsc::Sender<Work<K>>,
+    /// Where threads wait for work: one of them listens, the others wait for it.
+    waiting: Arc<Mutex<mpsc::Receiver<Work<K>>>>,
+    answers: mpsc::Sender<(K, Fact)>,
+    /// How many have answered and were given nothing since.
+    idle: usize,
+}
+
+impl<K: Send + 'static> Threads<K> {
+    /// No thread yet, and where the answers arrive.
+    fn new() -> (Self, mpsc::Receiver<(K, Fact)>) {
+        let (work, waiting) = mpsc::channel();
+        let (answers, answered) = mpsc::channel();
+        (Self { work, waiting: Arc::new(Mutex::new(waiting)), answers, idle: 0 }, answered)
+    }
+
+    /// Has a question answered. Where no thread can be started nothing will be sent, so that the probe is given up at its
+    /// end, as one that never came back.
+    fn give(&mut self, work: Work<K>) {
+        if self.idle > 0 {
+            self.idle -= 1;
+        } else if !self.start() {
+            return;
+        }
+        // Both ends are ours: this arrives.
+        let _ = self.work.send(work);
+    }
+
+    fn start(&self) -> bool {
+        let (waiting, answers) = (self.waiting.clone(), self.answers.clone());
+        let run = move || {
+            loop {
+                // The lock is let go of before the work begins.
+                let taken = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok((key, question, door)) = taken else { return };
+                let facts = std::panic::catch_unwind(AssertUnwindSafe(|| answer(&question, &door)));
+                let facts = facts.unwrap_or_else(|_| {
+                    let next = "report this as a bug of cutgate";
+                    let tried = format!("probe {}", question.kind);
+                    door.missing(MissingState::Error, tried, "the probe panicked", next).into()
+                });
+                drop((question, door));
+                if answers.send((key, facts)).is_err() {
+                    // The collection is over.
+                    return;
+                }
+            }
+        };
+        // Parsers recurse: a large stack is address space only, until it is used.
+        std::thread::Builder::new().name("probe".to_owned()).stack_size(64 << 20).spawn(run).is_ok()
     }
 }
 
@@ -135,7 +194,7 @@ pub fn collect_until<K: Ord + Clone + Send + 'static>(
     stop: &Stop,
     mut progress: impl FnMut(Progress<'_, K>),
 ) -> Collected<K> {
-    let (sender, receiver) = mpsc::channel::<(K, Fact)>();
+    let (mut threads, answered) = Threads::new();
     let mut waiting: Vec<_> = questions.iter().rev().collect();
     let mut running: BTreeMap<K, Running> = BTreeMap::new();
     let mut done: BTreeMap<K, Observation> = BTreeMap::new();
@@ -145,15 +204,19 @@ pub fn collect_until<K: Ord + Clone + Send + 'static>(
             && let Some((key, question)) = waiting.pop()
         {
             progress(Progress::Began { key });
-            let begun = start(key.clone(), question, with, stop, sender.clone());
+            let begun = begin(question, with, stop);
+            threads.give((key.clone(), question.clone(), begun.door.clone()));
             running.insert(key.clone(), begun);
         }
         // An access that begins while nobody looks is not late before this much time.
         let fresh = Monotonic::now() + with.limits.read;
         let next_end = running.values().map(|run| run.late(with)).min().unwrap_or_else(Monotonic::now).min(fresh);
         let patience = next_end.saturating_duration_since(Monotonic::now()).max(Duration::from_millis(1));
-        let finished: Vec<(K, Fact)> = match receiver.recv_timeout(patience) {
-            Ok((key, facts)) => vec![(key, facts)],
+        let finished: Vec<(K, Fact)> = match answered.recv_timeout(patience) {
+            Ok((key, facts)) => {
+                threads.idle += 1;
+                vec![(key, facts)]
+            }
             Err(mpsc::RecvTimeoutError::Timeout | mpsc::RecvTimeoutError::Disconnected) => {
                 let now = Monotonic::now();
                 let late = running.iter().filter(|(_, run)| run.late(with) <= now);
@@ -173,36 +236,12 @@ pub fn collect_until<K: Ord + Clone + Send + 'static>(
     Collected { observations: done, doors }
 }
 
-fn start<K: Send + 'static>(
-    key: K,
-    question: &Question,
-    with: &Collection,
-    stop: &Stop,
-    sender: mpsc::Sender<(K, Fact)>,
-) -> Running {
+/// What is known of a probe that begins now.
+fn begin(question: &Question, with: &Collection, stop: &Stop) -> Running {
     let end = (Monotonic::now() + with.limits.probe).min(with.deadline);
     let door = Door::new(with.place.clone(), with.limits, with.now, with.by.clone(), end);
     let door = door.keeping(with.secrets.clone()).until(stop.clone()).among(with.surroundings.clone());
-    let door = Arc::new(door);
-    let run = Running { door: door.clone(), question: question.clone(), started: chrono::Utc::now(), end };
-    let question = question.clone();
-    let kind = question.kind.clone();
-    let work = move || {
-        let facts = std::panic::catch_unwind(AssertUnwindSafe(|| answer(&question, &door)));
-        let facts = facts.unwrap_or_else(|_| {
-            let next = "report this as a bug of cutgate";
-            door.missing(MissingState::Error, format!("probe {}", question.kind), "the probe panicked", next).into()
-        });
-        // The receiver is gone only when the collection is over.
-        let _ = sender.send((key, facts));
-    };
-    // Parsers recurse: a large stack is address space only, until it is used.
-    let spawned = std::thread::Builder::new().name(format!("probe {kind}")).stack_size(64 << 20).spawn(work);
-    if spawned.is_err() {
-        // Nothing will be sent, so the probe is given up at its end, as one that never came back.
-        return run;
-    }
-    run
+    Running { door: Arc::new(door), question: question.clone(), started: chrono::Utc::now(), end }
 }
 
 fn answer(question: &Question, door: &Door) -> Fact {

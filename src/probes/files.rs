@@ -339,10 +339,10 @@ impl Door {
             let name = String::from_utf8_lossy(raw).into_owned();
             let exact = name.as_bytes() == raw;
             let stat = rustix::fs::statat(&fd, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
-            let path = format!("{}/{name}", logical.trim_end_matches('/'));
-            let attributes = stat
-                .map(|stat| Attributes::of(&stat))
-                .map_err(|error| self.io_missing(format!("look at {path}"), &path, &error.into()));
+            let attributes = stat.map(|stat| Attributes::of(&stat)).map_err(|error| {
+                let path = format!("{}/{name}", logical.trim_end_matches('/'));
+                self.io_missing(format!("look at {path}"), &path, &error.into())
+            });
             entries.push(Entry { name, exact, attributes });
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));

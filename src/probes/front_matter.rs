@@ -111,12 +111,41 @@ pub fn split(text: &str) -> Result<Parts<'_>, Broken> {
                 let reason = format!("the front matter has {} bytes, more than the limit of {MAX_BYTES}", inside.len());
                 return Err(Broken { line: 1, reason });
             }
-            let fields = if fence == "---" { yaml(inside) } else { toml(inside) }?;
+            let fields = match (fence, plain(inside)) {
+                ("---", Some(fields)) => fields,
+                ("---", None) => yaml(inside)?,
+                (_, _) => toml(inside)?,
+            };
             return Ok(Parts { fields: Some(fields), body: &text[end + line.len()..] });
         }
         end += line.len();
     }
     Err(Broken { line: 1, reason: format!("the front matter opens with {fence} and is not closed") })
+}
+
+/// The fields of a YAML front matter of the plainest kind: each line is a key, a colon, and a value of letters, digits and a
+/// few marks that mean nothing in YAML within a line. `None` for every other, which has to be parsed. Most are of this kind,
+/// and parsing them would take as long as reading the document.
+fn plain(inside: &str) -> Option<Fields> {
+    const LONGEST_KEY: usize = 64;
+    let is_null = |text: &str| text.eq_ignore_ascii_case("null");
+    let mut fields = Fields::default();
+    for line in inside.split_terminator('\n') {
+        let (key, value) = line.split_once(": ")?;
+        let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic())
+            && key.len() <= LONGEST_KEY
+            && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        let is_value = value.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && value
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'.' | b'_' | b'/' | b'-'))
+            && !value.ends_with(' ');
+        if !is_key || !is_value || is_null(key) || is_null(value) {
+            return None;
+        }
+        fields.insert(key, Value::Text(value.to_owned())).ok()?;
+    }
+    Some(fields)
 }
 
 /// A container that is open while YAML events arrive.
@@ -257,5 +286,39 @@ fn toml_scalar(value: &toml::Value) -> Option<String> {
         toml::Value::Boolean(truth) => Some(truth.to_string()),
         toml::Value::Datetime(time) => Some(time.to_string()),
         toml::Value::Array(_) | toml::Value::Table(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+        /// The short way gives what parsing gives, or nothing.
+        #[test]
+        fn what_is_plain_is_read_as_by_the_parser(lines in prop::collection::vec(line(), 0..5)) {
+            let inside = lines.concat();
+            if let Some(fields) = plain(&inside) {
+                prop_assert_eq!(Ok(fields), yaml(&inside), "{:?}", inside);
+            }
+        }
+    }
+
+    fn line() -> impl Strategy<Value = String> {
+        let key =
+            prop_oneof!["[a-zA-Z][a-zA-Z0-9_-]{0,8}", Just("null".to_owned()), Just("y".to_owned()), "[ -~]{0,4}"];
+        let value = prop_oneof![
+            "[a-zA-Z0-9][a-zA-Z0-9 ._/-]{0,12}",
+            Just("Null".to_owned()),
+            Just("2026-01-01".to_owned()),
+            Just("0x1F".to_owned()),
+            Just("1.5e3".to_owned()),
+            "[ -~]{0,6}",
+        ];
+        (key, prop_oneof![Just(": "), Just(":"), Just(":  ")], value, prop_oneof![9 => Just("\n"), 1 => Just(" \n")])
+            .prop_map(|(key, colon, value, end)| [key.as_str(), colon, &value, end].concat())
     }
 }

@@ -1,12 +1,13 @@
 //! Looking at many entries of one folder: the folder is held open, so that the way to it is gone once and not for each
 //! of them.
 //!
-//! It is held as a place only (`O_PATH`), and its entries are looked at and never opened. What cannot be seen in this way
-//! is looked at by its own path, which then says why.
+//! It is held as a place only (`O_PATH`), and its entries are looked at and opened as places, never for their data. What
+//! cannot be seen in this way is looked at by its own path, which then says why.
 
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::fs::{AtFlags, OFlags, Statx, StatxFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags};
 
 use super::watch::{Depth, Mark};
 use super::{Attributes, Door, FileKind};
@@ -40,17 +41,30 @@ impl<'a> HeldFolder<'a> {
     /// What lies at a logical path, a last link not followed; `None` where that is not seen from its folder. Nothing is
     /// noted.
     pub fn entry(&mut self, logical: &str) -> Option<Entry> {
-        let (folder, name) = parted(logical)?;
-        if self.logical != folder {
-            folder.clone_into(&mut self.logical);
-            self.folder = self.door.hold_folder(folder);
-        }
-        let folder = self.folder.as_ref()?;
+        let (folder, name) = self.folder_of(logical)?;
         let stat = look(&folder.fd, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let mount = |stat: &Statx| (stat.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(stat.stx_mnt_id);
         let on_mount_of_folder =
             mount(&stat).is_some() && mount(&stat) == mount(&folder.stat) && device(&stat) == device(&folder.stat);
         Some(Entry { stat, on_mount_of_folder })
+    }
+
+    /// What lies at a logical path, opened as a place only, a last link not followed; `None` where that cannot be done
+    /// from its folder. Nothing is noted.
+    pub fn place(&mut self, logical: &str) -> Option<OwnedFd> {
+        let (folder, name) = self.folder_of(logical)?;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(&folder.fd, name, flags, Mode::empty()).ok()
+    }
+
+    /// The folder of a logical path, held from now on, and the name in it.
+    fn folder_of<'p>(&mut self, logical: &'p str) -> Option<(&Folder, &'p str)> {
+        let (folder, name) = parted(logical)?;
+        if self.logical != folder {
+            folder.clone_into(&mut self.logical);
+            self.folder = self.door.hold_folder(folder);
+        }
+        Some((self.folder.as_ref()?, name))
     }
 }
 
@@ -127,19 +141,33 @@ fn parted(logical: &str) -> Option<(&str, &str)> {
 }
 
 /// Does the same to parts of `all`, which follow each other, on as many threads as there are processors, but on one for
-/// each `alone` of them; the answers are in the order of the parts.
+/// each `alone` of them; the answers are in the order of the parts. A thread that is done with one part takes the next, so
+/// that all of them end at about the same time.
 pub(super) fn divided<'a, T: Sync, A: Send>(all: &'a [T], alone: usize, work: impl Fn(&'a [T]) -> A + Sync) -> Vec<A> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let parts = threads.min(all.len() / alone + 1);
-    let mut chunks = all.chunks(all.len().div_ceil(parts).max(1));
-    let Some(first) = chunks.next() else { return Vec::new() };
-    std::thread::scope(|scope| {
-        let work = &work;
-        let others: Vec<_> = chunks.map(|chunk| scope.spawn(move || work(chunk))).collect();
-        let mut answers = vec![work(first)];
+    /// Parts for each thread.
+    const PARTS: usize = 8;
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(all.len() / alone + 1);
+    if threads == 1 {
+        return if all.is_empty() { Vec::new() } else { vec![work(all)] };
+    }
+    let parts: Vec<&[T]> = all.chunks(all.len().div_ceil(threads * PARTS).max(alone.div_ceil(PARTS))).collect();
+    let next = AtomicUsize::new(0);
+    let (parts, next, work) = (&parts, &next, &work);
+    let take = || {
+        let taken = std::iter::from_fn(|| {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            parts.get(at).map(|part| (at, work(part)))
+        });
+        taken.collect::<Vec<_>>()
+    };
+    let mut answers = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
+        let mut answers = take();
         for other in others {
-            answers.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            answers.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
         answers
-    })
+    });
+    answers.sort_unstable_by_key(|(at, _)| *at);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }

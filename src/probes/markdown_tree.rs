@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
+use super::held::divided;
+use super::reading::FileReader;
 use super::{Attributes, Door, Entry, FileKind};
 use crate::evidence::{Missing, MissingState, sha256_hex};
 
@@ -16,6 +18,10 @@ pub const ENDINGS: &[&str] = &["md", "markdown", "mdown", "mkd"];
 const MAX_DEPTH: usize = 64;
 /// The most links that one link may lead through (as Linux's own limit).
 const MAX_HOPS: usize = 40;
+/// So many folders are listed before the limits are looked at again.
+const AT_ONCE: usize = 256;
+/// So many folders are worth a second thread.
+const ALONE: usize = 16;
 
 /// Something that could not be looked at, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,9 +46,9 @@ enum Node {
 #[derive(Debug, Default)]
 pub struct Tree {
     root: String,
-    nodes: BTreeMap<String, Node>,
-    /// The files as they were listed: what is read must be the same.
-    seen: BTreeMap<String, Attributes>,
+    /// What was found, with its attributes as they were listed: what is read must be the same. Sorted by path once the
+    /// walk is over.
+    nodes: Vec<(String, Node, Attributes)>,
     raw_links: BTreeMap<String, String>,
     /// Links to something inside the tree, and what they lead to.
     pub links: Vec<(String, String)>,
@@ -59,31 +65,50 @@ impl Tree {
     /// When the root cannot be listed at all.
     pub fn walk(door: &Door, root: &str) -> Result<Self, Missing> {
         let mut tree = Self { root: root.trim_end_matches('/').to_owned(), ..Self::default() };
-        let mut folders = vec![(String::new(), door.list_unnoted(root)?)];
-        let mut entries = 0;
-        while let Some((folder, listed)) = folders.pop() {
-            for entry in listed {
-                entries += 1;
-                if entries > door.limits().entries || door.time_left().is_zero() {
-                    let late = door.time_left().is_zero();
-                    let state = if late { MissingState::TimedOut } else { MissingState::Unreadable };
-                    let over = format!("stopped at the limit after {entries} entries");
-                    let next = format!("see what fills {root}, or raise the limit");
-                    tree.block(door.missing(state, format!("walk {root}"), over, next));
-                    folders.clear();
-                    break;
-                }
-                let rel = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
-                if let Some(seen) = tree.take(door, &rel, &entry) {
-                    match door.list_seen(&tree.logical(&rel), &seen) {
-                        Ok(listed) => folders.push((rel, listed)),
-                        Err(missing) => tree.hidden_part(&rel, missing),
+        let mut listed = vec![(String::new(), Ok(door.list_unnoted(root)?))];
+        let (mut entries, mut ahead) = (0, VecDeque::new());
+        loop {
+            for (folder, listed) in listed {
+                let listed = match listed {
+                    Ok(listed) => listed,
+                    Err(missing) => {
+                        tree.hidden_part(&folder, missing);
+                        continue;
                     }
+                };
+                for entry in listed {
+                    entries += 1;
+                    if entries > door.limits().entries || door.time_left().is_zero() {
+                        tree.stopped(door, entries);
+                        return Ok(tree.whole(door));
+                    }
+                    let rel = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
+                    ahead.extend(tree.take(door, &rel, &entry).map(|seen| (rel, seen)));
                 }
             }
+            let folders: Vec<(String, Attributes)> = ahead.drain(..ahead.len().min(AT_ONCE)).collect();
+            if folders.is_empty() {
+                return Ok(tree.whole(door));
+            }
+            let list = |(rel, seen): &(String, Attributes)| (rel.clone(), door.list_seen(&tree.logical(rel), seen));
+            let parts = divided(&folders, ALONE, |folders| folders.iter().map(list).collect::<Vec<_>>());
+            listed = parts.into_iter().flatten().collect();
         }
-        tree.resolve_links(door);
-        Ok(tree)
+    }
+
+    /// The walk was stopped at a limit.
+    fn stopped(&mut self, door: &Door, entries: usize) {
+        let state = if door.time_left().is_zero() { MissingState::TimedOut } else { MissingState::Unreadable };
+        let over = format!("stopped at the limit after {entries} entries");
+        let next = format!("see what fills {}, or raise the limit", self.root);
+        self.block(door.missing(state, format!("walk {}", self.root), over, next));
+    }
+
+    /// The tree, when the walk is over.
+    fn whole(mut self, door: &Door) -> Self {
+        self.nodes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.resolve_links(door);
+        self
     }
 
     /// The logical path of a path in the tree.
@@ -93,35 +118,45 @@ impl Tree {
 
     /// The Markdown files, sorted by path.
     pub fn documents(&self) -> impl Iterator<Item = &str> {
-        self.nodes.iter().filter(|(_, node)| **node == Node::Document).map(|(rel, _)| rel.as_str())
+        self.found(Node::Document)
+    }
+
+    fn found(&self, kind: Node) -> impl Iterator<Item = &str> {
+        self.nodes.iter().filter(move |(_, node, _)| *node == kind).map(|(rel, ..)| rel.as_str())
+    }
+
+    /// What lies at a path of the walked tree.
+    fn at(&self, rel: &str) -> Option<(Node, &Attributes)> {
+        let at = self.nodes.binary_search_by(|(path, ..)| path.as_str().cmp(rel)).ok()?;
+        let (_, node, attributes) = &self.nodes[at];
+        Some((*node, attributes))
     }
 
     /// The content of a file of the tree, not noted. A folder on the way may have been replaced since the walk: the file
     /// must be the one that was listed.
     ///
     /// # Errors
-    /// As [`Door::read_listed`].
-    pub fn read(&self, door: &Door, rel: &str, max: u64) -> Result<Vec<u8>, Missing> {
-        let seen = self.seen.get(rel).expect("invariant: only files that were listed are read");
-        door.read_listed(&self.logical(rel), max, seen)
+    /// As [`FileReader::read`].
+    pub fn read<'r>(&self, reader: &'r mut FileReader<'_>, rel: &str, max: u64) -> Result<&'r [u8], Missing> {
+        let (_, seen) = self.at(rel).expect("invariant: only files that were listed are read");
+        reader.read(&self.logical(rel), max, seen)
     }
 
     /// Whether a regular file lies at a path.
     pub fn has_file(&self, rel: &str) -> bool {
-        matches!(self.nodes.get(rel), Some(Node::OtherFile | Node::Document))
+        matches!(self.at(rel), Some((Node::OtherFile | Node::Document, _)))
     }
 
     /// The hidden folders that were left aside.
     pub fn hidden(&self) -> Vec<&str> {
-        self.nodes.iter().filter(|(_, node)| **node == Node::Hidden).map(|(rel, _)| rel.as_str()).collect()
+        self.found(Node::Hidden).collect()
     }
 
     /// How many files with other endings were left aside, and their endings.
     pub fn others(&self) -> (usize, BTreeSet<String>) {
-        let others = self.nodes.iter().filter(|(_, node)| **node == Node::OtherFile).map(|(rel, _)| rel);
-        let endings: Vec<String> =
-            others.map(|rel| ending(rel).map_or_else(|| "none".to_owned(), |it| format!(".{it}"))).collect();
-        (endings.len(), endings.into_iter().collect())
+        let endings: Vec<Option<&str>> = self.found(Node::OtherFile).map(ending).collect();
+        let shown = |it: &Option<&str>| it.map_or_else(|| "none".to_owned(), |it| format!(".{}", it.to_lowercase()));
+        (endings.len(), endings.iter().collect::<BTreeSet<_>>().into_iter().map(shown).collect())
     }
 
     /// Records that a file could not be read.
@@ -154,34 +189,38 @@ impl Tree {
                 return None;
             }
         };
-        let path = self.logical(rel);
-        let next = || format!("rename {path}");
+        let path = || self.logical(rel);
+        let next = || format!("rename {}", path());
         let no_name =
-            || door.missing(MissingState::Unreadable, format!("read {path}"), "its name is not UTF-8", next());
+            || door.missing(MissingState::Unreadable, format!("read {}", path()), "its name is not UTF-8", next());
         let node = match attributes.kind {
             FileKind::Directory if entry.name.starts_with('.') => Node::Hidden,
             FileKind::Directory => {
                 if !entry.exact {
-                    self.hidden_part(rel, no_name());
+                    let missing = no_name();
+                    self.hidden_part(rel, missing);
                 } else if rel.matches('/').count() >= MAX_DEPTH {
                     let said = format!("it lies deeper than {MAX_DEPTH} folders");
-                    self.hidden_part(rel, door.missing(MissingState::Unreadable, format!("list {path}"), said, next()));
+                    let tried = format!("list {}", path());
+                    let missing = door.missing(MissingState::Unreadable, tried, said, next());
+                    self.hidden_part(rel, missing);
                 } else {
-                    self.nodes.insert(rel.to_owned(), Node::Folder);
+                    self.nodes.push((rel.to_owned(), Node::Folder, *attributes));
                     return Some(*attributes);
                 }
                 return None;
             }
             FileKind::File if is_markdown(rel) => {
                 if !entry.exact {
-                    self.add_unreadable(rel, reason(&no_name()));
+                    let why = reason(&no_name());
+                    self.add_unreadable(rel, why);
                     return None;
                 }
                 Node::Document
             }
             FileKind::File => Node::OtherFile,
             FileKind::Link => {
-                match door.link_target(&path) {
+                match door.link_target(&path()) {
                     Ok(target) => {
                         self.raw_links.insert(rel.to_owned(), target.to_string_lossy().into_owned());
                     }
@@ -194,8 +233,7 @@ impl Tree {
                 Node::Special
             }
         };
-        self.nodes.insert(rel.to_owned(), node);
-        self.seen.insert(rel.to_owned(), *attributes);
+        self.nodes.push((rel.to_owned(), node, *attributes));
         None
     }
 
@@ -204,7 +242,7 @@ impl Tree {
         for (rel, target) in self.raw_links.clone() {
             match self.resolve(door, &rel) {
                 Err(why) => self.add_unreadable(&rel, format!("symlink to {target}: {why}")),
-                Ok(found) => match self.nodes.get(&found) {
+                Ok(found) => match self.at(&found).map(|(node, _)| node) {
                     Some(Node::Hidden) => {
                         self.add_unreadable(&rel, format!("symlink to {target}: a hidden folder, which is left aside"));
                     }
@@ -250,7 +288,7 @@ impl Tree {
                 inside.split('/').rev().for_each(|name| ahead.push_front(name.to_owned()));
                 continue;
             }
-            match self.nodes.get(&rel) {
+            match self.at(&rel).map(|(node, _)| node) {
                 Some(Node::Folder) => {}
                 Some(Node::Hidden) => return Ok(rel),
                 Some(Node::Document | Node::OtherFile | Node::Special) if ahead.is_empty() => {}
@@ -272,13 +310,16 @@ impl Tree {
 
 /// Whether a name has an ending of Markdown.
 pub fn is_markdown(path: &str) -> bool {
-    ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+    ending(path).is_some_and(|ending| {
+        ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+            || (!ending.is_ascii() && ENDINGS.contains(&ending.to_lowercase().as_str()))
+    })
 }
 
-/// The ending of a file name, in lower case.
-fn ending(path: &str) -> Option<String> {
+/// The ending of a file name, as it is written.
+fn ending(path: &str) -> Option<&str> {
     let name = path.rsplit('/').next()?;
-    name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase())
+    name.rsplit_once('.').map(|(_, ending)| ending)
 }
 
 /// A reason in the form that facts use.
@@ -286,17 +327,18 @@ pub fn reason(missing: &Missing) -> String {
     format!("{}: {}", missing.state.word(), missing.said)
 }
 
-/// The digest of a set of files: SHA-256 over the sorted lines `<sha256>  <path>`, in the form of
-/// `sha256sum` (a path with a line break or backslash is escaped and its line starts with a backslash).
-pub fn digest<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let mut lines: Vec<String> = files
-        .into_iter()
-        .map(|(path, sha256)| {
-            let escaped = path.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
-            let mark = if escaped == path { "" } else { "\\" };
-            format!("{mark}{sha256}  {escaped}\n")
-        })
-        .collect();
-    lines.sort();
+/// A file's line `<sha256>  <path>`, in the form of `sha256sum` (a path with a line break or backslash is escaped and its
+/// line starts with a backslash).
+pub fn digest_line(path: &str, sha256: &str) -> String {
+    if !path.contains(['\\', '\n', '\r']) {
+        return [sha256, "  ", path, "\n"].concat();
+    }
+    let escaped = path.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+    format!("\\{sha256}  {escaped}\n")
+}
+
+/// The digest of a set of files: SHA-256 over their sorted lines.
+pub fn digest(mut lines: Vec<String>) -> String {
+    lines.sort_unstable();
     sha256_hex(lines.concat().as_bytes())
 }

@@ -70,7 +70,7 @@ pub trait Probe: Sync {
     }
 
     /// Reads. `Err` is for when nothing at all can be said; a part that could not be read is a
-    /// [`Fact::Missing`] inside the record. Runs on a thread of its own and is given up at its time
+    /// [`Fact::Missing`] inside the record. Runs beside other probes, on another thread, and is given up at its time
     /// limit, so it must not hold anything that others need.
     fn collect(&self, settings: &Settings, door: &Door) -> Result<Fact, Missing>;
 }

@@ -2,7 +2,8 @@
 //! limits of size and time; what changed while it was read was not read.
 //!
 //! A file is first opened as a place only (`O_PATH`), which wakes no writer of a FIFO and no driver of a device, and opened
-//! for its data when it is known to be a regular file: the very same one, by its name in `/proc`.
+//! for its data when it is known to be a regular file: the very same one, by its name in `/proc`. Of many files that were
+//! listed, the way to their folder and to `/proc` is gone once.
 
 use std::cell::Cell;
 use std::io::Read;
@@ -11,8 +12,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, Stat};
 use sha2::{Digest, Sha256};
 
+use super::held::HeldFolder;
 use super::watch::Depth;
-use super::{Attributes, Door, FileKind};
+use super::{Access, Attributes, Door, FileKind};
 use crate::evidence::{Digest256, Missing, MissingState};
 
 /// What to do about a file that changes while it is read.
@@ -20,6 +22,71 @@ const QUIET: &str = "run the audit again when nobody writes to it";
 
 /// How many bytes are read at once.
 const CHUNK: usize = 1 << 16;
+
+/// The names of the descriptors that are open.
+const DESCRIPTORS: &str = "/proc/self/fd";
+
+/// Reads files that were listed, one after the other. What is needed for each of them is made once.
+pub(super) struct FileReader<'a> {
+    door: &'a Door,
+    held: HeldFolder<'a>,
+    descriptors: Option<OwnedFd>,
+    chunk: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl<'a> FileReader<'a> {
+    /// Nothing is held yet.
+    pub fn new(door: &'a Door) -> Self {
+        let held = HeldFolder::new(door);
+        let descriptors = rustix::fs::open(DESCRIPTORS, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
+        Self { door, held, descriptors, chunk: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// As [`Door::read_unnoted`], of a file that was `seen` in a listing.
+    ///
+    /// # Errors
+    /// As [`Door::read_seen`].
+    pub fn read(&mut self, logical: &str, max: u64, seen: &Attributes) -> Result<&[u8], Missing> {
+        let tried = format!("read {logical}");
+        let access = self.door.begin(&tried);
+        let opened = match self.open(logical) {
+            Some(opened) => opened,
+            None => self.door.open_file(logical, OFlags::empty(), &tried)?,
+        };
+        let file = Opened { logical, tried: &tried, follow: true, opened };
+        self.bytes.clear();
+        let (chunk, bytes) = (&mut self.chunk, &mut self.bytes);
+        let accept = |attributes: &Attributes| self.door.same(logical, seen, attributes);
+        self.door.stream(&access, file, max, accept, chunk, |chunk| bytes.extend_from_slice(chunk))?;
+        Ok(&self.bytes)
+    }
+
+    /// Opens a regular file for its data from the folder that is held; `None` where it has to be opened by its path.
+    fn open(&mut self, logical: &str) -> Option<(OwnedFd, Stat)> {
+        let descriptors = self.descriptors.as_ref()?;
+        let place = self.held.place(logical)?;
+        let stat = rustix::fs::fstat(&place).ok()?;
+        if Attributes::of(&stat).kind != FileKind::File {
+            return None;
+        }
+        let name = place.as_raw_fd().to_string();
+        Some((rustix::fs::openat(descriptors, name, FOR_DATA, Mode::empty()).ok()?, stat))
+    }
+}
+
+/// How a regular file is opened for its data.
+const FOR_DATA: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+/// A regular file that was opened for its data.
+struct Opened<'a> {
+    logical: &'a str,
+    /// In the words of [`Missing::tried`].
+    tried: &'a str,
+    /// Whether a last link would have been followed.
+    follow: bool,
+    opened: (OwnedFd, Stat),
+}
 
 impl Door {
     /// A regular file's content, whole. Links are followed (inside the root prefix).
@@ -59,14 +126,6 @@ impl Door {
         Ok(bytes)
     }
 
-    /// As [`Door::read_unnoted`], of a file that was `seen` in a listing.
-    ///
-    /// # Errors
-    /// As [`Door::read_seen`].
-    pub fn read_listed(&self, logical: &str, max: u64, seen: &Attributes) -> Result<Vec<u8>, Missing> {
-        self.read_bytes(logical, max, |attributes| self.same(logical, seen, attributes))
-    }
-
     /// The SHA-256 of a regular file that was `seen` before, in chunks. The last link is not followed, and
     /// nothing is noted: the caller notes the whole that the file is a part of.
     ///
@@ -75,7 +134,12 @@ impl Door {
     pub fn digest_unnoted(&self, logical: &str, seen: &Attributes) -> Result<Digest256, Missing> {
         let mut hasher = Sha256::new();
         let same = |attributes: &Attributes| self.same(logical, seen, attributes);
-        let read = self.stream(logical, OFlags::NOFOLLOW, u64::MAX, same, |chunk| hasher.update(chunk));
+        let tried = format!("read {logical}");
+        let access = self.begin(&tried);
+        let read = self.open_file(logical, OFlags::NOFOLLOW, &tried).and_then(|opened| {
+            let file = Opened { logical, tried: &tried, follow: false, opened };
+            self.stream(&access, file, u64::MAX, same, &mut Vec::new(), |chunk| hasher.update(chunk))
+        });
         read.map_err(|reason| self.vanished(reason))?;
         let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Digest256::try_from(hex).expect("invariant: SHA-256 has 64 hex digits"))
@@ -119,7 +183,11 @@ impl Door {
             size.set(usize::try_from(attributes.size).unwrap_or(0));
             accept(attributes)
         };
-        self.stream(logical, OFlags::empty(), max, accept, |chunk| {
+        let tried = format!("read {logical}");
+        let access = self.begin(&tried);
+        let opened = self.open_file(logical, OFlags::empty(), &tried)?;
+        let file = Opened { logical, tried: &tried, follow: true, opened };
+        self.stream(&access, file, max, accept, &mut Vec::new(), |chunk| {
             // Room for all of it at once; that it is within the limits was seen before the first chunk.
             bytes.reserve_exact(size.take());
             bytes.extend_from_slice(chunk);
@@ -138,9 +206,8 @@ impl Door {
             let next = format!("look at it: ls -ld {logical}");
             return Err(self.missing(MissingState::Unreadable, tried, said, next));
         }
-        let name = format!("/proc/self/fd/{}", place.as_raw_fd());
-        let data = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let fd = rustix::fs::open(name, data, Mode::empty()).map_err(|error| match error {
+        let name = format!("{DESCRIPTORS}/{}", place.as_raw_fd());
+        let fd = rustix::fs::open(name, FOR_DATA, Mode::empty()).map_err(|error| match error {
             rustix::io::Errno::NOENT => self.no_proc(tried, error.into()),
             error => failed(error.into()),
         })?;
@@ -150,24 +217,23 @@ impl Door {
     /// A descriptor that is open has a name in `/proc`. Where it has none that is not the file's absence.
     pub(super) fn no_proc(&self, tried: &str, error: std::io::Error) -> Missing {
         let next = "see that /proc is mounted where the audit runs: mount -t proc proc /proc";
-        self.missing(MissingState::Error, tried, format!("/proc/self/fd: {error}"), next)
+        self.missing(MissingState::Error, tried, format!("{DESCRIPTORS}: {error}"), next)
     }
 
-    /// Passes a regular file's bytes to `sink` in chunks, once `accept` has admitted its attributes, and makes sure
-    /// that it stayed what it was.
+    /// Passes a regular file's bytes to `sink` in chunks, for which there is room in `chunk`, once `accept` has admitted its
+    /// attributes, and makes sure that it stayed what it was.
     fn stream(
         &self,
-        logical: &str,
-        flags: OFlags,
+        access: &Access<'_>,
+        file: Opened<'_>,
         max: u64,
         accept: impl FnOnce(&Attributes) -> Result<(), Missing>,
+        chunk: &mut Vec<u8>,
         mut sink: impl FnMut(&[u8]),
     ) -> Result<(), Missing> {
-        let tried = format!("read {logical}");
-        let access = self.begin(&tried);
-        let unreadable = |said: String, next: &str| self.missing(MissingState::Unreadable, &tried, said, next);
-        let failed = |error: std::io::Error| self.io_missing(&tried, logical, &error);
-        let (fd, opened) = self.open_file(logical, flags, &tried)?;
+        let Opened { logical, tried, follow, opened: (fd, opened) } = file;
+        let unreadable = |said: String, next: &str| self.missing(MissingState::Unreadable, tried, said, next);
+        let failed = |error: std::io::Error| self.io_missing(tried, logical, &error);
         let attributes = Attributes::of(&opened);
         accept(&attributes)?;
         let package = self.limits().file_bytes;
@@ -181,15 +247,17 @@ impl Door {
         let mut file = std::fs::File::from(fd);
         // One byte more than it has, so that the end is seen at the second reading.
         let whole = usize::try_from(attributes.size).map_or(CHUNK, |size| size.saturating_add(1));
-        let mut chunk = vec![0_u8; whole.min(CHUNK)];
+        if chunk.len() < whole.min(CHUNK) {
+            chunk.resize(whole.min(CHUNK), 0);
+        }
         let mut size = 0_u64;
         loop {
             if access.is_over() {
                 let next = format!("see why {logical} is slow to read");
                 let said = format!("its time was over after {size} of {} bytes", attributes.size);
-                return Err(self.missing(MissingState::TimedOut, &tried, said, next));
+                return Err(self.missing(MissingState::TimedOut, tried, said, next));
             }
-            let n = file.read(&mut chunk).map_err(|error| self.vanished(failed(error)))?;
+            let n = file.read(chunk).map_err(|error| self.vanished(failed(error)))?;
             if n == 0 {
                 break;
             }
@@ -213,7 +281,7 @@ impl Door {
         if changed(&opened, &closed) {
             return Err(unreadable("it was changed while it was read".to_owned(), QUIET));
         }
-        self.watch().saw(logical, !flags.contains(OFlags::NOFOLLOW), Some(&closed), Depth::Content);
+        self.watch().saw(logical, follow, Some(&closed), Depth::Content);
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use super::markdown_tree::{self, Tree, Unreadable};
+use super::reading::FileReader;
 use super::{Door, FileKind, Parameter, ParameterKind, Probe, SettingProblem, Settings};
 use crate::evidence::{Fact, Missing, MissingState, Shape, sha256_hex};
 use sections::Reading;
@@ -147,11 +148,11 @@ fn read_folder(door: &Door, path: &str, phases: &[&str]) -> Result<Vec<Document>
     })?;
     door.note_attributes(path);
     let names: Vec<String> = tree.documents().map(str::to_owned).collect();
-    let mut documents = Vec::new();
+    let (mut documents, mut reader) = (Vec::new(), FileReader::new(door));
     for name in names {
         let path = tree.logical(&name);
-        let bytes = tree.read(door, &name, MAX_BYTES).inspect(|bytes| door.note_content(&path, bytes));
-        match bytes.and_then(|bytes| parse(door, &path, &bytes, phases)) {
+        let bytes = tree.read(&mut reader, &name, MAX_BYTES).inspect(|bytes| door.note_content(&path, bytes));
+        match bytes.and_then(|bytes| parse(door, &path, bytes, phases)) {
             Ok(document) => documents.push(document),
             Err(missing) => {
                 tree.add_unreadable(&name, markdown_tree::reason(&missing));

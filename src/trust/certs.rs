@@ -98,8 +98,8 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Cert>, RingError> {
 ///
 /// # Errors
 /// When one of both cannot be read.
-pub fn lost_since(copy: &[u8], keybox: &Keybox<'_>) -> Result<Option<Vec<Fingerprint>>, RingError> {
-    let copy = keybox::read(copy)?;
+pub fn lost_since<'a>(copy: &'a [u8], keybox: &Keybox<'a>) -> Result<Option<Vec<Fingerprint>>, RingError> {
+    let copy = keybox::read_beside(copy, keybox)?;
     let mut lost = Vec::new();
     // A blob that is there to the byte needs no parsing; deleting changes nothing but its type. Nearly every one lies
     // where it lay.
@@ -107,7 +107,7 @@ pub fn lost_since(copy: &[u8], keybox: &Keybox<'_>) -> Result<Option<Vec<Fingerp
     let moved = &copy.blobs[as_before..];
     let kept: &[_] = if moved.is_empty() { &[] } else { &keybox.blobs };
     let kept: std::collections::BTreeSet<&[u8]> = kept.iter().map(|blob| blob.body()).collect();
-    let gone = moved.iter().filter(|blob| blob.live && !kept.contains(blob.body()));
+    let gone = moved.iter().filter(|blob| blob.is_live() && !kept.contains(blob.body()));
     let gone: Vec<_> = gone.filter_map(|blob| blob.keyblock).collect();
     if !gone.is_empty() {
         let known = keybox.blobs.iter().filter_map(|blob| blob.keyblock);

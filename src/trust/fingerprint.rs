@@ -12,7 +12,13 @@ pub struct Fingerprint(String);
 impl Fingerprint {
     /// The fingerprint of a key that was read.
     pub fn of(key: &sequoia_openpgp::Fingerprint) -> Self {
-        Self(key.to_hex())
+        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+        let mut digits = String::with_capacity(2 * key.as_bytes().len());
+        for byte in key.as_bytes() {
+            digits.push(DIGITS[usize::from(byte >> 4)]);
+            digits.push(DIGITS[usize::from(byte & 15)]);
+        }
+        Self(digits)
     }
 
     /// The digits.

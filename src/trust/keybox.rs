@@ -4,6 +4,7 @@
 //! allocates nothing that the input's own length does not bound. Everything malformed is an error that
 //! names its offset. Source of the format: the comment that opens `kbx/keybox-blob.c` in GnuPG.
 
+use rayon::prelude::*;
 use sequoia_openpgp::types::HashAlgorithm;
 
 /// The length of the header blob: fixed since the first keybox.
@@ -38,16 +39,30 @@ pub struct Keybox<'a> {
 }
 
 /// One blob.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Blob<'a> {
     bytes: &'a [u8],
-    /// Whether GnuPG counts it among the keys of the keyring.
-    pub live: bool,
+    kind: Kind,
     /// Its OpenPGP keyblock with its offset in the file, also where it is deleted.
     pub keyblock: Option<(usize, &'a [u8])>,
 }
 
+/// What a blob is to GnuPG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A certificate that it counts among the keys of the keyring.
+    Live,
+    Ephemeral,
+    Deleted,
+    X509,
+}
+
 impl<'a> Blob<'a> {
+    /// Whether GnuPG counts it among the keys of the keyring.
+    pub fn is_live(&self) -> bool {
+        self.kind == Kind::Live
+    }
+
     /// What deleting does not change: everything after the type.
     pub fn body(&self) -> &'a [u8] {
         &self.bytes[5..]
@@ -81,6 +96,11 @@ pub(super) fn is_keybox(bytes: &[u8]) -> bool {
 /// The first thing that is malformed: no header, a length that leaves the file or does not fit its
 /// content, an unknown type or version, a checksum that does not match.
 pub fn read(bytes: &[u8]) -> Result<Keybox<'_>, KeyboxError> {
+    read_beside(bytes, &Keybox::default())
+}
+
+/// As [`read`], beside another one that was read: as long as both have the same blobs, these are not looked into again.
+pub(super) fn read_beside<'a>(bytes: &'a [u8], other: &Keybox<'a>) -> Result<Keybox<'a>, KeyboxError> {
     let fail = |offset: usize, reason: &str| KeyboxError { offset, reason: reason.to_owned() };
     if !is_keybox(bytes) || bytes.len() < HEADER {
         return Err(fail(0, "it does not begin with the header of a keybox"));
@@ -88,38 +108,74 @@ pub fn read(bytes: &[u8]) -> Result<Keybox<'_>, KeyboxError> {
     if number(bytes, 0, 4) != Some(HEADER) || bytes[5] != 1 {
         return Err(fail(0, "the header's length or version is not one that is known"));
     }
-    let mut keybox = Keybox::default();
     let mut at = HEADER;
-    while at < bytes.len() {
-        let length = number(bytes, at, 4).ok_or_else(|| fail(at, "the file ends inside a blob's length"))?;
-        // The next blob starts at least FIXED bytes on, so this loop ends.
-        if length < FIXED + TRAILER {
-            return Err(fail(at, &format!("a blob of {length} bytes is too short to be one")));
+    // What is wrong with the framing is told after what is wrong before it.
+    let mut framed = std::iter::from_fn(|| {
+        let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+        let framed = frame(rest, at).map(|blob| (at, blob));
+        at = framed.as_ref().map_or(bytes.len(), |(at, blob)| at + blob.len());
+        Some(framed)
+    });
+    let (mut keybox, mut unlike) = (Keybox::default(), None);
+    for (known, framed) in other.blobs.iter().zip(framed.by_ref()) {
+        match framed {
+            Ok((_, blob)) if blob == known.bytes => keybox.take(*known),
+            differs => {
+                unlike = Some(differs);
+                break;
+            }
         }
-        let end = at.checked_add(length).filter(|end| *end <= bytes.len()).ok_or_else(|| {
-            fail(at, &format!("a blob of {length} bytes, of which the file has {}", bytes.len() - at))
-        })?;
-        take_blob(&mut keybox, at, &bytes[at..end])?;
-        at = end;
+    }
+    let rest: Vec<Result<(usize, &[u8]), KeyboxError>> = unlike.into_iter().chain(framed).collect();
+    let look = |framed: &Result<(usize, &'a [u8]), KeyboxError>| match framed {
+        Ok((at, blob)) => look_into(*at, blob),
+        Err(error) => Err(error.clone()),
+    };
+    let looked: Vec<Result<Blob<'a>, KeyboxError>> =
+        if rest.len() > ALONE { rest.par_iter().map(look).collect() } else { rest.iter().map(look).collect() };
+    for blob in looked {
+        keybox.take(blob?);
     }
     Ok(keybox)
 }
 
-/// Takes one whole blob, which lies at offset `at` of the file.
-fn take_blob<'a>(keybox: &mut Keybox<'a>, at: usize, blob: &'a [u8]) -> Result<(), KeyboxError> {
+/// So many blobs are worth a second thread.
+const ALONE: usize = 256;
+
+/// The first blob of `rest`, which lies at offset `at` of the file.
+fn frame(rest: &[u8], at: usize) -> Result<&[u8], KeyboxError> {
+    let fail = |reason: String| KeyboxError { offset: at, reason };
+    let length = number(rest, 0, 4).ok_or_else(|| fail("the file ends inside a blob's length".to_owned()))?;
+    // The next blob starts at least so many bytes on, so this comes to an end.
+    if length < FIXED + TRAILER {
+        return Err(fail(format!("a blob of {length} bytes is too short to be one")));
+    }
+    rest.get(..length).ok_or_else(|| fail(format!("a blob of {length} bytes, of which the file has {}", rest.len())))
+}
+
+impl<'a> Keybox<'a> {
+    fn take(&mut self, blob: Blob<'a>) {
+        match (blob.kind, blob.keyblock) {
+            (Kind::Deleted, _) => self.deleted += 1,
+            (Kind::X509, _) => self.x509 += 1,
+            (Kind::Ephemeral, _) => self.ephemeral += 1,
+            (Kind::Live, keyblock) => self.keyblocks.extend(keyblock),
+        }
+        self.blobs.push(blob);
+    }
+}
+
+/// Looks into one whole blob, which lies at offset `at` of the file.
+fn look_into(at: usize, blob: &[u8]) -> Result<Blob<'_>, KeyboxError> {
     let fail = |inside: usize, reason: String| Err(KeyboxError { offset: at + inside, reason });
     match blob[4] {
         TYPE_OPENPGP => {}
         // Deleting changes this byte alone: with the type put back, the checksum must match.
         TYPE_DELETED if checksum_matches(blob, Some(TYPE_OPENPGP)) => {
-            keybox.deleted += 1;
-            keybox.blobs.push(Blob { bytes: blob, live: false, keyblock: keyblock(at, blob).ok() });
-            return Ok(());
+            return Ok(Blob { bytes: blob, kind: Kind::Deleted, keyblock: keyblock(at, blob).ok() });
         }
         TYPE_DELETED if checksum_matches(blob, Some(TYPE_X509)) => {
-            keybox.deleted += 1;
-            keybox.blobs.push(Blob { bytes: blob, live: false, keyblock: None });
-            return Ok(());
+            return Ok(Blob { bytes: blob, kind: Kind::Deleted, keyblock: None });
         }
         TYPE_DELETED => return fail(4, "a deleted blob whose checksum does not match".to_owned()),
         TYPE_X509 => {
@@ -128,9 +184,7 @@ fn take_blob<'a>(keybox: &mut Keybox<'a>, at: usize, blob: &'a [u8]) -> Result<(
             if checksum_matches(blob, Some(TYPE_OPENPGP)) {
                 return fail(4, "an OpenPGP blob that is marked as X.509".to_owned());
             }
-            keybox.x509 += 1;
-            keybox.blobs.push(Blob { bytes: blob, live: false, keyblock: None });
-            return Ok(());
+            return Ok(Blob { bytes: blob, kind: Kind::X509, keyblock: None });
         }
         TYPE_HEADER => return fail(4, "a second header".to_owned()),
         other => return fail(4, format!("a blob of the unknown type {other}")),
@@ -143,13 +197,7 @@ fn take_blob<'a>(keybox: &mut Keybox<'a>, at: usize, blob: &'a [u8]) -> Result<(
     }
     let block = keyblock(at, blob)?;
     let live = number(blob, 6, 2).is_none_or(|flags| flags & usize::from(FLAG_EPHEMERAL) == 0);
-    if live {
-        keybox.keyblocks.push(block);
-    } else {
-        keybox.ephemeral += 1;
-    }
-    keybox.blobs.push(Blob { bytes: blob, live, keyblock: Some(block) });
-    Ok(())
+    Ok(Blob { bytes: blob, kind: if live { Kind::Live } else { Kind::Ephemeral }, keyblock: Some(block) })
 }
 
 /// The keyblock of an OpenPGP blob, with its offset in the file.

@@ -32,7 +32,29 @@ const KINDS: [u8; 256] = {
 /// A text as the language reads the names in it (Python reference, "Identifiers": they are compared in normal form
 /// NFKC); nothing where that is the text itself.
 pub fn normal_form(text: &str) -> Option<String> {
-    if text.is_ascii() || is_nfkc(text) { None } else { Some(text.nfkc().collect()) }
+    let bytes = text.as_bytes();
+    // Nearly every text is ASCII, and is looked at in blocks.
+    let foreign = |from: usize| {
+        const BLOCK: usize = 256;
+        let block = bytes[from..].chunks(BLOCK).position(|block| !block.is_ascii())?;
+        let start = from + block * BLOCK;
+        Some(start + bytes[start..].iter().position(|byte| !byte.is_ascii())?)
+    };
+    let (mut normal, mut done) = (String::new(), 0);
+    let mut at = foreign(0);
+    while let Some(first) = at {
+        // An ASCII character is changed by nothing that comes before it, but by marks that come after it.
+        let start = first.saturating_sub(1).max(done);
+        let end = bytes[first..].iter().position(u8::is_ascii).map_or(bytes.len(), |length| first + length);
+        let part = &text[start..end];
+        if !is_nfkc(part) {
+            normal.push_str(&text[done..start]);
+            normal.extend(part.nfkc());
+            done = end;
+        }
+        at = foreign(end);
+    }
+    (done > 0).then(|| normal + &text[done..])
 }
 
 impl Word {
@@ -86,5 +108,22 @@ impl Words {
         }
         let (index, bit) = self.at(word.0);
         self.bits[index] & bit != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+        /// Part by part the normal form is that of the whole.
+        #[test]
+        fn the_normal_form_is_that_of_the_whole_text(text in "(?:[a-z ]|\\PC|[\u{300}-\u{315}éﬁ²ǅ한\u{1100}-\u{1112}\u{1161}-\u{1175}\u{0fb2}\u{0f81}]){0,12}") {
+            let whole: String = text.nfkc().collect();
+            prop_assert_eq!(normal_form(&text).unwrap_or_else(|| text.clone()), whole);
+        }
     }
 }

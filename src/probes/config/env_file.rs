@@ -11,14 +11,22 @@ use super::tree::{Broken, Table, Value};
 /// The first line that is not plainly an assignment, or that assigns a name again.
 pub(in crate::probes) fn parse(text: &str) -> Result<Table, Broken> {
     let mut table = Table::new();
+    // As long as each name comes after the one before it none is there twice, and the table is made at once.
+    let mut sorted: Vec<(String, Value)> = Vec::new();
     for (i, line) in text.split('\n').enumerate() {
         let broken = |(column, reason): (usize, &'static str)| Broken { line: i + 1, column, reason };
         let Some((name, value)) = assignment(line).map_err(broken)? else { continue };
-        if table.insert(name, Value::Untyped(value)).is_some() {
+        let value = Value::Untyped(value);
+        if table.is_empty() && sorted.last().is_none_or(|(last, _)| *last < name) {
+            sorted.push((name, value));
+            continue;
+        }
+        table.extend(sorted.drain(..));
+        if table.insert(name, value).is_some() {
             return Err(broken((1, "this name was assigned before")));
         }
     }
-    Ok(table)
+    Ok(if table.is_empty() { sorted.into_iter().collect() } else { table })
 }
 
 /// Whether `name` can be a variable's.

@@ -2,7 +2,9 @@
 //! of its body, its title and date, and the words by which it speaks of approval.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::words;
@@ -40,6 +42,9 @@ const BODY_KEYS: &[&str] = &[
 
 /// The longest text before a colon that is looked at, in bytes.
 const LONGEST_KEY: usize = 40;
+
+/// What a cleartext-signed block begins with.
+static CLEARTEXT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("-----BEGIN PGP SIGNED MESSAGE-----"));
 
 /// How much of a body is searched for its first heading, in bytes.
 const TITLE_WITHIN: usize = 64 << 10;
@@ -108,7 +113,7 @@ impl Document {
             body: body_statements(body),
             fields,
             broken,
-            cleartext: text.contains("-----BEGIN PGP SIGNED MESSAGE-----"),
+            cleartext: CLEARTEXT.find(text.as_bytes()).is_some(),
             words,
             signature,
         }

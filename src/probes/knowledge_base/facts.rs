@@ -5,6 +5,7 @@
 //! A document that could not be read or understood may be an approval or a ruling. The lists end in a hole then,
 //! and what counts or digests the documents is missing; what was read stays in the lists.
 
+use super::Documents;
 use super::document::{self, Document, SignatureFile};
 use super::judge::{Candidate, CandidateStanding, Rules, judge};
 use super::sovereign::Sovereign;
@@ -81,20 +82,9 @@ pub(super) fn without(
     ])
 }
 
-/// The digest of the documents, with their paths below the root.
-pub(super) fn digest(tree: &Tree, documents: &[Document]) -> String {
-    let start = tree.logical("").len();
-    markdown_tree::digest(documents.iter().map(|document| (&document.path[start..], document.digest.as_str())))
-}
-
 /// The facts of a tree that was walked.
-pub(super) fn collected(
-    tree: &Tree,
-    documents: &[Document],
-    rules: &Rules,
-    door: &Door,
-    sovereign: &Sovereign,
-) -> Fact {
+pub(super) fn collected(tree: &Tree, read: &Documents, rules: &Rules, door: &Door, sovereign: &Sovereign) -> Fact {
+    let documents = &read.speaking;
     let broken: Vec<Unreadable> = documents
         .iter()
         .filter_map(|document| {
@@ -112,8 +102,8 @@ pub(super) fn collected(
     let with_hole = |items: Vec<Fact>| Fact::list(items.into_iter().chain(hole.clone().map(Fact::from)));
     Fact::record([
         ("present", Fact::Bool(true)),
-        ("digest", if_read(digest(tree, documents).into())),
-        ("documents", if_read(documents.len().into())),
+        ("digest", if_read(read.digest.as_str().into())),
+        ("documents", if_read(read.count.into())),
         ("searched", searched(Some(tree))),
         ("unreadable", problems(&tree.unreadable)),
         ("broken", unless_blocked(problems(&broken))),

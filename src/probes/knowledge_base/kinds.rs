@@ -70,6 +70,12 @@ pub(super) fn could_be_taken(document: &Document) -> bool {
     !document.words.is_empty() || has_form(document) || is_revocation(document)
 }
 
+/// Whether a document says anything that matters here: it could be taken for an approval, is a ruling, or takes an
+/// approval back; or its front matter cannot be parsed, so that it may be any of these.
+pub(super) fn speaks(document: &Document) -> bool {
+    could_be_taken(document) || is_ruling(document) || document.broken.is_some()
+}
+
 /// Whether the front matter has the form of an approval, however incomplete.
 pub(super) fn has_form(document: &Document) -> bool {
     let says_so = document.nature().iter().any(|word| matches!(word.as_str(), "approval" | "approved"));

@@ -24,6 +24,7 @@ pub use requests::{OpenRun, Requests, Spent};
 
 use super::held::divided;
 use super::markdown_tree::{self, Tree, Unreadable};
+use super::reading::FileReader;
 use super::{Door, Parameter, ParameterKind, Probe, SettingProblem, Settings};
 use crate::evidence::{Digest256, Fact, Missing, MissingState, Reading, Shape};
 use sovereign::Sovereign;
@@ -159,7 +160,7 @@ fn survey(settings: &Settings, door: &Door) -> Result<Fact, Missing> {
         threshold: sovereign.threshold,
         complete: tree.blocked.is_none()
             && tree.unreadable.is_empty()
-            && documents.iter().all(|document| document.broken.is_none()),
+            && documents.speaking.iter().all(|document| document.broken.is_none()),
         now: door.now(),
     };
     Ok(facts::collected(&tree, &documents, &rules, door, &sovereign))
@@ -199,33 +200,43 @@ fn ttl(given: &BTreeMap<String, i64>, gate: &str) -> Option<i64> {
 /// So many documents are worth a second thread.
 const ALONE: usize = 64;
 
+/// What was read of a tree.
+struct Documents {
+    /// How many documents were read.
+    count: usize,
+    /// The digest of all of them, with their paths below the root.
+    digest: String,
+    /// Those that say something that matters here; the others are not kept.
+    speaking: Vec<Document>,
+}
+
 /// Reads every document of the tree; what cannot be read is added to the tree's list.
-fn read_documents(tree: &mut Tree, settings: &Settings, door: &Door) -> Vec<Document> {
+fn read_documents(tree: &mut Tree, settings: &Settings, door: &Door) -> Documents {
     let max = u64::try_from(settings.int("max_file_mb").unwrap_or(16)).unwrap_or(16) << 20;
     let paths: Vec<String> = tree.documents().map(str::to_owned).collect();
     let walked = &*tree;
     let read = divided(&paths, ALONE, |paths| {
-        let mut late = false;
+        let (mut late, mut reader) = (false, FileReader::new(door));
         let read = paths.iter().map_while(|rel| {
             // What follows one whose time is over is not tried.
             (!late).then(|| {
-                let read = read_document(walked, door, rel, max);
+                let read = read_document(walked, &mut reader, rel, max);
                 late = read.as_ref().is_err_and(|unread| unread.late.is_some());
                 read
             })
         });
         read.collect::<Vec<_>>()
     });
-    let mut documents = Vec::new();
-    let mut size = 0;
+    let (mut lines, mut speaking, mut size) = (Vec::new(), Vec::new(), 0);
     for (rel, read) in paths.iter().zip(read.into_iter().flatten()) {
         match read {
-            Ok((document, length)) => {
+            Ok(Read { line, length, unreadable_signature, document }) => {
                 size += length;
-                if let SignatureFile::Unreadable(reason) = &document.signature {
+                if let Some(reason) = unreadable_signature {
                     tree.add_unreadable(&format!("{rel}.asc"), reason);
                 }
-                documents.push(document);
+                lines.push(line);
+                speaking.extend(document);
             }
             Err(Unread { reason, late }) => {
                 tree.add_unreadable(rel, reason);
@@ -237,9 +248,22 @@ fn read_documents(tree: &mut Tree, settings: &Settings, door: &Door) -> Vec<Docu
         }
     }
     // One source for the whole tree; its digest is the fact `digest`.
-    let sha256 = Digest256::try_from(facts::digest(tree, &documents)).expect("invariant: a digest of ours");
+    let (count, digest) = (lines.len(), markdown_tree::digest(lines));
+    let sha256 = Digest256::try_from(digest.clone()).expect("invariant: a digest of ours");
     door.note_by(settings.required_text("root"), door.by(), Reading::Content { size, sha256 });
-    documents
+    Documents { count, digest, speaking }
+}
+
+/// A document that was read.
+struct Read {
+    /// Its line in the digest.
+    line: String,
+    /// Its length in bytes.
+    length: u64,
+    /// Why the signature beside it could not be read, where there is one.
+    unreadable_signature: Option<String>,
+    /// The document, where it says something that matters here.
+    document: Option<Document>,
 }
 
 /// Why a document was not read.
@@ -250,24 +274,31 @@ struct Unread {
     late: Option<Box<Missing>>,
 }
 
-/// Reads one document, with its length in bytes.
-fn read_document(tree: &Tree, door: &Door, rel: &str, max: u64) -> Result<(Document, u64), Unread> {
-    let bytes = tree.read(door, rel, max).map_err(|missing| Unread {
-        reason: markdown_tree::reason(&missing),
-        late: (missing.state == MissingState::TimedOut).then(|| Box::new(missing)),
-    })?;
-    let text = String::from_utf8(bytes).map_err(|error| Unread {
-        reason: format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to()),
-        late: None,
-    })?;
+/// Reads one document.
+fn read_document(tree: &Tree, reader: &mut FileReader<'_>, rel: &str, max: u64) -> Result<Read, Unread> {
     let signature_at = format!("{rel}.asc");
     let signature = if tree.has_file(&signature_at) {
-        match tree.read(door, &signature_at, MAX_SIGNATURE) {
-            Ok(bytes) => SignatureFile::Present(bytes),
+        match tree.read(reader, &signature_at, MAX_SIGNATURE) {
+            Ok(bytes) => SignatureFile::Present(bytes.to_vec()),
             Err(missing) => SignatureFile::Unreadable(markdown_tree::reason(&missing)),
         }
     } else {
         SignatureFile::Absent
     };
-    Ok((Document::parse(tree.logical(rel), rel, &text, signature), text.len() as u64))
+    let bytes = tree.read(reader, rel, max).map_err(|missing| Unread {
+        reason: markdown_tree::reason(&missing),
+        late: (missing.state == MissingState::TimedOut).then(|| Box::new(missing)),
+    })?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Unread { reason: format!("not UTF-8 from byte {} on", error.valid_up_to()), late: None })?;
+    let document = Document::parse(tree.logical(rel), rel, text, signature);
+    Ok(Read {
+        line: markdown_tree::digest_line(rel, &document.digest),
+        length: text.len() as u64,
+        unreadable_signature: match &document.signature {
+            SignatureFile::Unreadable(reason) => Some(reason.clone()),
+            SignatureFile::Absent | SignatureFile::Present(_) => None,
+        },
+        document: kinds::speaks(&document).then_some(document),
+    })
 }

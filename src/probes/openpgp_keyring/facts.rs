@@ -61,18 +61,18 @@ pub(super) fn of(door: &Door, home: &str, ring: Result<Ring, NoRing>, horizon: I
     };
     let no_file =
         || door.missing(MissingState::Absent, format!("read a keyring in {home}"), "there is no file", "import a key");
-    let digest = ring.bytes.as_deref().map(|bytes| Digest256::of(bytes).to_string()).ok_or_else(no_file);
+    let digest = ring.digest.as_ref().map(Digest256::to_string).ok_or_else(no_file);
     let judged = divided(&ring.certs, ALONE, |certs| -> Vec<Fact> {
         let in_time = certs.iter().take_while(|_| !door.time_left().is_zero());
         in_time.map(|cert| cert_fact(door, cert, &ring.certs, horizon)).collect()
     });
-    let certs = judged.concat();
+    let certs: Vec<Fact> = judged.into_iter().flatten().collect();
     if certs.len() < ring.certs.len() {
         let tried = format!("judge the certificates of {home}");
         let said = format!("the probe's time is over after {} of {}", certs.len(), ring.certs.len());
         let missing = door.missing(MissingState::TimedOut, tried, said, "raise the probe's time limit");
         return without(
-            NoRing { present: Some(true), form: Some(ring.form), bytes: ring.bytes, missing: Box::new(missing) },
+            NoRing { present: Some(true), form: Some(ring.form), digest: ring.digest, missing: Box::new(missing) },
             horizon,
         );
     }
@@ -108,7 +108,7 @@ fn without(no_ring: NoRing, horizon: Instant) -> Fact {
     Fact::record([
         ("present", no_ring.present.map_or_else(missing, Fact::from)),
         ("form", no_ring.form.map_or_else(missing, Fact::from)),
-        ("digest", no_ring.bytes.as_deref().map_or_else(missing, |bytes| Digest256::of(bytes).to_string().into())),
+        ("digest", no_ring.digest.as_ref().map_or_else(missing, |digest| digest.to_string().into())),
         ("count", missing()),
         ("certs", missing()),
         ("fingerprints", missing()),

@@ -8,7 +8,7 @@
 //! before each change beside it; where that copy shows that something is lost, the keyring is unreadable. Where
 //! there is no copy, such a cut cannot be seen.
 
-use crate::evidence::{Missing, MissingState};
+use crate::evidence::{Digest256, Missing, MissingState, Reading};
 use crate::probes::{Door, Entry, FileKind};
 use crate::trust::{self, Cert, Fingerprint, Keybox, Part, RingError, RingForm};
 
@@ -16,9 +16,9 @@ use crate::trust::{self, Cert, Fingerprint, Keybox, Part, RingError, RingForm};
 pub(in crate::probes) struct Ring {
     /// "keybox", "pubring", "keyring-file", "cert-d" or "empty-home".
     pub form: &'static str,
-    /// The ring's bytes: those of its file, of the certificate directory's files in the order of their names.
+    /// The digest of the ring's bytes: those of its file, of the certificate directory's files in the order of their names.
     /// `None` where there is no file.
-    pub bytes: Option<Vec<u8>>,
+    pub digest: Option<Digest256>,
     /// The fingerprints of the certificates that gpg uses, each once, sorted.
     pub fingerprints: Vec<Fingerprint>,
     /// These certificates, or those of them that were wanted, sorted by fingerprint.
@@ -35,15 +35,15 @@ pub(in crate::probes) struct NoRing {
     pub present: Option<bool>,
     /// What it is, where it was understood that far.
     pub form: Option<&'static str>,
-    /// The bytes, where they were read.
-    pub bytes: Option<Vec<u8>>,
+    /// The digest of the bytes, where they were read.
+    pub digest: Option<Digest256>,
     /// The reason.
     pub missing: Box<Missing>,
 }
 
 impl NoRing {
     fn at(present: Option<bool>, missing: Missing) -> Self {
-        Self { present, form: None, bytes: None, missing: Box::new(missing) }
+        Self { present, form: None, digest: None, missing: Box::new(missing) }
     }
 }
 
@@ -97,11 +97,11 @@ fn read_folder(door: &Door, home: &str, entries: &[Entry], wanted: Wanted<'_>) -
         refuse_missing(door, home, entries).map_err(|missing| NoRing::at(Some(true), missing))?;
         let (ignored, shadowed) = (Vec::new(), Ok(Vec::new()));
         let (fingerprints, certs) = (Vec::new(), Vec::new());
-        return Ok(Ring { form: "empty-home", bytes: None, fingerprints, certs, ignored, shadowed });
+        return Ok(Ring { form: "empty-home", digest: None, fingerprints, certs, ignored, shadowed });
     }
-    let keybox_bytes = if keybox { Some(read_bytes(door, &inside("pubring.kbx"), "keybox")?) } else { None };
-    let serves = keybox_bytes.as_deref().is_some_and(trust::serves_openpgp);
-    match keybox_bytes {
+    let keybox = if keybox { Some(read_bytes(door, &inside("pubring.kbx"), "keybox")?) } else { None };
+    let serves = keybox.as_ref().is_some_and(|file| trust::serves_openpgp(&file.bytes));
+    match keybox {
         Some(bytes) if serves || !pubring => {
             let mut ring = ring_of(door, &inside("pubring.kbx"), "keybox", Some(RingForm::Keybox), bytes, wanted)?;
             if pubring {
@@ -117,7 +117,8 @@ fn read_folder(door: &Door, home: &str, entries: &[Entry], wanted: Wanted<'_>) -
             let path = inside("pubring.gpg");
             let bytes = read_bytes(door, &path, "pubring")?;
             // A pubring.gpg may be a keybox by content; the content decides, as for gpg.
-            let form = trust::form_of(&bytes).filter(|form| *form == RingForm::Keybox).unwrap_or(RingForm::Binary);
+            let form =
+                trust::form_of(&bytes.bytes).filter(|form| *form == RingForm::Keybox).unwrap_or(RingForm::Binary);
             let mut ring = ring_of(door, &path, "pubring", Some(form), bytes, wanted)?;
             if let Some(bytes) = unused {
                 let other = ring_of(door, &inside("pubring.kbx"), "keybox", Some(RingForm::Keybox), bytes, None);
@@ -141,7 +142,7 @@ impl Ring {
 
 fn read_file(door: &Door, path: &str, wanted: Wanted<'_>) -> Result<Ring, NoRing> {
     let bytes = read_bytes(door, path, "keyring-file")?;
-    match trust::form_of(&bytes) {
+    match trust::form_of(&bytes.bytes) {
         Some(RingForm::Keybox) => ring_of(door, path, "keybox", Some(RingForm::Keybox), bytes, wanted),
         form @ (Some(RingForm::Binary | RingForm::Armored) | None) => {
             ring_of(door, path, "keyring-file", form, bytes, wanted)
@@ -149,12 +150,50 @@ fn read_file(door: &Door, path: &str, wanted: Wanted<'_>) -> Result<Ring, NoRing
     }
 }
 
-fn read_bytes(door: &Door, path: &str, form: &'static str) -> Result<Vec<u8>, NoRing> {
-    door.read(path, u64::MAX).map_err(|missing| {
+/// A file that was read and noted.
+struct Whole {
+    bytes: Vec<u8>,
+    digest: Digest256,
+    /// The copy that gpg keeps beside a keybox; `None` beside another form.
+    copy: Option<Result<Vec<u8>, Missing>>,
+}
+
+/// Reads the file of a ring and, beside a keybox, its copy; both at the same time where the name says what it is.
+fn read_bytes(door: &Door, path: &str, form: &'static str) -> Result<Whole, NoRing> {
+    let read = |path: &str| {
+        let bytes = door.read_unnoted(path, u64::MAX)?;
+        let digest = Digest256::of(&bytes);
+        Ok::<_, Missing>((bytes, digest))
+    };
+    let note = |path: &str, (bytes, digest): &(Vec<u8>, Digest256)| {
+        let read = Reading::Content { size: bytes.len() as u64, sha256: digest.clone() };
+        door.note_by(path, door.by(), read);
+    };
+    let copy_path = copy_of(path);
+    let (file, copy) = if path.ends_with(".kbx") {
+        std::thread::scope(|scope| {
+            let copy = scope.spawn(|| read(&copy_path));
+            let file = read(path);
+            (file, Some(copy.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))))
+        })
+    } else {
+        (read(path), None)
+    };
+    let file = file.inspect(|file| note(path, file)).map_err(|missing| {
         // It was listed: a link to nothing, or taken away meanwhile. That is no known absence.
         let state = if missing.state.is_absent() { MissingState::Unreadable } else { missing.state };
         NoRing { form: Some(form), ..NoRing::at(Some(true), Missing { state, ..missing }) }
-    })
+    });
+    let (bytes, digest) = file?;
+    let is_keybox = || trust::form_of(&bytes) == Some(RingForm::Keybox);
+    let copy = copy.or_else(|| is_keybox().then(|| read(&copy_path)));
+    let copy = copy.map(|copy| copy.inspect(|copy| note(&copy_path, copy)).map(|(bytes, _)| bytes));
+    Ok(Whole { bytes, digest, copy })
+}
+
+/// Where gpg keeps a keybox as it was before the last change.
+fn copy_of(path: &str) -> String {
+    format!("{path}~")
 }
 
 /// A ring from the bytes of one file.
@@ -163,9 +202,11 @@ fn ring_of(
     path: &str,
     form: &'static str,
     kind: Option<RingForm>,
-    bytes: Vec<u8>,
+    file: Whole,
     wanted: Wanted<'_>,
 ) -> Result<Ring, NoRing> {
+    let Whole { bytes, digest, copy } = file;
+    let digest = Some(digest);
     let mut ignored = Vec::new();
     let only = |certs: Vec<Cert>| {
         let whole = Part::whole(certs);
@@ -184,13 +225,7 @@ fn ring_of(
                 };
                 Ok::<_, RingError>((keybox, part))
             };
-            // The copy is read while the ring is looked through.
-            let (looked, copy) = std::thread::scope(|scope| {
-                let copy = scope.spawn(|| door.read(&format!("{path}~"), u64::MAX));
-                let looked = look();
-                (looked, copy.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            });
-            looked.map(|(keybox, part)| {
+            look().map(|(keybox, part)| {
                 let counts = [
                     (keybox.deleted, "deleted blobs"),
                     (keybox.x509, "X.509 blobs"),
@@ -207,14 +242,12 @@ fn ring_of(
     match part {
         Ok((Part { fingerprints, certs }, Ok(note))) => {
             ignored.extend(note);
-            Ok(Ring { form, bytes: Some(bytes), fingerprints, certs, ignored, shadowed: Ok(Vec::new()) })
+            Ok(Ring { form, digest, fingerprints, certs, ignored, shadowed: Ok(Vec::new()) })
         }
-        Ok((_, Err(missing))) => {
-            Err(NoRing { form: Some(form), bytes: Some(bytes), ..NoRing::at(Some(true), missing) })
-        }
+        Ok((_, Err(missing))) => Err(NoRing { form: Some(form), digest, ..NoRing::at(Some(true), missing) }),
         Err(error) => {
             let missing = corrupt(door, path, &error);
-            Err(NoRing { form: Some(form), bytes: Some(bytes), ..NoRing::at(Some(true), missing) })
+            Err(NoRing { form: Some(form), digest, ..NoRing::at(Some(true), missing) })
         }
     }
 }
@@ -225,14 +258,15 @@ fn loss(
     door: &Door,
     path: &str,
     keybox: &Keybox<'_>,
-    copy: Result<Vec<u8>, Missing>,
+    copy: Option<Result<Vec<u8>, Missing>>,
 ) -> Result<Option<String>, Missing> {
-    let copy_path = format!("{path}~");
+    let copy_path = copy_of(path);
     let not_compared = |why: String| Ok(Some(format!("{copy_path}, which could not be compared: {why}")));
     let copy = match copy {
-        Ok(copy) => copy,
-        Err(missing) if missing.state.is_absent() => return Ok(None),
-        Err(missing) => return not_compared(format!("{}: {}", missing.state.word(), missing.said)),
+        None => return Ok(None),
+        Some(Ok(copy)) => copy,
+        Some(Err(missing)) if missing.state.is_absent() => return Ok(None),
+        Some(Err(missing)) => return not_compared(format!("{}: {}", missing.state.word(), missing.said)),
     };
     let said = match trust::lost_since(&copy, keybox) {
         Ok(None) => return Ok(None),
@@ -285,12 +319,13 @@ fn read_cert_d(door: &Door, home: &str, entries: &[Entry], wanted: Wanted<'_>) -
     let fail = |missing: Missing| NoRing { form: Some("cert-d"), ..NoRing::at(Some(true), missing) };
     let mut ring = Ring {
         form: "cert-d",
-        bytes: Some(Vec::new()),
+        digest: None,
         fingerprints: Vec::new(),
         certs: Vec::new(),
         ignored: Vec::new(),
         shadowed: Ok(Vec::new()),
     };
+    let mut whole = Vec::new();
     for folder in entries {
         if !is_cert_folder(folder) {
             ring.ignored.push(folder.name.clone());
@@ -314,7 +349,7 @@ fn read_cert_d(door: &Door, home: &str, entries: &[Entry], wanted: Wanted<'_>) -
             if print.as_str() != named {
                 return Err(fail(misnamed(door, &path, format!("it holds the certificate {}", cert.fingerprint()))));
             }
-            ring.bytes.get_or_insert_default().extend(bytes);
+            whole.extend(bytes);
             if wanted.is_none_or(|wanted| wanted.contains(&print)) {
                 ring.certs.extend(certs);
             }
@@ -322,6 +357,7 @@ fn read_cert_d(door: &Door, home: &str, entries: &[Entry], wanted: Wanted<'_>) -
         }
     }
     ring.fingerprints.sort_unstable();
+    ring.digest = Some(Digest256::of(&whole));
     Ok(ring)
 }
 

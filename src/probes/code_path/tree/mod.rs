@@ -18,7 +18,7 @@ use super::model::{Module, Name, ParseFailure};
 use super::python;
 use super::scan::Scan;
 use super::value::{ModuleId, Spot};
-use super::words::{Word, Words, normal_form};
+use super::words::{Word, Words};
 use crate::evidence::Digest256;
 use questions::Asked;
 
@@ -41,6 +41,14 @@ pub struct SourceFile {
     words: OnceCell<Words>,
     scan: OnceCell<Scan>,
     parsed: OnceCell<Result<Rc<Module>, ParseFailure>>,
+}
+
+/// What a source file holds.
+struct Text {
+    /// Without a byte order mark, or why it cannot be understood.
+    written: Result<String, String>,
+    /// As the language reads the names in it, where that is another.
+    normal: Option<String>,
 }
 
 /// A source tree.
@@ -71,7 +79,7 @@ fn dotted(path: &str) -> String {
 }
 
 impl SourceFile {
-    fn new(path: &str, text: Result<String, String>) -> Self {
+    fn new(path: &str, text: Text) -> Self {
         let module = dotted(path);
         let (module, is_package) = match module.strip_suffix("__init__") {
             Some("") => (String::new(), true),
@@ -84,7 +92,7 @@ impl SourceFile {
             || file.starts_with("test_")
             || file.ends_with("_test.py")
             || file == "conftest.py";
-        let normal = text.as_ref().ok().and_then(|text| normal_form(text));
+        let Text { written: text, normal } = text;
         let (words, scan, parsed) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         Self { path: path.to_owned(), module, is_package, is_test, text, normal, words, scan, parsed }
     }

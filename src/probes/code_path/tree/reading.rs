@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{SourceFile, Tree, dotted};
+use super::{SourceFile, Text, Tree, dotted};
 use crate::evidence::{Digest256, Missing, MissingState, Reading};
 use crate::probes::code_path::python;
-use crate::probes::{Door, Entry, FileKind};
+use crate::probes::code_path::words::normal_form;
+use crate::probes::reading::FileReader;
+use crate::probes::{Attributes, Door, Entry, FileKind};
 
 /// Files longer than this are not parsed.
 const MODULE_BYTES: u64 = 8 << 20;
@@ -18,7 +20,10 @@ const FOLDERS: usize = 64;
 const READERS: usize = 8;
 
 /// What a file holds: its digest, its length and its text.
-type Content = (Digest256, u64, Result<String, String>);
+type Content = (Digest256, u64, Text);
+
+/// A file that was found, with its attributes where it is no link.
+type Path = (String, Option<Attributes>);
 
 /// Reads the tree at a logical path.
 ///
@@ -29,10 +34,10 @@ pub fn read(door: &Door, root: &str) -> Result<Tree, Missing> {
     let mut found = Found::default();
     let listed = door.list_unnoted(root)?;
     walk(door, root, "", listed, 0, &mut found)?;
-    found.paths.sort();
+    found.paths.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     let contents = contents(door, root, &found.paths)?;
     let (mut files, mut listing, mut size) = (Vec::new(), String::new(), 0_u64);
-    for (path, (digest, bytes, text)) in found.paths.iter().zip(contents) {
+    for ((path, _), (digest, bytes, text)) in found.paths.iter().zip(contents) {
         size += bytes;
         listing.push_str(&format!("{digest}  {path}\n"));
         files.push(SourceFile::new(path, text));
@@ -45,15 +50,15 @@ pub fn read(door: &Door, root: &str) -> Result<Tree, Missing> {
 }
 
 /// The contents of the files, in their order. They are read on threads that this one starts, for these have its rights.
-fn contents(door: &Door, root: &str, paths: &[String]) -> Result<Vec<Content>, Missing> {
+fn contents(door: &Door, root: &str, paths: &[Path]) -> Result<Vec<Content>, Missing> {
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut done = Vec::new();
+        let (mut done, mut reader) = (Vec::new(), FileReader::new(door));
         // Paths are given out in order: when one fails, those before it are given out already.
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(path) = paths.get(index) else { return done };
-            let read = content(door, root, path);
+            let read = content(door, &mut reader, root, path);
             if read.is_err() {
                 next.store(paths.len(), Ordering::Relaxed);
             }
@@ -74,29 +79,40 @@ fn contents(door: &Door, root: &str, paths: &[String]) -> Result<Vec<Content>, M
     all.into_iter().map(|(_, read)| read).collect()
 }
 
-fn content(door: &Door, root: &str, path: &str) -> Result<Content, Missing> {
+fn content(door: &Door, reader: &mut FileReader<'_>, root: &str, (path, seen): &Path) -> Result<Content, Missing> {
     if door.time_left().is_zero() {
         let tried = format!("read {root}");
         return Err(door.missing(MissingState::TimedOut, tried, "the probe's time is over", "raise the time limit"));
     }
-    let bytes = door.read_unnoted(&format!("{root}/{path}"), door.limits().file_bytes)?;
-    Ok((Digest256::of(&bytes), bytes.len() as u64, text(bytes)))
+    let (logical, max) = (format!("{root}/{path}"), door.limits().file_bytes);
+    let linked;
+    let bytes = match seen {
+        Some(seen) => reader.read(&logical, max, seen)?,
+        None => {
+            linked = door.read_unnoted(&logical, max)?;
+            &linked
+        }
+    };
+    Ok((Digest256::of(bytes), bytes.len() as u64, Text::of(bytes)))
 }
 
-/// A file's text without a byte order mark, or why it cannot be understood.
-fn text(mut bytes: Vec<u8>) -> Result<String, String> {
-    if bytes.len() as u64 > MODULE_BYTES {
-        return Err(format!("it has {} bytes, more than the limit of {MODULE_BYTES}", bytes.len()));
+impl Text {
+    fn of(bytes: &[u8]) -> Self {
+        if bytes.len() as u64 > MODULE_BYTES {
+            let said = format!("it has {} bytes, more than the limit of {MODULE_BYTES}", bytes.len());
+            return Self { written: Err(said), normal: None };
+        }
+        let written = std::str::from_utf8(bytes)
+            .map(|text| text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
+            .map_err(|error| format!("it is not UTF-8 at byte {}", error.valid_up_to()));
+        let normal = written.as_ref().ok().and_then(|text| normal_form(text));
+        Self { written, normal }
     }
-    bytes.shrink_to_fit();
-    String::from_utf8(bytes)
-        .map(|text| text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
-        .map_err(|error| format!("it is not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
 }
 
 #[derive(Default)]
 struct Found {
-    paths: Vec<String>,
+    paths: Vec<Path>,
     blind: BTreeSet<String>,
 }
 
@@ -128,7 +144,7 @@ fn walk(
                 walk(door, root, &path, listed, depth + 1, found)?;
             }
             FileKind::File | FileKind::Link if entry.exact && entry.name.ends_with(python::EXTENSION) => {
-                found.paths.push(path);
+                found.paths.push((path, (kind == FileKind::File).then_some(attributes)));
             }
             // A linked folder, an extension module or byte code can stand for a module whose source is not here.
             FileKind::Link => {
