@@ -54,6 +54,9 @@ impl Interp<'_> {
         self.then(evaluated, |me, mut state, values| {
             let mut all = Arguments::default();
             for (argument, value) in arguments.iter().zip(values) {
+                if argument.way != Way::Position && runs_outside(&value) {
+                    state.others_run();
+                }
                 match &argument.way {
                     Way::Position => all.positions.push(value),
                     Way::Name(name) => all.names.push((name.clone(), value)),
@@ -66,8 +69,16 @@ impl Interp<'_> {
                     Way::Spread => match &value {
                         Value::Tuple(items) if !all.open => all.positions.extend(items.iter().cloned()),
                         Value::Object(address) if !all.open => match state.cell(*address) {
-                            Some(Cell::List(items)) => all.positions.extend(items.iter().cloned()),
-                            Some(Cell::Table(_) | Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_))
+                            Some(Cell::List(items)) if items.len() < 2 || !me.unordered.contains(address) => {
+                                all.positions.extend(items.iter().cloned());
+                            }
+                            Some(
+                                Cell::List(_)
+                                | Cell::Table(_)
+                                | Cell::Instance { .. }
+                                | Cell::Scope { .. }
+                                | Cell::Seen(_),
+                            )
                             | None => {
                                 all.open = true;
                                 all.spread.push(value.clone());
@@ -227,6 +238,7 @@ impl Interp<'_> {
     fn escape(&mut self, mut state: State, arguments: Arguments, reason: &str, spot: Spot) -> Evaled {
         self.unseen_code(&mut state, reason, spot);
         self.forget_all(&mut state, &arguments);
+        state.reachable(arguments.values()).into_iter().for_each(|address| state.share(address));
         let value = self.lost(reason, spot);
         let states = self.hand_over(state, &arguments, spot);
         let mut out = Vec::new();
@@ -269,6 +281,7 @@ impl Interp<'_> {
                 if !self.is_closed(class) {
                     // The initialiser comes from outside and may keep what it is given.
                     self.forget_all(&mut state, &arguments);
+                    state.reachable(arguments.values()).into_iter().for_each(|address| state.share(address));
                 }
                 self.may_raise(&state, &mut out);
                 out.push((state, Ok(this)));
@@ -529,6 +542,13 @@ impl Interp<'_> {
             };
             return vec![(state, Ok(value))];
         }
+        if self.is_context(&state, decorator) {
+            let mut state = state;
+            if let Some(wrapped) = self.in_context(&mut state, decorator, &value, spot) {
+                return vec![(state, Ok(wrapped))];
+            }
+            return self.call_lost(state, "a context decorates what is not followed", spot);
+        }
         match decorator {
             Value::Function(_) | Value::Bound(_) | Value::Class(_) | Value::Object(_) | Value::Partial(_) => {
                 self.call(state, decorator, Arguments::of(vec![value]), spot)
@@ -549,6 +569,23 @@ impl Interp<'_> {
     pub(super) fn unknown_flag(&mut self) -> Value {
         self.unseen(Origin::Outside, "bool", UnseenKind::Bool)
     }
+}
+
+/// Whether going through a value runs code outside the tree.
+pub(super) fn runs_outside(value: &Value) -> bool {
+    value.alternatives().iter().any(|each| match each {
+        Value::Unseen(unseen) => match unseen.kind {
+            UnseenKind::Plain => true,
+            UnseenKind::Scalar
+            | UnseenKind::Bool
+            | UnseenKind::Collection
+            | UnseenKind::Length(_)
+            | UnseenKind::Stale(_)
+            | UnseenKind::Process
+            | UnseenKind::Status(_) => false,
+        },
+        _ => false,
+    })
 }
 
 /// Whether a field says that the initialiser does not take it: `field(init=False)`.

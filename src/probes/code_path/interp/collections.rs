@@ -80,6 +80,9 @@ impl Interp<'_> {
         spot: Spot,
     ) -> Option<Evaled> {
         let mut state = state.clone();
+        if first.is_some_and(super::calls::runs_outside) {
+            state.others_run();
+        }
         let has_key = arguments.named("key").is_some();
         let items = match first {
             None if !arguments.open => Some(Vec::new()),
@@ -88,8 +91,37 @@ impl Interp<'_> {
         };
         let once = matches!(chain, "builtins.enumerate" | "builtins.reversed");
         let is_set = matches!(chain, "builtins.set" | "builtins.frozenset");
-        let items = items.filter(|items| !is_set || self.are_distinct(&state, items));
+        let is_sorted = chain == "builtins.sorted";
+        let unordered = match first {
+            Some(Value::Object(address)) if self.unordered.contains(address) => match state.cell(*address) {
+                Some(Cell::List(items)) => Some(items.clone()),
+                Some(Cell::Table(_) | Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_)) | None => None,
+            },
+            _ => None,
+        };
+        let loses_order = is_set || unordered.is_some();
+        let items = items.or(unordered).filter(|items| !is_set || self.are_distinct(&state, items));
+        let in_order = items.as_deref().filter(|_| is_sorted).and_then(|items| in_order(items, arguments));
+        let has_key = has_key && !is_sorted;
         if let (Some(items), false) = (items, has_key || once) {
+            let unsure = items.len() > 1 && in_order.is_none() && (loses_order || is_sorted);
+            if arguments.named("key").is_some() {
+                return None;
+            }
+            let items = in_order.unwrap_or(items);
+            if unsure {
+                if chain == "builtins.tuple" {
+                    let value = self.collection("collected");
+                    if let Value::Unseen(unseen) = &value {
+                        state.learn(unseen.id, Aspect::Filled, true);
+                    }
+                    return Some(vec![(state, Ok(value))]);
+                }
+                let address = self.address();
+                self.unordered.insert(address);
+                state.put(address, Cell::List(items));
+                return Some(vec![(state, Ok(Value::Object(address)))]);
+            }
             let value = if chain == "builtins.tuple" {
                 Value::Tuple(Rc::new(items))
             } else {
@@ -133,6 +165,7 @@ impl Interp<'_> {
         match value {
             Value::Tuple(items) => Some(items.to_vec()),
             Value::Object(address) => match state.cell(*address)? {
+                Cell::List(items) if items.len() > 1 && self.unordered.contains(address) => None,
                 Cell::List(items) => Some(items.clone()),
                 Cell::Table(entries) => Some(entries.iter().map(|(key, _)| key.clone()).collect()),
                 Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_) => None,
@@ -164,6 +197,9 @@ impl Interp<'_> {
         if arguments.values().any(|value| self.runs_when_iterated(&state, value)) {
             arguments.values().for_each(|value| self.driven_unseen(&mut state, value));
             return self.call_lost(state, "a generator of the tree is driven here", spot);
+        }
+        if exhausts && arguments.values().any(super::calls::runs_outside) {
+            state.others_run();
         }
         let compares = matches!(
             &*name,
@@ -282,6 +318,9 @@ impl Interp<'_> {
             }
             ("copy", _) => {
                 let copy = self.address();
+                if self.unordered.contains(&address) {
+                    self.unordered.insert(copy);
+                }
                 state.put(copy, Cell::List(items));
                 Value::Object(copy)
             }
@@ -315,6 +354,7 @@ impl Interp<'_> {
         let mut out = Vec::new();
         let as_list = |me: &mut Self, state: &mut State, items: Vec<Value>| {
             let list = me.address();
+            me.views.insert(list, address);
             state.put(list, Cell::List(items));
             Value::Object(list)
         };
@@ -401,6 +441,9 @@ impl Interp<'_> {
         self.then(evaluated, |me, mut state, values| {
             let mut items = Vec::new();
             for (element, value) in elements.iter().zip(values) {
+                if element.spread && super::calls::runs_outside(&value) {
+                    state.others_run();
+                }
                 match element.spread {
                     false => items.push(value),
                     true if me.runs_when_iterated(&state, &value) => {
@@ -436,6 +479,9 @@ impl Interp<'_> {
                 }
                 SequenceKind::List | SequenceKind::Set => {
                     let address = me.address();
+                    if kind == SequenceKind::Set && items.len() > 1 {
+                        me.unordered.insert(address);
+                    }
                     state.put(address, Cell::List(items));
                     Value::Object(address)
                 }
@@ -491,6 +537,12 @@ impl Interp<'_> {
         if self.has_own_key(&state, index) {
             self.unseen_code(&mut state, "what stands between the brackets decides what it is equal to", spot);
         }
+        if let Value::Unseen(unseen) = object
+            && state.fact(unseen.id, Aspect::Filled) == Some(false)
+        {
+            // A dictionary may make what it does not hold.
+            state.forget(unseen.id);
+        }
         let mut out: Evaled = Vec::new();
         let value = match object {
             collection if self.holds_calls(&state, collection) => {
@@ -498,6 +550,10 @@ impl Interp<'_> {
             }
             Value::Tuple(items) => self.position(items, index),
             Value::Object(address) => match state.cell(*address).cloned() {
+                Some(Cell::List(items)) if self.unordered.contains(address) => {
+                    let other = self.data("item");
+                    Value::one_of(items.into_iter().chain([other.clone()]).collect::<Vec<_>>(), || other)
+                }
                 Some(Cell::List(items)) => self.position(&items, index),
                 Some(Cell::Table(entries)) => {
                     let (found, open) = self.lookup(&state, &entries, index);
@@ -568,4 +624,35 @@ impl Interp<'_> {
         let other = self.data("item");
         known.unwrap_or_else(|| Value::one_of(items.iter().cloned().chain([other.clone()]), || other))
     }
+}
+
+/// What sorting gives where all elements are texts or all are numbers; nothing where it is not computed.
+fn in_order(items: &[Value], arguments: &Arguments) -> Option<Vec<Value>> {
+    let reverse = match arguments.named("reverse") {
+        None => false,
+        Some(Value::Bool(reverse)) => *reverse,
+        Some(_) => return None,
+    };
+    if arguments.open || arguments.named("key").is_some() {
+        return None;
+    }
+    let texts: Option<Vec<&str>> = items.iter().map(Value::text).collect();
+    let numbers: Option<Vec<i64>> =
+        items.iter().map(|item| if let Value::Int(n) = item { Some(*n) } else { None }).collect();
+    let mut sorted: Vec<Value> = match (texts, numbers) {
+        (Some(mut texts), _) => {
+            // Python compares code points; so do bytes of UTF-8.
+            texts.sort_unstable();
+            texts.into_iter().map(|text| Value::Text(text.into())).collect()
+        }
+        (None, Some(mut numbers)) => {
+            numbers.sort_unstable();
+            numbers.into_iter().map(Value::Int).collect()
+        }
+        (None, None) => return None,
+    };
+    if reverse {
+        sorted.reverse();
+    }
+    Some(sorted)
 }

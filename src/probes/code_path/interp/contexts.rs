@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use super::tasks::GROUP;
-use super::{Driver, Exc, Flow, Interp, Outcomes, State};
+use super::{Driver, Evaled, Exc, Flow, Interp, Outcomes, State};
 use crate::probes::code_path::model::{Expr, Name, Stmt, Target};
 use crate::probes::code_path::state::{Carried, Done};
 use crate::probes::code_path::value::{
-    Address, Arguments, Cell, ClassId, Spot, Suspended, SuspendedKind, Unseen, Value,
+    Address, Arguments, Cell, ClassId, Spot, Suspended, SuspendedKind, Unseen, UnseenKind, Value,
 };
 
 type Items = Rc<Vec<(Expr, Option<Target>)>>;
@@ -18,6 +18,7 @@ pub struct Hold {
     items: Items,
     index: usize,
     body: Rc<Vec<Stmt>>,
+    stacked: Option<Rc<Vec<Stmt>>>,
     awaited: bool,
     frame: super::Frame,
     spot: Spot,
@@ -55,28 +56,45 @@ const TRANSPARENT: &[&str] = &[
     "concurrent.futures.ProcessPoolExecutor",
 ];
 
+/// What a stack of contexts calls when it is left.
+const CALLED_BACK: &str = "contextlib.callback()";
+
+/// What a stack of contexts calls when it is left, and tells what was raised.
+const TOLD: &str = "contextlib.push()";
+
+/// Where the two keep what is called, and whether that is awaited.
+const EXIT: &str = "exit";
+const AWAITED: &str = "awaited";
+
 /// Libraries whose connections commit when a managed block ends normally.
 const COMMITTING: &[&str] = &["psycopg.", "psycopg2.", "psycopg_pool.", "sqlite3."];
 
 impl Interp<'_> {
-    /// A `with` statement, from the manager at `index` on.
+    /// A `with` statement.
     pub(super) fn with_statement(
         &mut self,
         state: State,
         items: &Items,
-        index: usize,
         body: &Rc<Vec<Stmt>>,
+        stacked: Option<&Rc<Vec<Stmt>>>,
         awaited: bool,
         spot: Spot,
     ) -> Outcomes {
-        let Some((manager, target)) = items.get(index) else { return self.block(state, body) };
+        let (items, body, stacked) = (items.clone(), body.clone(), stacked.cloned());
+        let hold = Hold { items, index: 0, body, stacked, awaited, frame: self.frame().clone(), spot };
+        self.with_item(state, &hold)
+    }
+
+    /// A `with` statement, from the manager at the index on.
+    fn with_item(&mut self, state: State, hold: &Hold) -> Outcomes {
+        let (items, spot) = (hold.items.clone(), hold.spot);
+        let Some((manager, target)) = items.get(hold.index) else { return self.block(state, &hold.body.clone()) };
         let spot = Spot { module: spot.module, at: manager.at };
         let managers = self.evaluate(state, manager);
         self.then_flow(managers, |me, state, manager| {
             let mut out = Vec::new();
             for manager in manager.alternatives() {
-                let hold =
-                    Hold { items: items.clone(), index, body: body.clone(), awaited, frame: me.frame().clone(), spot };
+                let hold = Hold { frame: me.frame().clone(), spot, ..hold.clone() };
                 out.extend(me.managed(state.clone(), &manager, target.as_ref(), &hold));
             }
             me.settle(out)
@@ -97,6 +115,15 @@ impl Interp<'_> {
                     self.managed_unseen(state, manager, None, target, hold)
                 }
             },
+            Value::Unseen(unseen) if is_stack(unseen, hold.awaited) && hold.stacked.is_some() => {
+                // The contexts on it are entered and left as if each were in the other.
+                let body = hold.stacked.clone().unwrap_or_else(|| hold.body.clone());
+                self.entered(state, manager, target, &Hold { body, stacked: None, ..hold.clone() })
+            }
+            Value::Unseen(unseen) if *unseen.chain == *CALLED_BACK || *unseen.chain == *TOLD => {
+                let unseen = unseen.clone();
+                self.managed_by_stack(state, &unseen, hold)
+            }
             Value::Unseen(unseen) if hold.awaited && *unseen.chain == *GROUP => {
                 self.task_group(state, manager, unseen.id, target, hold)
             }
@@ -117,14 +144,10 @@ impl Interp<'_> {
         let mut out = Vec::new();
         for (state, flow) in bound {
             match flow {
-                Flow::Next => out.extend(self.with_statement(
-                    state,
-                    &hold.items,
-                    hold.index + 1,
-                    &hold.body,
-                    hold.awaited,
-                    hold.spot,
-                )),
+                Flow::Next => {
+                    let next = Hold { index: hold.index + 1, ..hold.clone() };
+                    out.extend(self.with_item(state, &next));
+                }
                 other => out.push((state, other)),
             }
         }
@@ -214,6 +237,79 @@ impl Interp<'_> {
         })
     }
 
+    /// What a stack of contexts is given to call when it is left: a function with its arguments, or one that is told
+    /// what was raised and may swallow it.
+    pub(super) fn put_on_stack(&mut self, state: &State, chain: &str, arguments: &Arguments) -> Option<Evaled> {
+        let method = chain.strip_prefix("contextlib.ExitStack.").or(chain.strip_prefix("contextlib.AsyncExitStack."))?;
+        let (is_callback, awaited) = match method {
+            "callback()" => (true, false),
+            "push_async_callback()" => (true, true),
+            "push()" => (false, false),
+            "push_async_exit()" => (false, true),
+            _ => return None,
+        };
+        let first = arguments.positions.first()?;
+        if arguments.open {
+            return None;
+        }
+        let mut state = state.clone();
+        let exit = if is_callback {
+            let mut rest = arguments.clone();
+            rest.positions.remove(0);
+            Value::Partial(Rc::new((first.clone(), rest)))
+        } else {
+            first.clone()
+        };
+        let chain = if is_callback { CALLED_BACK } else { TOLD };
+        let value = self.unseen(crate::probes::code_path::value::Origin::Outside, chain, UnseenKind::Plain);
+        if let Value::Unseen(unseen) = &value {
+            self.remember(&mut state, unseen.id, &EXIT.into(), exit);
+            self.remember(&mut state, unseen.id, &AWAITED.into(), Value::Bool(awaited));
+        }
+        Some(vec![(state, Ok(value))])
+    }
+
+    fn managed_by_stack(&mut self, state: State, unseen: &Unseen, hold: &Hold) -> Outcomes {
+        let field = |name: &str| match state.cell(unseen.id) {
+            Some(Cell::Seen(fields)) => fields.get(name).cloned(),
+            Some(Cell::Instance { .. } | Cell::Scope { .. } | Cell::List(_) | Cell::Table(_)) | None => None,
+        };
+        let awaited = field(AWAITED) == Some(Value::Bool(true));
+        let exit = field(EXIT).unwrap_or(Value::None);
+        let is_told = *unseen.chain == *TOLD;
+        self.catching += 1;
+        let outcomes = self.entered(state, &Value::None, None, &Hold { awaited: false, ..hold.clone() });
+        self.catching -= 1;
+        let mut out = Vec::new();
+        for (state, flow) in outcomes {
+            let raised = matches!(flow, Flow::Raise(_));
+            let arguments = match (is_told, raised) {
+                (false, _) => Arguments::default(),
+                (true, true) => Arguments::of(vec![self.data("exc_type"), self.data("exc"), self.data("traceback")]),
+                (true, false) => Arguments::of(vec![Value::None, Value::None, Value::None]),
+            };
+            // Something that manages a context is left without having been entered.
+            let is_manager = is_told && matches!(exit, Value::Object(_));
+            let callees = match is_manager {
+                true => self.attribute(state, &exit, &if awaited { "__aexit__" } else { "__exit__" }.into(), hold.spot),
+                false => vec![(state, Ok(exit.clone()))],
+            };
+            let called = self.then(callees, |me, state, callee| me.call(state, &callee, arguments.clone(), hold.spot));
+            let called = match awaited {
+                true => self.then(called, |me, state, value| me.awaited(state, &value, hold.spot)),
+                false => called,
+            };
+            out.extend(self.then_flow(called, |me, state, swallows| {
+                if !(raised && is_told) {
+                    return vec![(state, flow.clone())];
+                }
+                let truths = me.truths(state, &swallows, hold.spot).into_iter();
+                truths.map(|(state, swallowed)| (state, if swallowed { Flow::Next } else { flow.clone() })).collect()
+            }));
+        }
+        out
+    }
+
     /// `async with asyncio.TaskGroup()`: the tasks run where the body ends.
     fn task_group(
         &mut self,
@@ -292,6 +388,7 @@ impl Interp<'_> {
         if lost {
             self.unseen_code(&mut state, "what this context does is not seen", hold.spot);
         }
+        state.others_run();
         let fresh = unseen.is_some_and(|unseen| {
             state.effect.made.contains(&unseen.root()) && !state.effect.touched.contains(&unseen.root())
         });
@@ -309,6 +406,7 @@ impl Interp<'_> {
         }
         for (mut state, flow) in outcomes {
             let raised = matches!(flow, Flow::Raise(_));
+            state.others_run();
             if hold.awaited {
                 self.counts.waits += 1;
             }
@@ -384,4 +482,10 @@ impl Interp<'_> {
             state.effect.pending.insert(root, Done::Maybe);
         }
     }
+}
+
+/// Whether a manager is a stack of contexts of Python's library.
+fn is_stack(unseen: &Unseen, awaited: bool) -> bool {
+    let outside = unseen.origin == crate::probes::code_path::value::Origin::Outside && unseen.owner.is_none();
+    outside && *unseen.chain == *if awaited { "contextlib.AsyncExitStack" } else { "contextlib.ExitStack" }
 }

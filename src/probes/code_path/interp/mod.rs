@@ -34,12 +34,15 @@ mod matching;
 mod names;
 mod outside;
 mod paths;
+mod prints;
 mod processes;
+mod recursion;
 mod registries;
 mod statements;
 mod tasks;
 mod types;
 mod volatile;
+mod wrappers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -211,6 +214,18 @@ pub struct Interp<'t> {
     entry: Option<ModuleId>,
     registries: BTreeMap<Name, bool>,
     contested: BTreeSet<Address>,
+    /// Collections whose elements are known and their order is not.
+    unordered: BTreeSet<Address>,
+    /// Collections that were found to hold no others, under the names that lead to them.
+    flat: BTreeSet<(Address, Name)>,
+    /// Lists that show a dictionary, and which.
+    views: BTreeMap<Address, Address>,
+    /// How much was met that a run may depend on, seen or not.
+    noted: u64,
+    /// Instances that stand for what a protocol admits.
+    implementing: BTreeSet<Address>,
+    /// Calls of functions that call themselves.
+    pending: Vec<recursion::Pending>,
     steps: u64,
     limit: u64,
     end: Instant,
@@ -253,6 +268,12 @@ impl<'t> Interp<'t> {
             entry: None,
             registries: BTreeMap::new(),
             contested: BTreeSet::new(),
+            unordered: BTreeSet::new(),
+            flat: BTreeSet::new(),
+            views: BTreeMap::new(),
+            pending: Vec::new(),
+            implementing: BTreeSet::new(),
+            noted: 0,
             steps: 0,
             limit,
             end,
@@ -267,6 +288,7 @@ impl<'t> Interp<'t> {
         self.now_at = None;
         self.steps = 0;
         self.frames.clear();
+        self.pending.clear();
         (self.importing, self.quiet, self.catching, self.filling) = (0, 0, 0, 0);
         self.nesting = 0;
         self.counts = tasks::Counts::default();
@@ -321,6 +343,7 @@ impl<'t> Interp<'t> {
 
     /// Records that something cannot be seen, without a doubt of the path.
     fn blocked(&mut self, reason: impl Into<String>, spot: Spot) {
+        self.noted += 1;
         if self.quiet == 0 {
             self.log.blocked.insert((spot, reason.into()));
         }
@@ -331,6 +354,7 @@ impl<'t> Interp<'t> {
         state.effect.doubt = true;
         state.forget_collections();
         state.effect.pending.values_mut().for_each(|done| *done = Done::Maybe);
+        self.noted += 1;
         if self.quiet == 0 {
             self.log.unseen_code = true;
             self.log.blocked.insert((spot, reason.into()));
@@ -368,6 +392,7 @@ impl<'t> Interp<'t> {
     }
 
     fn met_simulator(&mut self, state: &State, call: &str, spot: Spot) {
+        self.noted += 1;
         self.note_import_effect();
         if self.quiet == 0 {
             let met = Met { call: call.to_owned(), chain: self.chain(), certain: !state.effect.doubt };
@@ -377,6 +402,7 @@ impl<'t> Interp<'t> {
     }
 
     fn met_write(&mut self, state: &State, call: &str, spot: Spot, certain: bool) {
+        self.noted += 1;
         self.note_import_effect();
         if self.quiet == 0 {
             let certain = certain && !state.effect.doubt;

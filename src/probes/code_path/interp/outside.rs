@@ -33,6 +33,10 @@ pub(super) fn passes_on(chain: &str) -> bool {
     PASSING.iter().any(|library| chain.starts_with(library))
 }
 
+/// Libraries that do not keep what they are given, functions aside.
+const NOT_KEEPING: &[&str] =
+    &["builtins.", "json.", "logging.", "copy.", "hashlib.", "math.", "re.", "os.", "datetime.", "time.", "decimal."];
+
 /// Functions that only look at what they are given.
 const LOOKING: &[&str] = &[
     "builtins.print",
@@ -78,6 +82,10 @@ impl Interp<'_> {
         // The name of an argument is not the name of a library.
         let is_library = callee.origin == Origin::Outside;
         let last = chain.rsplit('.').next().unwrap_or("");
+        let mut state = state;
+        if !LOOKING.contains(&&*chain) && !chain.starts_with("logging.") {
+            state.others_run();
+        }
         let exhausts = is_library && EXHAUSTING.contains(&&*chain) || EXHAUSTING_METHODS.contains(&last);
         if exhausts && arguments.positions.iter().any(|value| self.followed_generator(&state, value, false).is_some()) {
             let gathered = self.with_gathered(state, &arguments, spot);
@@ -148,6 +156,7 @@ impl Interp<'_> {
         }
         if !LOOKING.contains(&&*chain) && !chain.starts_with("logging.") {
             self.forget_all(&mut state, &arguments);
+            self.kept_outside(&mut state, &chain, name, &arguments, spot);
         }
         let collection = chain.strip_prefix("builtins.collection.");
         let reading = ["get", "items", "keys", "values", "copy", "index", "count"];
@@ -297,6 +306,31 @@ impl Interp<'_> {
             }
             if let Some(done) = state.effect.pending.get_mut(address) {
                 *done = Done::Maybe;
+            }
+        }
+    }
+
+    /// Code outside the tree may keep what it is given, and change it whenever it runs again.
+    fn kept_outside(&mut self, state: &mut State, chain: &str, name: &str, arguments: &Arguments, spot: Spot) {
+        let looks = NOT_KEEPING.iter().any(|library| chain.starts_with(library)) || database_call(name).is_some();
+        let is_method = |value: &Value| match value {
+            Value::Function(_) | Value::Bound(_) | Value::Partial(_) => true,
+            Value::Unseen(unseen) => unseen.owner.is_some(),
+            _ => false,
+        };
+        let kept: Vec<&Value> = arguments.values().filter(|value| !looks || is_method(value)).collect();
+        for address in state.reachable(kept.iter().copied()) {
+            state.share(address);
+        }
+        for value in kept {
+            let Value::Unseen(unseen) = value else { continue };
+            let Some(owner) = unseen.owner else { continue };
+            let method = unseen.chain.rsplit('.').next().unwrap_or("");
+            let ends = matches!(database_call(method), Some(DatabaseCall::Rollback | DatabaseCall::Close));
+            if ends && !chain.starts_with("atexit.") {
+                // When it is called, and what it undoes then, is not seen.
+                self.blocked(format!("{chain}() is given {method} of a connection and may call it at any time"), spot);
+                state.effect.volatile.entry(owner).or_insert(Done::Maybe);
             }
         }
     }
