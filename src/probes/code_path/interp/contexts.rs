@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
+use super::exits::{CALLED_BACK, TOLD, is_stack};
 use super::tasks::GROUP;
 use super::{Driver, Evaled, Exc, Flow, Interp, Outcomes, State};
 use crate::probes::code_path::model::{Expr, Name, Stmt, Target};
 use crate::probes::code_path::state::{Carried, Done};
 use crate::probes::code_path::value::{
-    Address, Arguments, Cell, ClassId, Spot, Suspended, SuspendedKind, Unseen, UnseenKind, Value,
+    Address, Arguments, Cell, ClassId, Spot, Suspended, SuspendedKind, Unseen, Value,
 };
 
 type Items = Rc<Vec<(Expr, Option<Target>)>>;
@@ -15,13 +16,13 @@ type Items = Rc<Vec<(Expr, Option<Target>)>>;
 /// A body that a generator's manager holds: what runs where it yields.
 #[derive(Clone, Debug)]
 pub struct Hold {
-    items: Items,
-    index: usize,
-    body: Rc<Vec<Stmt>>,
-    stacked: Option<Rc<Vec<Stmt>>>,
-    awaited: bool,
-    frame: super::Frame,
-    spot: Spot,
+    pub(super) items: Items,
+    pub(super) index: usize,
+    pub(super) body: Rc<Vec<Stmt>>,
+    pub(super) stacked: Option<Rc<Vec<Stmt>>>,
+    pub(super) awaited: bool,
+    pub(super) frame: super::Frame,
+    pub(super) spot: Spot,
 }
 
 /// Managers outside the tree that let every exception through.
@@ -55,16 +56,6 @@ const TRANSPARENT: &[&str] = &[
     "concurrent.futures.ThreadPoolExecutor",
     "concurrent.futures.ProcessPoolExecutor",
 ];
-
-/// What a stack of contexts calls when it is left.
-const CALLED_BACK: &str = "contextlib.callback()";
-
-/// What a stack of contexts calls when it is left, and tells what was raised.
-const TOLD: &str = "contextlib.push()";
-
-/// Where the two keep what is called, and whether that is awaited.
-const EXIT: &str = "exit";
-const AWAITED: &str = "awaited";
 
 /// Libraries whose connections commit when a managed block ends normally.
 const COMMITTING: &[&str] = &["psycopg.", "psycopg2.", "psycopg_pool.", "sqlite3."];
@@ -136,7 +127,7 @@ impl Interp<'_> {
     }
 
     /// Binds the target and runs the rest of the statement.
-    fn entered(&mut self, state: State, value: &Value, target: Option<&Target>, hold: &Hold) -> Outcomes {
+    pub(super) fn entered(&mut self, state: State, value: &Value, target: Option<&Target>, hold: &Hold) -> Outcomes {
         let bound = match target {
             Some(target) => self.assign(state, target, value, hold.spot),
             None => vec![(state, Flow::Next)],
@@ -237,79 +228,6 @@ impl Interp<'_> {
         })
     }
 
-    /// What a stack of contexts is given to call when it is left: a function with its arguments, or one that is told
-    /// what was raised and may swallow it.
-    pub(super) fn put_on_stack(&mut self, state: &State, chain: &str, arguments: &Arguments) -> Option<Evaled> {
-        let method = chain.strip_prefix("contextlib.ExitStack.").or(chain.strip_prefix("contextlib.AsyncExitStack."))?;
-        let (is_callback, awaited) = match method {
-            "callback()" => (true, false),
-            "push_async_callback()" => (true, true),
-            "push()" => (false, false),
-            "push_async_exit()" => (false, true),
-            _ => return None,
-        };
-        let first = arguments.positions.first()?;
-        if arguments.open {
-            return None;
-        }
-        let mut state = state.clone();
-        let exit = if is_callback {
-            let mut rest = arguments.clone();
-            rest.positions.remove(0);
-            Value::Partial(Rc::new((first.clone(), rest)))
-        } else {
-            first.clone()
-        };
-        let chain = if is_callback { CALLED_BACK } else { TOLD };
-        let value = self.unseen(crate::probes::code_path::value::Origin::Outside, chain, UnseenKind::Plain);
-        if let Value::Unseen(unseen) = &value {
-            self.remember(&mut state, unseen.id, &EXIT.into(), exit);
-            self.remember(&mut state, unseen.id, &AWAITED.into(), Value::Bool(awaited));
-        }
-        Some(vec![(state, Ok(value))])
-    }
-
-    fn managed_by_stack(&mut self, state: State, unseen: &Unseen, hold: &Hold) -> Outcomes {
-        let field = |name: &str| match state.cell(unseen.id) {
-            Some(Cell::Seen(fields)) => fields.get(name).cloned(),
-            Some(Cell::Instance { .. } | Cell::Scope { .. } | Cell::List(_) | Cell::Table(_)) | None => None,
-        };
-        let awaited = field(AWAITED) == Some(Value::Bool(true));
-        let exit = field(EXIT).unwrap_or(Value::None);
-        let is_told = *unseen.chain == *TOLD;
-        self.catching += 1;
-        let outcomes = self.entered(state, &Value::None, None, &Hold { awaited: false, ..hold.clone() });
-        self.catching -= 1;
-        let mut out = Vec::new();
-        for (state, flow) in outcomes {
-            let raised = matches!(flow, Flow::Raise(_));
-            let arguments = match (is_told, raised) {
-                (false, _) => Arguments::default(),
-                (true, true) => Arguments::of(vec![self.data("exc_type"), self.data("exc"), self.data("traceback")]),
-                (true, false) => Arguments::of(vec![Value::None, Value::None, Value::None]),
-            };
-            // Something that manages a context is left without having been entered.
-            let is_manager = is_told && matches!(exit, Value::Object(_));
-            let callees = match is_manager {
-                true => self.attribute(state, &exit, &if awaited { "__aexit__" } else { "__exit__" }.into(), hold.spot),
-                false => vec![(state, Ok(exit.clone()))],
-            };
-            let called = self.then(callees, |me, state, callee| me.call(state, &callee, arguments.clone(), hold.spot));
-            let called = match awaited {
-                true => self.then(called, |me, state, value| me.awaited(state, &value, hold.spot)),
-                false => called,
-            };
-            out.extend(self.then_flow(called, |me, state, swallows| {
-                if !(raised && is_told) {
-                    return vec![(state, flow.clone())];
-                }
-                let truths = me.truths(state, &swallows, hold.spot).into_iter();
-                truths.map(|(state, swallowed)| (state, if swallowed { Flow::Next } else { flow.clone() })).collect()
-            }));
-        }
-        out
-    }
-
     /// `async with asyncio.TaskGroup()`: the tasks run where the body ends.
     fn task_group(
         &mut self,
@@ -344,14 +262,7 @@ impl Interp<'_> {
         out
     }
 
-    fn method(
-        &mut self,
-        state: State,
-        receiver: &Value,
-        name: &Name,
-        arguments: Arguments,
-        hold: &Hold,
-    ) -> super::Evaled {
+    fn method(&mut self, state: State, receiver: &Value, name: &Name, arguments: Arguments, hold: &Hold) -> Evaled {
         let methods = self.attribute(state, receiver, name, hold.spot);
         self.then(methods, |me, state, method| {
             let called = me.call(state, &method, arguments.clone(), hold.spot);
@@ -482,10 +393,4 @@ impl Interp<'_> {
             state.effect.pending.insert(root, Done::Maybe);
         }
     }
-}
-
-/// Whether a manager is a stack of contexts of Python's library.
-fn is_stack(unseen: &Unseen, awaited: bool) -> bool {
-    let outside = unseen.origin == crate::probes::code_path::value::Origin::Outside && unseen.owner.is_none();
-    outside && *unseen.chain == *if awaited { "contextlib.AsyncExitStack" } else { "contextlib.ExitStack" }
 }

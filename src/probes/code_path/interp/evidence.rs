@@ -318,7 +318,7 @@ impl<'t> Interp<'t> {
     }
 
     /// Whether an attribute that is assigned on `object` may be the slot's.
-    fn may_hold(
+    pub(super) fn may_hold(
         &mut self,
         state: &mut State,
         slot: &Slot,

@@ -37,6 +37,25 @@ pub(super) fn passes_on(chain: &str) -> bool {
 const NOT_KEEPING: &[&str] =
     &["builtins.", "json.", "logging.", "copy.", "hashlib.", "math.", "re.", "os.", "datetime.", "time.", "decimal."];
 
+/// Libraries that call what they are given while they run, or in another thread or at the end, and not later.
+const CALLING_NOW: &[&str] = &[
+    "builtins.",
+    "re.",
+    "functools.",
+    "logging.",
+    "json.",
+    "copy.",
+    "threading.",
+    "concurrent.",
+    "multiprocessing.",
+    "asyncio.",
+    "atexit.",
+    "signal.",
+];
+
+/// Functions among them that call it when what they give is gone through.
+const LAZY: &[&str] = &["builtins.map", "builtins.filter", "builtins.iter"];
+
 /// Functions that only look at what they are given.
 const LOOKING: &[&str] = &[
     "builtins.print",
@@ -220,7 +239,15 @@ impl Interp<'_> {
             self.remember(&mut state, id, &"thing".into(), thing.clone());
         }
         let mut out = Vec::new();
-        for state in self.hand_over(state, &arguments, spot) {
+        let harmful = self.harmful;
+        let mut states = self.hand_over(state, &arguments, spot);
+        let calls_now = CALLING_NOW.iter().any(|library| chain.starts_with(library));
+        if self.harmful > harmful && self.importing == 0 && (!calls_now || LAZY.contains(&&*chain)) {
+            let reason =
+                format!("{chain}() may keep what it is given and call it later: what that changes is not followed");
+            states.iter_mut().for_each(|state| self.taint(state, &reason, spot));
+        }
+        for state in states {
             self.may_raise(&state, &mut out);
             out.push((state, Ok(value.clone())));
         }
@@ -394,7 +421,7 @@ impl Interp<'_> {
     }
 
     pub(super) fn maybe_called(&mut self, state: State, callable: &Value, spot: Spot) -> Vec<State> {
-        let before = self.met_so_far();
+        let (before, undone) = (self.met_so_far(), self.undone);
         let mut uncalled = state.clone();
         let mut called = state.clone();
         called.effect.doubt = true;
@@ -403,6 +430,13 @@ impl Interp<'_> {
             _ => self.call(called, callable, Arguments { open: true, ..Arguments::default() }, spot),
         };
         let after = self.met_so_far();
+        let changes = ran.iter().any(|(each, _)| {
+            let before = State { effect: each.effect.clone(), ..state.clone() };
+            super::driving::has_changed(&before, each)
+        });
+        if changes || self.undone > undone {
+            self.harmful += 1;
+        }
         let mut ran: Vec<State> = ran.into_iter().map(|(state, _)| state).collect();
         let mut expected = state.effect.clone();
         expected.doubt = true;

@@ -101,7 +101,7 @@ impl Print<'_> {
         self.out.push(0);
     }
 
-    fn address(&mut self, address: Address) {
+    pub(super) fn address(&mut self, address: Address) {
         let next = self.numbers.len();
         if let Some(number) = self.numbers.get(&address).copied() {
             self.text(&format!("#{number}"));
@@ -148,14 +148,14 @@ impl Print<'_> {
         }
     }
 
-    fn map(&mut self, map: &BTreeMap<Name, Value>) {
+    pub(super) fn map(&mut self, map: &BTreeMap<Name, Value>) {
         for (name, value) in map {
             self.text(name);
             self.value(value);
         }
     }
 
-    fn arguments(&mut self, arguments: &Arguments) {
+    pub(super) fn arguments(&mut self, arguments: &Arguments) {
         self.text(&format!("{}{}", arguments.positions.len(), arguments.open));
         arguments.names.iter().for_each(|(name, _)| self.text(name));
         arguments.values().for_each(|value| self.value(value));

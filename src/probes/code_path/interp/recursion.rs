@@ -13,7 +13,7 @@ use crate::probes::code_path::state::{Aspect, Done, Effect, Variable};
 use crate::probes::code_path::value::{Address, Arguments, Cell, Closure, Origin, Spot, Unseen, UnseenKind, Value};
 
 /// Calls of one function inside each other that are followed one by one.
-pub(super) const DEEPEST: usize = 4;
+pub(super) const DEEPEST: usize = 8;
 
 /// How often one call is followed until nothing new comes of it.
 const ROUNDS: usize = 8;
