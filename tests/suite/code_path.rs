@@ -13,6 +13,7 @@ use super::harness;
 mod concern;
 mod cutter;
 mod idioms;
+mod idioms_of_objects;
 mod inputs;
 mod limits;
 mod meaning;

@@ -69,6 +69,11 @@ impl State {
             carried: self.carried.clone(),
             left: self.left.clone(),
             tasks: self.tasks.clone(),
+            shared: if self.shared == other.shared {
+                self.shared.clone()
+            } else {
+                Rc::new(self.shared.union(&other.shared).copied().collect())
+            },
         }
     }
 }
@@ -137,7 +142,7 @@ fn join_cells(address: Address, ours: &Cell, theirs: &Cell, lost: &mut dyn FnMut
 }
 
 /// Whether a value is what reading the attribute gave, and not something that was put there.
-fn is_looked_at(of: Address, name: &Name, value: &Value) -> bool {
+pub(super) fn is_looked_at(of: Address, name: &Name, value: &Value) -> bool {
     match value {
         Value::Unseen(unseen) => unseen.owner == Some(of) && unseen.chain.rsplit('.').next() == Some(&**name),
         _ => false,

@@ -185,10 +185,15 @@ pub enum Comparison {
 pub struct Comprehension {
     /// Whether it runs only when it is iterated.
     pub lazy: bool,
+    /// Whether it keeps its elements in order, all of them.
+    pub ordered: bool,
     /// Its loops, outermost first.
     pub loops: Vec<ComprehensionLoop>,
     /// What is computed for each element.
     pub element: Vec<Expr>,
+    /// For a lazy one: the generator that it is, which takes what the outermost loop goes through; where it binds no
+    /// name outside itself and waits for nothing.
+    pub generator: Option<Rc<Function>>,
 }
 
 /// A loop of a comprehension.
@@ -280,6 +285,8 @@ pub enum StmtKind {
         items: Rc<Vec<(Expr, Option<Target>)>>,
         /// The body.
         body: Rc<Vec<Stmt>>,
+        /// The body as managed contexts inside each other, for a stack of contexts that is used by its name alone.
+        stacked: Option<Rc<Vec<Stmt>>>,
         /// Whether entering and leaving are awaited.
         awaited: bool,
     },

@@ -91,6 +91,13 @@ pub struct Base {
     pub globals: BTreeMap<Variable, Value>,
 }
 
+impl Base {
+    /// Whether the imports left this cell.
+    pub fn has(&self, address: Address) -> bool {
+        self.heap.contains_key(&address)
+    }
+}
+
 /// The state of one path.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -106,6 +113,8 @@ pub struct State {
     pub left: Vec<Left>,
     /// Coroutines that were handed to the event loop and have not run, in order.
     pub tasks: Vec<Task>,
+    /// What code outside the tree was given on this path and may have kept.
+    pub shared: Rc<BTreeSet<Address>>,
 }
 
 /// Two paths of one analysis share their base, or one has the newer one, which only adds to the older.
@@ -116,6 +125,7 @@ impl PartialEq for State {
             && self.carried == other.carried
             && self.left == other.left
             && self.tasks == other.tasks
+            && self.shared == other.shared
             && self.globals == other.globals
             && self.heap == other.heap
     }
@@ -186,6 +196,7 @@ impl State {
             carried: Vec::new(),
             left: Vec::new(),
             tasks: Vec::new(),
+            shared: Rc::default(),
         }
     }
 
@@ -306,6 +317,26 @@ impl State {
         effect.touched.retain(|root| !dead(root));
         effect.volatile.retain(|root, _| !dead(root));
         effect.made.retain(|root| !dead(root) || pending.contains_key(root));
+        if self.shared.iter().any(dead) {
+            Rc::make_mut(&mut self.shared).retain(|address| !dead(address));
+        }
+    }
+
+    /// Code outside the tree is given this and may keep it.
+    pub fn share(&mut self, address: Address) {
+        if !self.shared.contains(&address) {
+            Rc::make_mut(&mut self.shared).insert(address);
+        }
+    }
+
+    /// Code outside the tree runs: it may change the collections that it has kept.
+    pub fn others_run(&mut self) {
+        let kept = |(about, aspect): &(Address, Aspect)| *aspect == Aspect::Filled && self.shared.contains(about);
+        if !self.shared.is_empty() && self.facts.keys().any(kept) {
+            let shared = self.shared.clone();
+            Rc::make_mut(&mut self.facts)
+                .retain(|(about, aspect), _| *aspect != Aspect::Filled || !shared.contains(about));
+        }
     }
 
     /// Takes back from `before` all but the heap and what was learnt.

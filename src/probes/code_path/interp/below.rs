@@ -1,15 +1,19 @@
 //! Which classes of the tree a declared class stands for: those below it, and whether there may be others that
 //! are made in a way that is not seen.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::{Interp, State};
-use crate::probes::code_path::model::{Expr, ExprKind, Name, Way};
+use crate::probes::code_path::model::{Expr, ExprKind, Name, Stmt, StmtKind, Way};
 use crate::probes::code_path::occurrences::last_name;
 use crate::probes::code_path::value::{ClassId, Spot, Value};
 
 /// Classes below one name that are not told apart.
 const CLASSES: usize = 8;
+
+/// Files that are looked into for classes with the methods of a protocol.
+const FILES: usize = 40;
 
 /// Functions that make classes.
 const MAKERS: &[&str] = &["type", "new_class", "make_dataclass", "with_metaclass", "namedtuple"];
@@ -128,6 +132,76 @@ impl Interp<'_> {
         })?;
         let spot = Spot { module: self.class(class).module, at: self.class(class).definition.at };
         Some((format!("a class inherits from what {callee}() gives, which may be {name}"), spot))
+    }
+
+    /// An instance of any class of the tree that has all the methods of a protocol.
+    pub(super) fn implementation(&mut self, state: &mut State, class: ClassId, chain: &str) -> Value {
+        let line = self.class(class).line.clone();
+        let methods: BTreeSet<Name> = line
+            .iter()
+            .filter(|id| self.is_protocol(**id))
+            .flat_map(|id| self.class(*id).members.iter())
+            .filter(|(name, value)| matches!(value, Value::Function(_)) && &***name != "__init__")
+            .map(|(name, _)| name.clone())
+            .collect();
+        let tree = self.tree;
+        let home = self.class(class).module;
+        // A method may be put into an object that has none.
+        if methods.iter().any(|name| tree.may_be_replaced_near(home, name)) {
+            return self.data(chain);
+        }
+        let Some(modules) = methods.iter().map(|name| tree.files_with_word(name)).min_by_key(Vec::len) else {
+            return self.data(chain);
+        };
+        if modules.len() > FILES {
+            return self.data(chain);
+        }
+        let mut unseen = None;
+        for module in modules {
+            self.load(module);
+            // A class inside a function is made when that runs.
+            let all = self.occurrences(module);
+            let defines = |name: &Name, body: &[Stmt]| {
+                body.iter().any(|stmt| matches!(&stmt.kind, StmtKind::Function(each) if each.name == *name))
+            };
+            let inner = all.inner_classes.iter().find(|inner| methods.iter().any(|name| defines(name, &inner.body)));
+            unseen = unseen.or(inner.map(|inner| {
+                let reason = format!("class {} inside a function has methods of a protocol", inner.name);
+                (reason, Spot { module, at: inner.at })
+            }));
+        }
+        self.catch_up(state);
+        let fits = |me: &Self, id: ClassId| {
+            let info = me.class(id);
+            let assigns = |name: &Name| {
+                let bodies = info.line.iter().flat_map(|id| me.class(*id).definition.body.iter());
+                bodies.into_iter().any(|stmt| match &stmt.kind {
+                    StmtKind::Function(function) => function.self_assigned.contains(name),
+                    _ => false,
+                })
+            };
+            let has = |name: &Name| me.find_member(id, name).is_some() || assigns(name);
+            !tree.file(info.module).is_test
+                && !me.is_abstract(id)
+                && info.enumeration.is_none()
+                && (info.line.contains(&class) || methods.iter().all(has))
+        };
+        let found: Vec<ClassId> = (0..self.classes().len()).map(ClassId).filter(|id| fits(self, *id)).collect();
+        if found.is_empty() || found.len() > CLASSES {
+            return self.data(chain);
+        }
+        let mut instances: Vec<Value> = Vec::new();
+        for id in found {
+            let instance = self.earlier_instance(state, id);
+            if let Value::Object(address) = &instance {
+                self.implementing.insert(*address);
+            }
+            instances.push(instance);
+        }
+        if let Some((reason, spot)) = unseen {
+            instances.push(self.lost(&reason, spot));
+        }
+        Value::one_of(instances, || self.data(chain))
     }
 
     /// Instances of the classes of the tree that inherit from a class outside it.

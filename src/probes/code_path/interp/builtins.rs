@@ -30,6 +30,11 @@ impl Interp<'_> {
                 _ => {}
             }
         }
+        if chain.starts_with("contextlib.")
+            && let Some(put) = self.put_on_stack(state, chain, arguments)
+        {
+            return Some(put);
+        }
         match (chain, first) {
             ("builtins.exec" | "builtins.eval" | "builtins.compile" | "builtins.__import__", _) => {
                 let mut state = state.clone();
@@ -118,8 +123,10 @@ impl Interp<'_> {
                 Some(self.call_lost(state, "a generator of the tree is driven here", spot))
             }
             ("functools.partialmethod", _) => {
-                let value = self.lost("functools.partialmethod is not followed", spot);
-                one(value)
+                let mut state = state.clone();
+                let made = self.partial_method(&mut state, arguments, spot);
+                let value = made.unwrap_or_else(|| self.lost("this functools.partialmethod is not followed", spot));
+                Some(vec![(state, Ok(value))])
             }
             ("builtins.str", Some(Value::Text(text))) => one(Value::Text(text.clone())),
             ("builtins.property" | "builtins.staticmethod" | "builtins.classmethod", _) => {

@@ -41,6 +41,8 @@ fn is_plain_base(chain: &str) -> bool {
         "builtins.list",
         "builtins.tuple",
         "abc.ABC",
+        "contextlib.ContextDecorator",
+        "contextlib.AsyncContextDecorator",
         "typing.Protocol",
         "typing.Generic",
         "typing.NamedTuple",

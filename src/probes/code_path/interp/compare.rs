@@ -193,7 +193,7 @@ impl Interp<'_> {
         }
     }
 
-    fn contains(&self, state: &State, item: &Value, within: &Value) -> Option<bool> {
+    pub(super) fn contains(&self, state: &State, item: &Value, within: &Value) -> Option<bool> {
         let items: Vec<Value> = match within {
             Value::Tuple(items) => items.to_vec(),
             Value::Object(address) => match state.cell(*address)? {

@@ -74,6 +74,9 @@ impl Interp<'_> {
     ) -> Evaled<bool> {
         let mut out: Evaled<bool> = Vec::new();
         let mut raised: Evaled<bool> = Vec::new();
+        if matches!(op, Comparison::In | Comparison::NotIn) && super::calls::runs_outside(right) {
+            state.others_run();
+        }
         for left in left.alternatives() {
             for right in right.alternatives() {
                 match self.compare(&state, op, &left, &right) {

@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
+use super::exits::{CALLED_BACK, TOLD, is_stack};
 use super::tasks::GROUP;
-use super::{Driver, Exc, Flow, Interp, Outcomes, State};
+use super::{Driver, Evaled, Exc, Flow, Interp, Outcomes, State};
 use crate::probes::code_path::model::{Expr, Name, Stmt, Target};
 use crate::probes::code_path::state::{Carried, Done};
 use crate::probes::code_path::value::{
@@ -15,12 +16,13 @@ type Items = Rc<Vec<(Expr, Option<Target>)>>;
 /// A body that a generator's manager holds: what runs where it yields.
 #[derive(Clone, Debug)]
 pub struct Hold {
-    items: Items,
-    index: usize,
-    body: Rc<Vec<Stmt>>,
-    awaited: bool,
-    frame: super::Frame,
-    spot: Spot,
+    pub(super) items: Items,
+    pub(super) index: usize,
+    pub(super) body: Rc<Vec<Stmt>>,
+    pub(super) stacked: Option<Rc<Vec<Stmt>>>,
+    pub(super) awaited: bool,
+    pub(super) frame: super::Frame,
+    pub(super) spot: Spot,
 }
 
 /// Managers outside the tree that let every exception through.
@@ -59,24 +61,31 @@ const TRANSPARENT: &[&str] = &[
 const COMMITTING: &[&str] = &["psycopg.", "psycopg2.", "psycopg_pool.", "sqlite3."];
 
 impl Interp<'_> {
-    /// A `with` statement, from the manager at `index` on.
+    /// A `with` statement.
     pub(super) fn with_statement(
         &mut self,
         state: State,
         items: &Items,
-        index: usize,
         body: &Rc<Vec<Stmt>>,
+        stacked: Option<&Rc<Vec<Stmt>>>,
         awaited: bool,
         spot: Spot,
     ) -> Outcomes {
-        let Some((manager, target)) = items.get(index) else { return self.block(state, body) };
+        let (items, body, stacked) = (items.clone(), body.clone(), stacked.cloned());
+        let hold = Hold { items, index: 0, body, stacked, awaited, frame: self.frame().clone(), spot };
+        self.with_item(state, &hold)
+    }
+
+    /// A `with` statement, from the manager at the index on.
+    fn with_item(&mut self, state: State, hold: &Hold) -> Outcomes {
+        let (items, spot) = (hold.items.clone(), hold.spot);
+        let Some((manager, target)) = items.get(hold.index) else { return self.block(state, &hold.body.clone()) };
         let spot = Spot { module: spot.module, at: manager.at };
         let managers = self.evaluate(state, manager);
         self.then_flow(managers, |me, state, manager| {
             let mut out = Vec::new();
             for manager in manager.alternatives() {
-                let hold =
-                    Hold { items: items.clone(), index, body: body.clone(), awaited, frame: me.frame().clone(), spot };
+                let hold = Hold { frame: me.frame().clone(), spot, ..hold.clone() };
                 out.extend(me.managed(state.clone(), &manager, target.as_ref(), &hold));
             }
             me.settle(out)
@@ -97,6 +106,15 @@ impl Interp<'_> {
                     self.managed_unseen(state, manager, None, target, hold)
                 }
             },
+            Value::Unseen(unseen) if is_stack(unseen, hold.awaited) && hold.stacked.is_some() => {
+                // The contexts on it are entered and left as if each were in the other.
+                let body = hold.stacked.clone().unwrap_or_else(|| hold.body.clone());
+                self.entered(state, manager, target, &Hold { body, stacked: None, ..hold.clone() })
+            }
+            Value::Unseen(unseen) if *unseen.chain == *CALLED_BACK || *unseen.chain == *TOLD => {
+                let unseen = unseen.clone();
+                self.managed_by_stack(state, &unseen, hold)
+            }
             Value::Unseen(unseen) if hold.awaited && *unseen.chain == *GROUP => {
                 self.task_group(state, manager, unseen.id, target, hold)
             }
@@ -109,7 +127,7 @@ impl Interp<'_> {
     }
 
     /// Binds the target and runs the rest of the statement.
-    fn entered(&mut self, state: State, value: &Value, target: Option<&Target>, hold: &Hold) -> Outcomes {
+    pub(super) fn entered(&mut self, state: State, value: &Value, target: Option<&Target>, hold: &Hold) -> Outcomes {
         let bound = match target {
             Some(target) => self.assign(state, target, value, hold.spot),
             None => vec![(state, Flow::Next)],
@@ -117,14 +135,10 @@ impl Interp<'_> {
         let mut out = Vec::new();
         for (state, flow) in bound {
             match flow {
-                Flow::Next => out.extend(self.with_statement(
-                    state,
-                    &hold.items,
-                    hold.index + 1,
-                    &hold.body,
-                    hold.awaited,
-                    hold.spot,
-                )),
+                Flow::Next => {
+                    let next = Hold { index: hold.index + 1, ..hold.clone() };
+                    out.extend(self.with_item(state, &next));
+                }
                 other => out.push((state, other)),
             }
         }
@@ -248,14 +262,7 @@ impl Interp<'_> {
         out
     }
 
-    fn method(
-        &mut self,
-        state: State,
-        receiver: &Value,
-        name: &Name,
-        arguments: Arguments,
-        hold: &Hold,
-    ) -> super::Evaled {
+    fn method(&mut self, state: State, receiver: &Value, name: &Name, arguments: Arguments, hold: &Hold) -> Evaled {
         let methods = self.attribute(state, receiver, name, hold.spot);
         self.then(methods, |me, state, method| {
             let called = me.call(state, &method, arguments.clone(), hold.spot);
@@ -292,6 +299,7 @@ impl Interp<'_> {
         if lost {
             self.unseen_code(&mut state, "what this context does is not seen", hold.spot);
         }
+        state.others_run();
         let fresh = unseen.is_some_and(|unseen| {
             state.effect.made.contains(&unseen.root()) && !state.effect.touched.contains(&unseen.root())
         });
@@ -309,6 +317,7 @@ impl Interp<'_> {
         }
         for (mut state, flow) in outcomes {
             let raised = matches!(flow, Flow::Raise(_));
+            state.others_run();
             if hold.awaited {
                 self.counts.waits += 1;
             }

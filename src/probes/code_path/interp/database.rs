@@ -20,6 +20,9 @@ impl Interp<'_> {
         spot: Spot,
     ) -> Option<Evaled> {
         let root = callee.owner?;
+        if matches!(call, DatabaseCall::Rollback | DatabaseCall::Close) {
+            self.undone += 1;
+        }
         match call {
             DatabaseCall::Statement => self.statement_call(state, callee, name, root, arguments, spot),
             DatabaseCall::Commit => Some(self.commit_call(state.clone(), root)),

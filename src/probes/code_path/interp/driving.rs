@@ -387,7 +387,7 @@ fn has_closing(body: &[Stmt]) -> bool {
 }
 
 /// Whether code that ran between two moments of a path changed what other code can see.
-fn has_changed(before: &State, after: &State) -> bool {
+pub(super) fn has_changed(before: &State, after: &State) -> bool {
     let (old, new) = (&before.effect, &after.effect);
     let effect = old.written != new.written
         || old.doubt != new.doubt
@@ -404,4 +404,12 @@ fn has_changed(before: &State, after: &State) -> bool {
             | (Some(Cell::Seen(old)), Cell::Seen(new)) => attributes(old, new),
             (Some(old), new) => old != new,
         })
+}
+
+/// Whether code that ran between two moments of a path drove a generator that was there before.
+pub(super) fn has_driven(before: &State, after: &State) -> bool {
+    after.heap.iter().any(|(address, new)| match (before.cell(*address), &**new) {
+        (Some(Cell::Seen(old)), Cell::Seen(new)) => old.contains_key(SUSPENDED) && old != new,
+        _ => false,
+    })
 }

@@ -57,21 +57,65 @@ impl Interp<'_> {
     /// A collection that was there before the run: what earlier runs put into it is not known. One that
     /// nobody changes by its name, and that is not empty, is taken as it was made.
     pub(super) fn earlier_collection(&mut self, state: &mut State, value: &Value, name: &Name) {
-        let Value::Object(address) = value else { return };
-        if self.importing > 0 || !state.is_from_imports(*address) {
+        if self.importing > 0 {
             return;
         }
-        self.blur_collection(state, *address, name);
+        match value {
+            Value::Object(address) if state.is_from_imports(*address) => self.blur_collection(state, *address, name),
+            Value::Tuple(items) => items.iter().for_each(|item| self.blur_inside(state, item, true, 0)),
+            _ => {}
+        }
     }
 
     pub(super) fn blur_collection(&mut self, state: &mut State, address: Address, name: &Name) {
-        let changes = match state.cell(address) {
-            Some(Cell::List(items)) => items.is_empty() || self.may_be_changed_later(address, name),
-            Some(Cell::Table(entries)) => entries.is_empty() || self.may_be_changed_later(address, name),
-            Some(Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_)) | None => false,
-        };
-        if changes {
-            state.put(address, Cell::Seen(BTreeMap::new()));
+        let imported = state.is_from_imports(address);
+        if imported && self.flat.contains(&(address, name.clone())) {
+            return;
         }
+        let (changes, items) = match state.cell(address) {
+            Some(Cell::List(items)) => (items.is_empty(), items.clone()),
+            Some(Cell::Table(entries)) => (entries.is_empty(), entries.iter().map(|(_, item)| item.clone()).collect()),
+            Some(Cell::Instance { .. } | Cell::Scope { .. } | Cell::Seen(_)) | None => return,
+        };
+        if changes || self.may_be_changed_later(address, name) {
+            state.put(address, Cell::Seen(BTreeMap::new()));
+            return;
+        }
+        let mut holds = false;
+        for item in &items {
+            holds |= holds_collection(state, item);
+            self.blur_inside(state, item, imported, 0);
+        }
+        if imported && !holds {
+            self.flat.insert((address, name.clone()));
+        }
+    }
+
+    /// As [`Self::blur_collection`], of a tuple.
+    pub(super) fn blur_tuple(&mut self, state: &mut State, tuple: &Value) {
+        self.blur_inside(state, tuple, false, 0);
+    }
+
+    /// Collections inside one that was there before the run: by which names they are changed is not looked for.
+    fn blur_inside(&mut self, state: &mut State, value: &Value, imported: bool, depth: usize) {
+        match value {
+            Value::Object(address) if !imported || state.is_from_imports(*address) => {
+                if matches!(state.cell(*address), Some(Cell::List(_) | Cell::Table(_))) {
+                    state.put(*address, Cell::Seen(BTreeMap::new()));
+                }
+            }
+            Value::Tuple(items) | Value::OneOf(items) if depth < 8 => {
+                items.iter().for_each(|item| self.blur_inside(state, item, imported, depth + 1));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn holds_collection(state: &State, value: &Value) -> bool {
+    match value {
+        Value::Object(address) => matches!(state.cell(*address), Some(Cell::List(_) | Cell::Table(_))),
+        Value::Tuple(items) | Value::OneOf(items) => items.iter().any(|item| holds_collection(state, item)),
+        _ => false,
     }
 }

@@ -13,7 +13,34 @@ use crate::probes::code_path::value::{Address, Cell, ClassId, Spot, Suspended, U
 /// Where a cell, or the scope of a comprehension, keeps what stands for all elements. Unbound: they are lost.
 pub(super) const ELEMENT: &str = "[]";
 
+/// Where the scope of a comprehension keeps its elements, one by one, as long as they are known so.
+pub(super) const ALL: &str = "[all]";
+
+/// Elements that are kept one by one.
+pub(super) const NOTED: usize = 16;
+
 impl Interp<'_> {
+    /// The elements of a comprehension are not known one by one.
+    pub(super) fn note_no_more(&mut self, state: &mut State) {
+        let Some(scope) = self.frame().scope else { return };
+        if let Some(Cell::Scope { names, .. }) = state.cell_mut(scope)
+            && names.contains_key(ALL)
+        {
+            names.insert(ALL.into(), Value::Unbound);
+        }
+    }
+
+    /// The elements that a comprehension has made, where all are known.
+    pub(super) fn all_noted(&self, state: &State, scope: Address) -> Option<Vec<Value>> {
+        match state.cell(scope) {
+            Some(Cell::Scope { names, .. }) => match names.get(ALL) {
+                Some(Value::Tuple(items)) => Some(items.to_vec()),
+                _ => None,
+            },
+            Some(Cell::Instance { .. } | Cell::List(_) | Cell::Table(_) | Cell::Seen(_)) | None => None,
+        }
+    }
+
     /// The elements of a collection are not known any more, but perhaps that there are some.
     pub(super) fn lose_elements(&mut self, state: &mut State, address: Address, filled: bool) {
         let held = match state.cell(address) {
@@ -108,6 +135,15 @@ impl Interp<'_> {
     /// The element of a comprehension on this pass.
     pub(super) fn note_element(&mut self, state: &mut State, value: &Value) {
         let Some(scope) = self.frame().scope else { return };
+        if let Some(Cell::Scope { names, .. }) = state.cell_mut(scope)
+            && let Some(Value::Tuple(items)) = names.get(ALL)
+        {
+            let longer = match items.len() < NOTED {
+                true => Value::Tuple(Rc::new(items.iter().cloned().chain([value.clone()]).collect())),
+                false => Value::Unbound,
+            };
+            names.insert(ALL.into(), longer);
+        }
         let Some(Cell::Scope { names, .. }) = state.cell(scope) else { return };
         let mut element = names.get(ELEMENT).cloned();
         let noted = match is_kept(value) {

@@ -124,6 +124,10 @@ impl<'t> Interp<'t> {
         }
         // What is given under the same name to something else shows classes only.
         direct.extend(asking.found().into_iter().filter(|guess| matches!(guess, Guess::Of(_))));
+        let of_protocol = alternatives.iter().any(|value| match value {
+            Value::Object(address) => self.implementing.contains(address),
+            _ => false,
+        });
         let mut all = alternatives;
         for guess in direct {
             match guess {
@@ -140,7 +144,13 @@ impl<'t> Interp<'t> {
                     let reason = format!("the tree puts a stand-in where the type of {} is declared", slot.name);
                     all.push(self.lost(&reason, spot));
                 }
-                Guess::Null | Guess::Of(_) => {}
+                // What a library gives may have the methods of a protocol too.
+                Guess::Outer if of_protocol => {
+                    let spot = Spot { module: slot.home.unwrap_or(ModuleId(0)), at: 0 };
+                    let reason = format!("the tree gives something of a library for {}, a protocol", slot.name);
+                    all.push(self.lost(&reason, spot));
+                }
+                Guess::Null | Guess::Of(_) | Guess::Outer => {}
             }
         }
         self.catch_up(state);
@@ -302,13 +312,13 @@ impl<'t> Interp<'t> {
                 Value::Function(closure) => (closure.module, closure.function.at) != at,
                 _ => false,
             }),
-            Guess::Null | Guess::Stand => false,
+            Guess::Null | Guess::Stand | Guess::Outer => false,
         };
         found.is_empty() || !found.iter().all(other)
     }
 
     /// Whether an attribute that is assigned on `object` may be the slot's.
-    fn may_hold(
+    pub(super) fn may_hold(
         &mut self,
         state: &mut State,
         slot: &Slot,

@@ -1,16 +1,18 @@
 //! Comprehensions and generators.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::driving::Take;
 use super::{Driver, Evaled, Exc, Flow, Frame, Interp, State};
-use crate::probes::code_path::model::Comprehension;
+use crate::probes::code_path::model::{Comprehension, Function};
 use crate::probes::code_path::state::{Aspect, Carried};
-use crate::probes::code_path::value::{Cell, Spot, Value};
+use crate::probes::code_path::value::{Arguments, Cell, Closure, Spot, Value};
 
 impl Interp<'_> {
     pub(super) fn comprehension(&mut self, state: State, comprehension: &Rc<Comprehension>, spot: Spot) -> Evaled {
+        if let Some(generator) = &comprehension.generator {
+            return self.generator_expression(state, comprehension, generator, spot);
+        }
         // A lazy one runs when it is iterated; it is run here, or not at all, and both are followed.
         let unrun = comprehension.lazy.then(|| state.clone());
         let before = self.met_so_far();
@@ -19,7 +21,9 @@ impl Interp<'_> {
         let outer = if frame.body_of.is_some() { None } else { frame.scope };
         let mut state = state;
         state.effect.doubt |= comprehension.lazy;
-        state.put(scope, Cell::Scope { names: BTreeMap::new(), outer });
+        let exact = comprehension.ordered && !comprehension.lazy;
+        let all = exact.then(|| (super::elements::ALL.into(), Value::Tuple(Rc::default())));
+        state.put(scope, Cell::Scope { names: all.into_iter().collect(), outer });
         self.frames.push(Frame {
             scope: Some(scope),
             function: None,
@@ -35,12 +39,19 @@ impl Interp<'_> {
             let element = self.noted_element(&state, scope);
             let made_none = comprehension.element.len() == 1 && !self.has_noted(&state, scope);
             let unkept = comprehension.element.len() > 1;
+            let all = self.all_noted(&state, scope);
             if !comprehension.lazy {
                 state.drop_cell(scope);
             }
             match flow {
                 Flow::Raise(exc) => out.push((state, Err(exc))),
                 Flow::Next | Flow::Return(_) | Flow::Break | Flow::Continue => {
+                    if let Some(items) = all {
+                        let list = self.address();
+                        state.put(list, Cell::List(items));
+                        out.push((state, Ok(Value::Object(list))));
+                        continue;
+                    }
                     let filled = comprehension.loops.len() == 1 && comprehension.loops[0].conditions.is_empty();
                     let value = if comprehension.lazy { self.data("generator") } else { self.collection("list") };
                     if let (true, Value::Unseen(unseen), Some(true)) =
@@ -63,7 +74,16 @@ impl Interp<'_> {
             // Whether, and how often, it is driven is not followed: that matters where it does something.
             let mut expected = state.effect.clone();
             expected.doubt = true;
+            let changed = out.iter().any(|(each, _)| {
+                let before = State { effect: each.effect.clone(), ..state.clone() };
+                super::driving::has_changed(&before, each)
+            });
             let harmless = before == self.met_so_far() && out.iter().all(|(each, _)| each.effect == expected);
+            if changed {
+                let reason = "when this generator is driven, and what that changes, is not followed";
+                out.iter_mut().for_each(|(each, _)| self.taint(each, reason, spot));
+                self.taint(&mut state, reason, spot);
+            }
             if harmless {
                 out.iter_mut().for_each(|(each, _)| each.effect = state.effect.clone());
             } else {
@@ -73,6 +93,42 @@ impl Interp<'_> {
             out.push((state, Ok(value)));
         }
         self.settle(out)
+    }
+
+    /// A generator expression: one that does nothing is no more than what it gives; another one is a generator.
+    fn generator_expression(
+        &mut self,
+        state: State,
+        comprehension: &Rc<Comprehension>,
+        generator: &Rc<Function>,
+        spot: Spot,
+    ) -> Evaled {
+        // What the outermost loop goes through is evaluated here, the rest where it is driven.
+        let iterables = self.evaluate(state, &comprehension.loops[0].iterable);
+        self.then(iterables, |me, state, iterable| {
+            let closures = me.closure(state, generator);
+            me.then(closures, |me, state, closure| {
+                let (closure, arguments) = (Rc::new(closure), Arguments::of(vec![iterable.clone()]));
+                if me.does_nothing(&state, &closure, &arguments, spot) {
+                    let value = me.data("generator");
+                    return vec![(state, Ok(value))];
+                }
+                me.invoke(state, &closure, arguments, Some(spot))
+            })
+        })
+    }
+
+    /// Whether driving a generator to its end neither does, changes nor raises anything.
+    fn does_nothing(&mut self, state: &State, closure: &Rc<Closure>, arguments: &Arguments, spot: Spot) -> bool {
+        let noted = self.noted;
+        self.quiet += 1;
+        let ran = self.run(state.clone(), closure, arguments.clone(), spot, Driver::Exhaust);
+        self.quiet -= 1;
+        noted == self.noted
+            && ran.iter().all(|(after, result)| {
+                let changed = super::driving::has_changed(state, after) || super::driving::has_driven(state, after);
+                result.is_ok() && after.effect == state.effect && !changed
+            })
     }
 
     pub(super) fn comprehension_loops(
@@ -99,6 +155,9 @@ impl Interp<'_> {
                 && let Some(scope) = me.frame().scope
             {
                 state.learn(scope, Aspect::Filled, true);
+            }
+            if me.known_items(&state, &iterable).is_none_or(|items| items.len() > super::elements::NOTED) {
+                me.note_no_more(&mut state);
             }
             if let Some(suspended) = me.followed_generator(&state, &iterable, each.awaited) {
                 let take = Take::Comprehension(comprehension.clone(), depth);

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::{Interp, State};
 use crate::probes::code_path::model::{Argument, Const, Expr, ExprKind, Function, Name, Way};
 use crate::probes::code_path::occurrences::{Occurrences, ScopeId, last_name};
-use crate::probes::code_path::value::{Cell, ClassId, ModuleId, Value};
+use crate::probes::code_path::value::{Cell, ClassId, ModuleId, Origin, Value};
 
 /// What an expression visibly is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,8 @@ pub(super) enum Guess {
     Null,
     /// Something that stands for any class.
     Stand,
+    /// Something of a library.
+    Outer,
 }
 
 /// Guesses inside guesses.
@@ -114,6 +116,13 @@ impl<'t> Interp<'t> {
                 Value::None => {
                     asking.found.insert(Guess::Null);
                 }
+                // A module has functions as an object has methods.
+                Value::Module(_) => {
+                    asking.found.insert(Guess::Stand);
+                }
+                Value::Unseen(unseen) if unseen.origin == Origin::Outside => {
+                    asking.found.insert(Guess::Outer);
+                }
                 _ => {}
             }
         }
@@ -150,6 +159,9 @@ impl<'t> Interp<'t> {
                     asking.found.insert(Guess::Of(class));
                 }
                 Value::Function(closure) => self.guess_returned(state, closure.module, &closure.function, asking),
+                Value::Unseen(unseen) if unseen.origin == Origin::Outside => {
+                    asking.found.insert(Guess::Outer);
+                }
                 _ => {}
             }
         }

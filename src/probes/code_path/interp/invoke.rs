@@ -8,7 +8,7 @@ use super::{DEPTH, Driver, Evaled, Exc, Flow, Frame, Interp, State};
 use crate::probes::code_path::model::{Name, ParameterKind};
 use crate::probes::code_path::patterns::any_matches;
 use crate::probes::code_path::value::{
-    Arguments, Cell, Closure, ClosureKind, Origin, Spot, Suspended, SuspendedKind, Value,
+    Address, Arguments, Cell, Closure, ClosureKind, Origin, Spot, Suspended, SuspendedKind, Value,
 };
 
 impl Interp<'_> {
@@ -120,23 +120,45 @@ impl Interp<'_> {
             frame.function.as_ref().is_some_and(|running| Rc::ptr_eq(running, &function)) && frame.called_at.is_some()
         };
         let repeated = self.frames.iter().filter(|frame| again(frame)).count();
-        let too_deep = self.frames.len() > DEPTH;
-        if repeated > 1 || too_deep {
-            let reason = if too_deep {
-                format!("more than {DEPTH} calls inside each other")
-            } else {
-                format!("{} calls itself", closure.name)
-            };
-            self.unseen_code(&mut state, reason.clone(), spot);
-            let mut out = Vec::new();
-            self.may_raise(&state, &mut out);
-            let value = self.lost(&reason, spot);
-            out.push((state, Ok(value)));
-            return out;
+        if self.frames.len() > DEPTH {
+            return self.given_up(state, format!("more than {DEPTH} calls inside each other"), spot);
+        }
+        match (&driver, repeated) {
+            (_, 0) | (Driver::Exhaust | Driver::Context(_) | Driver::Taker(_), 1) => {}
+            (Driver::None, _) => return self.run_again(state, closure, arguments, spot, repeated),
+            (Driver::Exhaust | Driver::Context(_) | Driver::Taker(_), _) => {
+                return self.given_up(state, format!("{} calls itself", closure.name), spot);
+            }
         }
         let mark = self.next;
-        let scope = self.address();
         let names = self.bind(&mut state, closure, arguments, spot);
+        self.follow_body_from(mark, state, closure, names, spot, driver)
+    }
+
+    /// Follows the body of a function whose arguments are bound.
+    pub(super) fn follow_body(
+        &mut self,
+        state: State,
+        closure: &Rc<Closure>,
+        names: BTreeMap<Name, Value>,
+        spot: Spot,
+        driver: Driver,
+    ) -> Evaled {
+        self.follow_body_from(self.next, state, closure, names, spot, driver)
+    }
+
+    /// As [`Self::follow_body`]; what was made since `mark` and is held by nobody afterwards is forgotten.
+    fn follow_body_from(
+        &mut self,
+        mark: Address,
+        mut state: State,
+        closure: &Rc<Closure>,
+        names: BTreeMap<Name, Value>,
+        spot: Spot,
+        driver: Driver,
+    ) -> Evaled {
+        let function = closure.function.clone();
+        let scope = self.address();
         state.put(scope, Cell::Scope { names, outer: closure.scope });
         if self.quiet == 0 {
             self.log.entered.insert((closure.module, function.at));
@@ -170,7 +192,7 @@ impl Interp<'_> {
         self.settle(out)
     }
 
-    fn bind(
+    pub(super) fn bind(
         &mut self,
         state: &mut State,
         closure: &Closure,
@@ -244,6 +266,7 @@ impl Interp<'_> {
                 self.await_task(state, suspended, spot)
             }
             Value::Unseen(unseen) => {
+                state.others_run();
                 if let Some(gathered) = self.await_gathered(&state, unseen.id, spot) {
                     return gathered;
                 }

@@ -1,7 +1,6 @@
 //! Loops: known elements are taken one by one; unknown ones are none, or any number, until passing the
 //! body again brings nothing new.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::driving::Take;
@@ -11,7 +10,7 @@ use crate::probes::code_path::state::{Aspect, State as PathState};
 use crate::probes::code_path::value::{Address, Cell, Origin, Spot, SuspendedKind, UnseenKind, Value};
 
 /// Elements of a known collection that are taken one by one.
-const UNROLLED: usize = 40;
+pub(super) const UNROLLED: usize = 40;
 
 /// Passes through a body after which collections that grow have no known elements any more.
 const WIDENED: usize = 2;
@@ -88,7 +87,13 @@ impl Interp<'_> {
             return self.settle(out);
         }
         if let Some(items) = self.known_items(&state, iterable).filter(|items| items.len() <= UNROLLED) {
-            return self.unrolled(state, &items, body);
+            return self.unrolled(state, iterable, &items, spot, body);
+        }
+        if let Some(items) = self.unordered_items(&state, iterable) {
+            return self.in_any_order(state, iterable, &items, spot, body);
+        }
+        if super::calls::runs_outside(iterable) {
+            state.others_run();
         }
         if self.truth(&state, iterable) == Some(false) && self.is_collection(&state, iterable) {
             return vec![(state, Flow::Next)];
@@ -147,27 +152,8 @@ impl Interp<'_> {
         }
     }
 
-    fn unrolled(
-        &mut self,
-        state: State,
-        items: &[Value],
-        body: &mut dyn FnMut(&mut Self, State, Value) -> Outcomes,
-    ) -> Outcomes {
-        let mut out = Vec::new();
-        let mut states = vec![state];
-        for item in items {
-            let mut next = Vec::new();
-            for state in states {
-                next.extend(body(self, state, item.clone()));
-            }
-            states = self.passed(next, &mut out);
-        }
-        out.extend(states.into_iter().map(|state| (state, Flow::Next)));
-        self.settle(out)
-    }
-
     /// The states that go on with the loop; the rest are kept.
-    fn passed(&mut self, outcomes: Outcomes, out: &mut Outcomes) -> Vec<State> {
+    pub(super) fn passed(&mut self, outcomes: Outcomes, out: &mut Outcomes) -> Vec<State> {
         let mut on = Vec::new();
         for (state, flow) in outcomes {
             match flow {
@@ -327,173 +313,5 @@ impl Interp<'_> {
             }
         }
         out
-    }
-
-    /// Writes down all that a state can still come to: equal texts, equal futures. Identities are
-    /// numbered in the order in which they are met.
-    fn fingerprint(&self, state: &State) -> Vec<u8> {
-        let mut print = Print { out: Vec::new(), numbers: BTreeMap::new(), state };
-        for frame in &self.frames {
-            if let Some(scope) = frame.scope {
-                print.address(scope);
-            }
-        }
-        for ((home, name), value) in state.assigned() {
-            print.text(&format!("{home:?}.{name}"));
-            print.value(value);
-        }
-        let effect = &state.effect;
-        print.text(&format!("{:?} {}", effect.written, effect.doubt));
-        let pending: Vec<_> = effect.pending.iter().map(|(root, done)| (*root, *done)).collect();
-        for (root, done) in pending {
-            // A connection that nothing leads to any more cannot be committed any more.
-            if let Some(number) = print.numbers.get(&root).copied() {
-                print.text(&format!("p{number}{done:?}"));
-            }
-        }
-        for (label, set) in [("a", &effect.autocommit), ("m", &effect.made), ("t", &effect.touched)] {
-            let numbers: std::collections::BTreeSet<_> =
-                set.iter().filter_map(|root| print.numbers.get(root)).collect();
-            let numbers = format!("{label}{numbers:?}");
-            print.text(&numbers);
-        }
-        print.text(&format!("{} {}", state.carried.len(), state.left.len()));
-        for task in &state.tasks {
-            print.text(&format!("{:?}", task.times));
-            print.value(&Value::Suspended(task.call.clone()));
-        }
-        print.out
-    }
-}
-
-struct Print<'s> {
-    out: Vec<u8>,
-    numbers: BTreeMap<Address, usize>,
-    state: &'s PathState,
-}
-
-impl Print<'_> {
-    fn text(&mut self, text: &str) {
-        self.out.extend_from_slice(text.as_bytes());
-        self.out.push(0);
-    }
-
-    fn address(&mut self, address: Address) {
-        let next = self.numbers.len();
-        if let Some(number) = self.numbers.get(&address).copied() {
-            self.text(&format!("#{number}"));
-            return;
-        }
-        self.numbers.insert(address, next);
-        for aspect in [Aspect::Null, Aspect::True, Aspect::Filled] {
-            if let Some(fact) = self.state.fact(address, aspect) {
-                self.text(&format!("{aspect:?}={fact}"));
-            }
-        }
-        let Some(cell) = self.state.cell(address).cloned() else {
-            self.text("-");
-            return;
-        };
-        match cell {
-            Cell::Instance { class, fields, fresh, filled } => {
-                self.text(&format!("I{}{fresh}{filled}{}", class.0, fields.len()));
-                self.map(&fields);
-            }
-            Cell::Scope { names, outer } => {
-                self.text(&format!("S{}", names.len()));
-                self.map(&names);
-                if let Some(outer) = outer {
-                    self.address(outer);
-                }
-            }
-            Cell::List(items) => {
-                self.text(&format!("L{}", items.len()));
-                items.iter().for_each(|item| self.value(item));
-            }
-            Cell::Table(entries) => {
-                self.text(&format!("T{}", entries.len()));
-                for (key, value) in &entries {
-                    self.value(key);
-                    self.value(value);
-                }
-            }
-            // What was looked at and has no fact is as if it had not been looked at.
-            Cell::Seen(fields) => {
-                self.text(&format!("U{}", fields.len()));
-                self.map(&fields);
-            }
-        }
-    }
-
-    fn map(&mut self, map: &BTreeMap<crate::probes::code_path::model::Name, Value>) {
-        for (name, value) in map {
-            self.text(name);
-            self.value(value);
-        }
-    }
-
-    fn value(&mut self, value: &Value) {
-        match value {
-            Value::Object(address) => self.address(*address),
-            Value::Unseen(unseen) => {
-                self.text(&format!("{:?} {} {:?}", unseen.origin, unseen.chain, std::mem::discriminant(&unseen.kind)));
-                self.address(unseen.id);
-                for related in [unseen.connection, unseen.owner].into_iter().flatten() {
-                    self.address(related);
-                }
-                match unseen.kind {
-                    UnseenKind::Length(of) | UnseenKind::Status(of) => self.address(of),
-                    UnseenKind::Plain
-                    | UnseenKind::Scalar
-                    | UnseenKind::Bool
-                    | UnseenKind::Collection
-                    | UnseenKind::Stale(_)
-                    | UnseenKind::Process => {}
-                }
-            }
-            Value::Tuple(items) | Value::OneOf(items) => {
-                self.text(&format!("{:?}{}", std::mem::discriminant(value), items.len()));
-                items.iter().for_each(|item| self.value(item));
-            }
-            Value::Bound(pair) => {
-                self.text("B");
-                self.value(&pair.0);
-                self.value(&pair.1);
-            }
-            Value::Super(class, receiver) => {
-                self.text(&format!("super{}", class.0));
-                self.value(receiver);
-            }
-            Value::Function(closure) => {
-                self.text(&format!("F{}:{}:{}", closure.module.0, closure.function.at, closure.name));
-                closure.defaults.iter().flatten().for_each(|value| self.value(value));
-                if let Some(scope) = closure.scope {
-                    self.address(scope);
-                }
-            }
-            Value::Partial(pair) => {
-                self.text("P");
-                self.value(&pair.0);
-                pair.1.values().for_each(|value| self.value(value));
-            }
-            Value::Suspended(suspended) => {
-                let (closure, counted) = (&suspended.closure, suspended.counted);
-                self.text(&format!("C{}:{}{counted}", closure.module.0, closure.function.at));
-                self.address(suspended.id);
-                suspended.arguments.values().for_each(|value| self.value(value));
-                if let Some(scope) = closure.scope {
-                    self.address(scope);
-                }
-            }
-            Value::Unbound
-            | Value::None
-            | Value::Bool(_)
-            | Value::Int(_)
-            | Value::Text(_)
-            | Value::TextFrom(_)
-            | Value::Member(..)
-            | Value::Class(_)
-            | Value::Module(_) => self.text(&format!("{value:?}")),
-        }
     }
 }

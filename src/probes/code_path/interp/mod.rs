@@ -11,18 +11,24 @@ mod attributes;
 mod below;
 mod builtins;
 mod calls;
+mod class_attributes;
 mod classes;
+mod collection_methods;
 mod collections;
 mod compare;
 mod comparisons;
+mod construction;
 mod contexts;
 mod database;
+mod decorators;
+mod displays;
 mod driving;
 mod earlier;
 mod elements;
 mod entry;
 mod evidence;
 mod exceptions;
+mod exits;
 mod expressions;
 mod generators;
 mod guess;
@@ -33,13 +39,17 @@ mod loops;
 mod matching;
 mod names;
 mod outside;
+mod passes;
 mod paths;
+mod prints;
 mod processes;
+mod recursion;
 mod registries;
 mod statements;
 mod tasks;
 mod types;
 mod volatile;
+mod wrappers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -211,6 +221,21 @@ pub struct Interp<'t> {
     entry: Option<ModuleId>,
     registries: BTreeMap<Name, bool>,
     contested: BTreeSet<Address>,
+    /// Collections whose elements are known and their order is not.
+    unordered: BTreeSet<Address>,
+    /// Collections that were found to hold no others, under the names that lead to them.
+    flat: BTreeSet<(Address, Name)>,
+    /// Lists that show a dictionary, and which.
+    views: BTreeMap<Address, Address>,
+    /// How much was met that a run may depend on, seen or not.
+    noted: u64,
+    /// Calls by other code that changed something or took it back, and rollbacks and closes.
+    harmful: u64,
+    undone: u64,
+    /// Instances that stand for what a protocol admits.
+    implementing: BTreeSet<Address>,
+    /// Calls of functions that call themselves.
+    pending: Vec<recursion::Pending>,
     steps: u64,
     limit: u64,
     end: Instant,
@@ -253,6 +278,14 @@ impl<'t> Interp<'t> {
             entry: None,
             registries: BTreeMap::new(),
             contested: BTreeSet::new(),
+            unordered: BTreeSet::new(),
+            flat: BTreeSet::new(),
+            views: BTreeMap::new(),
+            pending: Vec::new(),
+            harmful: 0,
+            undone: 0,
+            implementing: BTreeSet::new(),
+            noted: 0,
             steps: 0,
             limit,
             end,
@@ -267,6 +300,7 @@ impl<'t> Interp<'t> {
         self.now_at = None;
         self.steps = 0;
         self.frames.clear();
+        self.pending.clear();
         (self.importing, self.quiet, self.catching, self.filling) = (0, 0, 0, 0);
         self.nesting = 0;
         self.counts = tasks::Counts::default();
@@ -276,61 +310,63 @@ impl<'t> Interp<'t> {
         self.instance_ids.clear();
     }
 
-    fn address(&mut self) -> Address {
+    pub(super) fn address(&mut self) -> Address {
         self.next += 1;
         self.next
     }
 
-    fn frame(&self) -> &Frame {
+    pub(super) fn frame(&self) -> &Frame {
         self.frames.last().expect("invariant: code runs in a frame")
     }
 
-    fn spot(&self, at: u32) -> Spot {
+    pub(super) fn spot(&self, at: u32) -> Spot {
         Spot { module: self.frame().module, at }
     }
 
-    fn chain(&self) -> Vec<(String, Spot)> {
+    pub(super) fn chain(&self) -> Vec<(String, Spot)> {
         self.frames.iter().filter_map(|frame| frame.called_at.map(|spot| (frame.name.to_string(), spot))).collect()
     }
 
     /// Something unseen, new on this path.
-    fn unseen(&mut self, origin: Origin, chain: &str, kind: UnseenKind) -> Value {
+    pub(super) fn unseen(&mut self, origin: Origin, chain: &str, kind: UnseenKind) -> Value {
         let id = self.address();
         Value::Unseen(Rc::new(Unseen { id, origin, chain: chain.into(), connection: None, owner: None, kind }))
     }
 
-    fn data(&mut self, chain: &str) -> Value {
+    pub(super) fn data(&mut self, chain: &str) -> Value {
         self.unseen(Origin::Data, chain, UnseenKind::Plain)
     }
 
-    fn scalar(&mut self, chain: &str) -> Value {
+    pub(super) fn scalar(&mut self, chain: &str) -> Value {
         self.unseen(Origin::Outside, chain, UnseenKind::Scalar)
     }
 
-    fn flag(&mut self) -> Value {
+    pub(super) fn flag(&mut self) -> Value {
         self.unseen(Origin::Outside, "bool", UnseenKind::Bool)
     }
 
-    fn collection(&mut self, chain: &str) -> Value {
+    pub(super) fn collection(&mut self, chain: &str) -> Value {
         self.unseen(Origin::Data, chain, UnseenKind::Collection)
     }
 
-    fn lost(&mut self, reason: &str, spot: Spot) -> Value {
+    pub(super) fn lost(&mut self, reason: &str, spot: Spot) -> Value {
         self.unseen(Origin::Lost(reason.into(), spot), "", UnseenKind::Plain)
     }
 
     /// Records that something cannot be seen, without a doubt of the path.
-    fn blocked(&mut self, reason: impl Into<String>, spot: Spot) {
+    pub(super) fn blocked(&mut self, reason: impl Into<String>, spot: Spot) {
+        self.noted += 1;
         if self.quiet == 0 {
             self.log.blocked.insert((spot, reason.into()));
         }
     }
 
     /// Code that is not seen runs here: it may write, undo what is not committed, or simulate.
-    fn unseen_code(&mut self, state: &mut State, reason: impl Into<String>, spot: Spot) {
+    pub(super) fn unseen_code(&mut self, state: &mut State, reason: impl Into<String>, spot: Spot) {
         state.effect.doubt = true;
         state.forget_collections();
         state.effect.pending.values_mut().for_each(|done| *done = Done::Maybe);
+        self.noted += 1;
         if self.quiet == 0 {
             self.log.unseen_code = true;
             self.log.blocked.insert((spot, reason.into()));
@@ -338,7 +374,7 @@ impl<'t> Interp<'t> {
     }
 
     /// Objects or variables of the tree may be changed from here on without being seen.
-    fn taint(&mut self, state: &mut State, reason: &str, spot: Spot) {
+    pub(super) fn taint(&mut self, state: &mut State, reason: &str, spot: Spot) {
         if self.importing > 0 && self.filling == 0 {
             let module = self.frames.first().map_or(spot.module, |frame| frame.module);
             self.import_taints.entry(module).or_insert_with(|| (reason.to_owned(), spot));
@@ -348,12 +384,12 @@ impl<'t> Interp<'t> {
     }
 
     /// Whether the path goes on like this cannot be seen.
-    fn doubt(&mut self, state: &mut State, reason: impl Into<String>, spot: Spot) {
+    pub(super) fn doubt(&mut self, state: &mut State, reason: impl Into<String>, spot: Spot) {
         state.effect.doubt = true;
         self.blocked(reason, spot);
     }
 
-    fn decided(&mut self, spot: Spot, how: impl Into<String>) {
+    pub(super) fn decided(&mut self, spot: Spot, how: impl Into<String>) {
         if self.quiet == 0 {
             self.log.tests.entry(spot).or_default().insert(how.into());
         }
@@ -367,7 +403,8 @@ impl<'t> Interp<'t> {
         }
     }
 
-    fn met_simulator(&mut self, state: &State, call: &str, spot: Spot) {
+    pub(super) fn met_simulator(&mut self, state: &State, call: &str, spot: Spot) {
+        self.noted += 1;
         self.note_import_effect();
         if self.quiet == 0 {
             let met = Met { call: call.to_owned(), chain: self.chain(), certain: !state.effect.doubt };
@@ -376,7 +413,8 @@ impl<'t> Interp<'t> {
         }
     }
 
-    fn met_write(&mut self, state: &State, call: &str, spot: Spot, certain: bool) {
+    pub(super) fn met_write(&mut self, state: &State, call: &str, spot: Spot, certain: bool) {
+        self.noted += 1;
         self.note_import_effect();
         if self.quiet == 0 {
             let certain = certain && !state.effect.doubt;
@@ -387,7 +425,7 @@ impl<'t> Interp<'t> {
     }
 
     /// The variables of the scope at an address.
-    fn scope_names<'s>(&self, state: &'s State, scope: Address) -> Option<&'s BTreeMap<Name, Value>> {
+    pub(super) fn scope_names<'s>(&self, state: &'s State, scope: Address) -> Option<&'s BTreeMap<Name, Value>> {
         match state.cell(scope) {
             Some(Cell::Scope { names, .. }) => Some(names),
             Some(Cell::Instance { .. } | Cell::List(_) | Cell::Table(_) | Cell::Seen(_)) | None => None,

@@ -33,6 +33,29 @@ pub(super) fn passes_on(chain: &str) -> bool {
     PASSING.iter().any(|library| chain.starts_with(library))
 }
 
+/// Libraries that do not keep what they are given, functions aside.
+const NOT_KEEPING: &[&str] =
+    &["builtins.", "json.", "logging.", "copy.", "hashlib.", "math.", "re.", "os.", "datetime.", "time.", "decimal."];
+
+/// Libraries that call what they are given while they run, or in another thread or at the end, and not later.
+const CALLING_NOW: &[&str] = &[
+    "builtins.",
+    "re.",
+    "functools.",
+    "logging.",
+    "json.",
+    "copy.",
+    "threading.",
+    "concurrent.",
+    "multiprocessing.",
+    "asyncio.",
+    "atexit.",
+    "signal.",
+];
+
+/// Functions among them that call it when what they give is gone through.
+const LAZY: &[&str] = &["builtins.map", "builtins.filter", "builtins.iter"];
+
 /// Functions that only look at what they are given.
 const LOOKING: &[&str] = &[
     "builtins.print",
@@ -78,6 +101,10 @@ impl Interp<'_> {
         // The name of an argument is not the name of a library.
         let is_library = callee.origin == Origin::Outside;
         let last = chain.rsplit('.').next().unwrap_or("");
+        let mut state = state;
+        if !LOOKING.contains(&&*chain) && !chain.starts_with("logging.") {
+            state.others_run();
+        }
         let exhausts = is_library && EXHAUSTING.contains(&&*chain) || EXHAUSTING_METHODS.contains(&last);
         if exhausts && arguments.positions.iter().any(|value| self.followed_generator(&state, value, false).is_some()) {
             let gathered = self.with_gathered(state, &arguments, spot);
@@ -148,6 +175,7 @@ impl Interp<'_> {
         }
         if !LOOKING.contains(&&*chain) && !chain.starts_with("logging.") {
             self.forget_all(&mut state, &arguments);
+            self.kept_outside(&mut state, &chain, name, &arguments, spot);
         }
         let collection = chain.strip_prefix("builtins.collection.");
         let reading = ["get", "items", "keys", "values", "copy", "index", "count"];
@@ -211,7 +239,15 @@ impl Interp<'_> {
             self.remember(&mut state, id, &"thing".into(), thing.clone());
         }
         let mut out = Vec::new();
-        for state in self.hand_over(state, &arguments, spot) {
+        let harmful = self.harmful;
+        let mut states = self.hand_over(state, &arguments, spot);
+        let calls_now = CALLING_NOW.iter().any(|library| chain.starts_with(library));
+        if self.harmful > harmful && self.importing == 0 && (!calls_now || LAZY.contains(&&*chain)) {
+            let reason =
+                format!("{chain}() may keep what it is given and call it later: what that changes is not followed");
+            states.iter_mut().for_each(|state| self.taint(state, &reason, spot));
+        }
+        for state in states {
             self.may_raise(&state, &mut out);
             out.push((state, Ok(value.clone())));
         }
@@ -301,6 +337,31 @@ impl Interp<'_> {
         }
     }
 
+    /// Code outside the tree may keep what it is given, and change it whenever it runs again.
+    fn kept_outside(&mut self, state: &mut State, chain: &str, name: &str, arguments: &Arguments, spot: Spot) {
+        let looks = NOT_KEEPING.iter().any(|library| chain.starts_with(library)) || database_call(name).is_some();
+        let is_method = |value: &Value| match value {
+            Value::Function(_) | Value::Bound(_) | Value::Partial(_) => true,
+            Value::Unseen(unseen) => unseen.owner.is_some(),
+            _ => false,
+        };
+        let kept: Vec<&Value> = arguments.values().filter(|value| !looks || is_method(value)).collect();
+        for address in state.reachable(kept.iter().copied()) {
+            state.share(address);
+        }
+        for value in kept {
+            let Value::Unseen(unseen) = value else { continue };
+            let Some(owner) = unseen.owner else { continue };
+            let method = unseen.chain.rsplit('.').next().unwrap_or("");
+            let ends = matches!(database_call(method), Some(DatabaseCall::Rollback | DatabaseCall::Close));
+            if ends && !chain.starts_with("atexit.") {
+                // When it is called, and what it undoes then, is not seen.
+                self.blocked(format!("{chain}() is given {method} of a connection and may call it at any time"), spot);
+                state.effect.volatile.entry(owner).or_insert(Done::Maybe);
+            }
+        }
+    }
+
     /// Whether functions or classes of the tree are among arguments, or in what these hold.
     fn holds_code(&self, state: &State, arguments: &Arguments) -> bool {
         let mut callables = Vec::new();
@@ -360,7 +421,7 @@ impl Interp<'_> {
     }
 
     pub(super) fn maybe_called(&mut self, state: State, callable: &Value, spot: Spot) -> Vec<State> {
-        let before = self.met_so_far();
+        let (before, undone) = (self.met_so_far(), self.undone);
         let mut uncalled = state.clone();
         let mut called = state.clone();
         called.effect.doubt = true;
@@ -369,6 +430,13 @@ impl Interp<'_> {
             _ => self.call(called, callable, Arguments { open: true, ..Arguments::default() }, spot),
         };
         let after = self.met_so_far();
+        let changes = ran.iter().any(|(each, _)| {
+            let before = State { effect: each.effect.clone(), ..state.clone() };
+            super::driving::has_changed(&before, each)
+        });
+        if changes || self.undone > undone {
+            self.harmful += 1;
+        }
         let mut ran: Vec<State> = ran.into_iter().map(|(state, _)| state).collect();
         let mut expected = state.effect.clone();
         expected.doubt = true;

@@ -130,11 +130,11 @@ impl Look<'_> {
         }
     }
 
-    fn block(&mut self, body: &[Stmt]) {
+    pub(super) fn block(&mut self, body: &[Stmt]) {
         body.iter().for_each(|stmt| self.statement(stmt));
     }
 
-    fn statement(&mut self, stmt: &Stmt) {
+    pub(super) fn statement(&mut self, stmt: &Stmt) {
         match &stmt.kind {
             StmtKind::Expr(expr) => match &expr.kind {
                 // A call for its effect while the module is imported.
@@ -216,7 +216,7 @@ impl Look<'_> {
     }
 
     /// Something is put into the collection here.
-    fn fill(&mut self) {
+    pub(super) fn fill(&mut self) {
         match &self.function {
             None => self.fills_here = true,
             Some(function) if self.is_collection && &**function != "<lambda>" => {
@@ -265,7 +265,7 @@ impl Look<'_> {
         self.function = outer;
     }
 
-    fn class(&mut self, class: &Class) {
+    pub(super) fn class(&mut self, class: &Class) {
         self.decorators(&class.decorators);
         self.is_bad |= *class.name == *self.name;
         class.arguments.iter().for_each(|argument| self.expression(&argument.value));

@@ -87,7 +87,9 @@ impl Interp<'_> {
                 }
                 self.try_statement(state, body, handlers, otherwise, finally)
             }
-            StmtKind::With { items, body, awaited } => self.with_statement(state, items, 0, body, *awaited, spot),
+            StmtKind::With { items, body, stacked, awaited } => {
+                self.with_statement(state, items, body, stacked.as_ref(), *awaited, spot)
+            }
             StmtKind::Match(subject, cases) => {
                 let subjects = self.evaluate(state, subject);
                 self.then_flow(subjects, |me, state, subject| me.cases(state, &subject, cases, spot))
@@ -243,6 +245,10 @@ impl Interp<'_> {
                 .alternatives()
                 .iter()
                 .any(|each| each.unseen().is_some_and(|unseen| matches!(unseen.origin, Origin::Lost(..))));
+        let mut state = state;
+        if super::calls::runs_outside(value) {
+            state.others_run();
+        }
         let mut states: Outcomes = vec![(state.clone(), Flow::Next)];
         if runs_code {
             self.driven_unseen(&mut states[0].0, value);

@@ -135,7 +135,7 @@ impl Interp<'_> {
             return Value::one_of(firsts, || self.data(chain));
         }
         if self.is_protocol(class) {
-            return self.data(chain);
+            return self.implementation(state, class, chain);
         }
         let concrete = self.concrete(class);
         self.catch_up(state);
@@ -257,6 +257,8 @@ impl Interp<'_> {
                 _ => None,
             })
             .collect();
+        let tuples: Vec<Value> = fields.values().filter(|value| matches!(value, Value::Tuple(_))).cloned().collect();
+        tuples.iter().for_each(|tuple| self.blur_tuple(state, tuple));
         for (name, address) in collections {
             self.blur_collection(state, address, &name);
         }

@@ -197,3 +197,59 @@ fn expression(expr: &Expr, out: &mut Bindings) {
         }
     }
 }
+
+/// Adds the names that a target binds.
+pub fn of_target(to: &Target, out: &mut Bindings) {
+    target(to, None, out);
+}
+
+/// Whether a body that is made of loops and tests around an expression waits for something.
+pub fn waits(body: &[Stmt]) -> bool {
+    body.iter().any(|stmt| match &stmt.kind {
+        StmtKind::Expr(expr) => holds_await(expr),
+        StmtKind::If(branches) => {
+            branches.iter().any(|(test, body)| test.as_ref().is_some_and(holds_await) || waits(body))
+        }
+        StmtKind::For { iterable, body, .. } => holds_await(iterable) || waits(body),
+        _ => false,
+    })
+}
+
+fn holds_await(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Await(_) => true,
+        ExprKind::Const(_)
+        | ExprKind::Name(_)
+        | ExprKind::Function(_)
+        | ExprKind::Yield(None)
+        | ExprKind::Opaque(_) => false,
+        ExprKind::Bind(_, inner)
+        | ExprKind::Attribute(inner, _)
+        | ExprKind::Not(inner)
+        | ExprKind::Yield(Some(inner))
+        | ExprKind::YieldFrom(inner) => holds_await(inner),
+        ExprKind::Call(callee, arguments) => {
+            holds_await(callee) || arguments.iter().any(|argument| holds_await(&argument.value))
+        }
+        ExprKind::Item(first, second) | ExprKind::Update(first, second, _) => holds_await(first) || holds_await(second),
+        ExprKind::Text(_, items, _)
+        | ExprKind::All(items)
+        | ExprKind::Any(items)
+        | ExprKind::Either(items)
+        | ExprKind::Operation(items)
+        | ExprKind::Sum(items) => items.iter().any(holds_await),
+        ExprKind::Compare(first, rest) => holds_await(first) || rest.iter().any(|(_, operand)| holds_await(operand)),
+        ExprKind::Choice { test, then, otherwise } => [test, then, otherwise].into_iter().any(|part| holds_await(part)),
+        ExprKind::Sequence(_, elements) => elements.iter().any(|element| holds_await(&element.value)),
+        ExprKind::Table(entries) => {
+            entries.iter().any(|(key, value)| key.as_ref().is_some_and(holds_await) || holds_await(value))
+        }
+        ExprKind::Comprehension(inner) => {
+            inner.element.iter().any(holds_await)
+                || inner
+                    .loops
+                    .iter()
+                    .any(|each| each.awaited || holds_await(&each.iterable) || each.conditions.iter().any(holds_await))
+        }
+    }
+}

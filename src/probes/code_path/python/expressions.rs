@@ -65,13 +65,13 @@ impl Lowering<'_> {
             ast::Expr::Set(e) => ExprKind::Sequence(SequenceKind::Set, self.elements(&e.elts)),
             ast::Expr::List(e) => ExprKind::Sequence(SequenceKind::List, self.elements(&e.elts)),
             ast::Expr::Tuple(e) => ExprKind::Sequence(SequenceKind::Tuple, self.elements(&e.elts)),
-            ast::Expr::ListComp(e) => self.comprehension(false, &e.generators, vec![&*e.elt]),
-            ast::Expr::SetComp(e) => self.comprehension(false, &e.generators, vec![&*e.elt]),
+            ast::Expr::ListComp(e) => self.comprehension((false, true), &e.generators, vec![&*e.elt]),
+            ast::Expr::SetComp(e) => self.comprehension((false, false), &e.generators, vec![&*e.elt]),
             ast::Expr::DictComp(e) => {
                 let element = e.key.iter().map(|key| &**key).chain([&*e.value]).collect();
-                self.comprehension(false, &e.generators, element)
+                self.comprehension((false, false), &e.generators, element)
             }
-            ast::Expr::Generator(e) => self.comprehension(true, &e.generators, vec![&*e.elt]),
+            ast::Expr::Generator(e) => self.comprehension((true, true), &e.generators, vec![&*e.elt]),
             ast::Expr::Await(e) => ExprKind::Await(self.boxed(&e.value)),
             ast::Expr::Yield(e) => {
                 self.yields = true;
@@ -181,7 +181,14 @@ impl Lowering<'_> {
         all
     }
 
-    fn comprehension(&mut self, lazy: bool, loops: &[ast::Comprehension], element: Vec<&ast::Expr>) -> ExprKind {
+    fn comprehension(
+        &mut self,
+        (lazy, ordered): (bool, bool),
+        loops: &[ast::Comprehension],
+        element: Vec<&ast::Expr>,
+    ) -> ExprKind {
+        let at = element.first().map_or(0, |first| start(*first));
+        let generator = lazy.then(|| self.generator(at, loops, element[0])).flatten();
         let loops = loops
             .iter()
             .map(|each| ComprehensionLoop {
@@ -191,7 +198,53 @@ impl Lowering<'_> {
                 awaited: each.is_async,
             })
             .collect();
-        ExprKind::Comprehension(Rc::new(Comprehension { lazy, loops, element: self.all(element) }))
+        ExprKind::Comprehension(Rc::new(Comprehension { lazy, ordered, loops, element: self.all(element), generator }))
+    }
+
+    /// A generator expression as the function that it is (Python reference, "Generator expressions").
+    fn generator(&mut self, at: u32, loops: &[ast::Comprehension], element: &ast::Expr) -> Option<Rc<Function>> {
+        const GIVEN: &str = ".0";
+        if loops.iter().any(|each| each.is_async) {
+            return None;
+        }
+        let value = self.expression(element);
+        let mut body =
+            vec![Stmt { at, kind: StmtKind::Expr(Expr { at, kind: ExprKind::Yield(Some(Box::new(value))) }) }];
+        for (index, each) in loops.iter().enumerate().rev() {
+            for test in each.ifs.iter().rev() {
+                let test = self.expression(test);
+                body = vec![Stmt { at: test.at, kind: StmtKind::If(vec![(Some(test), body)]) }];
+            }
+            let iterable = match index {
+                0 => Expr { at: start(&each.iter), kind: ExprKind::Name(GIVEN.into()) },
+                _ => self.expression(&each.iter),
+            };
+            let (target, body_of) = (Rc::new(self.target(&each.target)), Rc::new(body));
+            let kind = StmtKind::For { target, iterable, body: body_of, otherwise: Vec::new(), awaited: false };
+            body = vec![Stmt { at: start(&each.iter), kind }];
+        }
+        let mut targets = bindings::Bindings::default();
+        loops.iter().for_each(|each| bindings::of_target(&self.target(&each.target), &mut targets));
+        let mut bound = bindings::of(&body, None).names;
+        // A binding expression binds a name of the function around it.
+        if bound != targets.names || bindings::waits(&body) {
+            return None;
+        }
+        bound.insert(GIVEN.into());
+        let parameter =
+            Parameter { name: GIVEN.into(), kind: ParameterKind::Position, annotation: None, default: None };
+        Some(Rc::new(Function {
+            name: "<genexpr>".into(),
+            at,
+            parameters: vec![parameter],
+            body,
+            decorators: Vec::new(),
+            is_async: false,
+            is_generator: true,
+            locals: bound,
+            doc: None,
+            self_assigned: Default::default(),
+        }))
     }
 
     fn lambda(&mut self, e: &ast::ExprLambda) -> Rc<Function> {

@@ -4,6 +4,7 @@
 mod bindings;
 mod expressions;
 mod nesting;
+mod stacks;
 mod statements;
 
 use ruff_python_ast::Expr as PythonExpr;

@@ -10,7 +10,7 @@ use crate::probes::code_path::model::{
 };
 
 impl Lowering<'_> {
-    fn block(&mut self, body: &[ast::Stmt]) -> Vec<Stmt> {
+    pub(super) fn block(&mut self, body: &[ast::Stmt]) -> Vec<Stmt> {
         body.iter().map(|stmt| self.statement(stmt)).collect()
     }
 
@@ -75,6 +75,7 @@ impl Lowering<'_> {
                         .collect(),
                 ),
                 body: Rc::new(self.block(&s.body)),
+                stacked: self.stacked(s),
                 awaited: s.is_async,
             },
             ast::Stmt::Match(s) => {
