@@ -99,7 +99,7 @@ pub enum ExitStyle {
 }
 
 /// What has no meaning where nothing is published.
-const PUBLISHING: [&str; 6] = ["format", "exit_style", "out", "attest_key", "sign", "sign_key"];
+const PUBLISHING: [&str; 8] = ["profile", "baseline", "format", "exit_style", "out", "attest_key", "sign", "sign_key"];
 
 /// `audit`.
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::cli::ExplainArgs;
 use super::interrupt::Interrupts;
 use super::{CommandError, audit, output, screen, session};
-use crate::evidence::{Evidence, Reading};
+use crate::evidence::Evidence;
 use crate::gates::expr::{Change, Closing, Step};
 use crate::gates::{CheckOutcome, Finding, GapState, Gate, Location, closing, evaluate, explain, waived};
 use crate::report::escape::{code, markdown, terminal};

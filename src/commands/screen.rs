@@ -73,6 +73,7 @@ pub fn painted(state: GapState) -> String {
         GapState::Partial => "33",
         GapState::Unknown => "35",
         GapState::Open => "31",
+        GapState::Waived => "36",
     };
     format!("\x1b[{colour}m{}\x1b[0m", state.word())
 }

@@ -16,7 +16,7 @@ use super::interrupt::Interrupts;
 use super::{CommandError, audit, screen, session};
 use crate::classify::Letter;
 use crate::evidence::Recorded;
-use crate::gates::{Finding, GapState, Gate, Loaded, evaluate};
+use crate::gates::{Finding, GapState, Gate, Loaded, evaluate, waived};
 use crate::report::escape::terminal;
 use crate::report::{Dossier, exit_code, utc};
 
@@ -62,6 +62,7 @@ fn look(
     let session::Collected { evidence, .. } = session::collect_evidence(&loaded, &gates, false, None, interrupts);
     let evidence = ManuallyDrop::into_inner(evidence);
     let gates = evaluate(gates.iter().copied(), &loaded.package, &evidence);
+    let (gates, _) = waived(&loaded, gates, &evidence);
     let code = gates.iter().map(|finding| code_of(finding.state)).max().unwrap_or(3);
     Ok(Look { utc: utc(evidence.now), gates, result: None, code })
 }
@@ -88,7 +89,7 @@ fn code_of(state: GapState) -> u8 {
     match state {
         GapState::Closed => 0,
         GapState::Unknown => 3,
-        GapState::Open | GapState::Partial => 1,
+        GapState::Open | GapState::Partial | GapState::Waived => 1,
     }
 }
 
