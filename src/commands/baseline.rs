@@ -6,7 +6,7 @@ use super::CommandError;
 use super::keys::KeyArgs;
 use crate::classify::{Invariants, Letter, RunOutcome};
 use crate::gates::GapState;
-use crate::report::{Baseline, Dossier, Proved, Published, ReplayError, prove};
+use crate::report::{Baseline, Dossier, LEDGER, Proved, Published, ReplayError, prove};
 
 /// The published audit in a folder, or the one that a file lies in. It must verify: what was altered vouches for nothing.
 ///
@@ -18,6 +18,11 @@ pub fn proved(named: &Path, package: &Path) -> Result<Proved, CommandError> {
         true => named.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
         false => named,
     };
+    // A file that lies elsewhere is no published one, whatever it holds.
+    let beside = folder.canonicalize().ok().and_then(|folder| folder.parent().map(|root| root.join(LEDGER)));
+    if named.is_file() && !beside.is_some_and(|ledger| ledger.is_file()) {
+        return Err(differs(ReplayError::NotInLedger("the folder of the file".to_owned())));
+    }
     let published = Published::read(folder).map_err(differs)?;
     // A file beside the published ones is none of them.
     if let Some(name) = named.file_name().filter(|_| named.is_file())

@@ -170,12 +170,12 @@ impl Baseline {
         let counts: Vec<String> =
             Since::ALL.into_iter().map(|since| format!("{} {}", self.count(since), since.word())).collect();
         let blocking: Vec<String> = self.blocking().map(|gate| format!("{} ({})", gate.id, gate.said)).collect();
-        let said = match blocking.as_slice() {
-            [] => self.asked(),
-            gates => format!("worse than in audit {}: {}", self.number, gates.join(", ")),
-        };
         let remarks: String = self.remarks.iter().map(|remark| format!("; {remark}")).collect();
-        format!("{said} of {} ({}; {}){remarks}; no worse is not ready", self.utc, counts.join(", "), self.signed)
+        let more = format!("({}; {}){remarks}", counts.join(", "), self.signed);
+        match blocking.as_slice() {
+            [] => format!("{} of {} {more}; no worse is not ready", self.asked(), self.utc),
+            gates => format!("worse than in audit {} of {}: {} {more}", self.number, self.utc, gates.join(", ")),
+        }
     }
 }
 

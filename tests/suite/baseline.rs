@@ -98,7 +98,7 @@ fn what_cannot_be_compared_counts_as_new() {
     fs::write(
         lab.path("gates/more.toml"),
         "id = \"more\"\ngap = \"GAP-10\"\nstage = \"G2\"\ntitle = \"more\"\nremedy = \"none\"\n\n[probe.it]\nkind = \"host\"\n\n\
-         [[check]]\nid = \"more\"\ntier = \"essential\"\nrequire = 'it.hostname == \"another\"'\notherwise = \"it does not hold\"\n",
+         [[check]]\nid = \"more\"\ntier = \"essential\"\nrequire = 'it.name == \"another\"'\notherwise = \"it does not hold\"\n",
     )
     .unwrap();
     let (code, json) = since(&lab, &first, &[]);

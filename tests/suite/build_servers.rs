@@ -126,8 +126,8 @@ fn annotations_stand_at_the_lines_that_block() {
         (one.status.code(), &*one.stdout),
         (
             Some(0),
-            &b"::notice title=cutgate::what was asked for holds: 1 of 9 gates were judged; not judged: live-code-path, \
-               governance-principal, gpg-keyring, provisioning, dry-run-proof, safe-target, revert-tested, sovereign-ruling; \
+            &b"::notice title=cutgate::what was asked for holds: 1 of 9 gates were judged; not judged: dry-run-proof, \
+               live-code-path, governance-principal, gpg-keyring, provisioning, safe-target, revert-tested, sovereign-ruling; \
                this is no readiness result\n"[..]
         )
     );
