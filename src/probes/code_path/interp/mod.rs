@@ -310,51 +310,51 @@ impl<'t> Interp<'t> {
         self.instance_ids.clear();
     }
 
-    pub(super) fn address(&mut self) -> Address {
+    fn address(&mut self) -> Address {
         self.next += 1;
         self.next
     }
 
-    pub(super) fn frame(&self) -> &Frame {
+    fn frame(&self) -> &Frame {
         self.frames.last().expect("invariant: code runs in a frame")
     }
 
-    pub(super) fn spot(&self, at: u32) -> Spot {
+    fn spot(&self, at: u32) -> Spot {
         Spot { module: self.frame().module, at }
     }
 
-    pub(super) fn chain(&self) -> Vec<(String, Spot)> {
+    fn chain(&self) -> Vec<(String, Spot)> {
         self.frames.iter().filter_map(|frame| frame.called_at.map(|spot| (frame.name.to_string(), spot))).collect()
     }
 
     /// Something unseen, new on this path.
-    pub(super) fn unseen(&mut self, origin: Origin, chain: &str, kind: UnseenKind) -> Value {
+    fn unseen(&mut self, origin: Origin, chain: &str, kind: UnseenKind) -> Value {
         let id = self.address();
         Value::Unseen(Rc::new(Unseen { id, origin, chain: chain.into(), connection: None, owner: None, kind }))
     }
 
-    pub(super) fn data(&mut self, chain: &str) -> Value {
+    fn data(&mut self, chain: &str) -> Value {
         self.unseen(Origin::Data, chain, UnseenKind::Plain)
     }
 
-    pub(super) fn scalar(&mut self, chain: &str) -> Value {
+    fn scalar(&mut self, chain: &str) -> Value {
         self.unseen(Origin::Outside, chain, UnseenKind::Scalar)
     }
 
-    pub(super) fn flag(&mut self) -> Value {
+    fn flag(&mut self) -> Value {
         self.unseen(Origin::Outside, "bool", UnseenKind::Bool)
     }
 
-    pub(super) fn collection(&mut self, chain: &str) -> Value {
+    fn collection(&mut self, chain: &str) -> Value {
         self.unseen(Origin::Data, chain, UnseenKind::Collection)
     }
 
-    pub(super) fn lost(&mut self, reason: &str, spot: Spot) -> Value {
+    fn lost(&mut self, reason: &str, spot: Spot) -> Value {
         self.unseen(Origin::Lost(reason.into(), spot), "", UnseenKind::Plain)
     }
 
     /// Records that something cannot be seen, without a doubt of the path.
-    pub(super) fn blocked(&mut self, reason: impl Into<String>, spot: Spot) {
+    fn blocked(&mut self, reason: impl Into<String>, spot: Spot) {
         self.noted += 1;
         if self.quiet == 0 {
             self.log.blocked.insert((spot, reason.into()));
@@ -362,7 +362,7 @@ impl<'t> Interp<'t> {
     }
 
     /// Code that is not seen runs here: it may write, undo what is not committed, or simulate.
-    pub(super) fn unseen_code(&mut self, state: &mut State, reason: impl Into<String>, spot: Spot) {
+    fn unseen_code(&mut self, state: &mut State, reason: impl Into<String>, spot: Spot) {
         state.effect.doubt = true;
         state.forget_collections();
         state.effect.pending.values_mut().for_each(|done| *done = Done::Maybe);
@@ -374,7 +374,7 @@ impl<'t> Interp<'t> {
     }
 
     /// Objects or variables of the tree may be changed from here on without being seen.
-    pub(super) fn taint(&mut self, state: &mut State, reason: &str, spot: Spot) {
+    fn taint(&mut self, state: &mut State, reason: &str, spot: Spot) {
         if self.importing > 0 && self.filling == 0 {
             let module = self.frames.first().map_or(spot.module, |frame| frame.module);
             self.import_taints.entry(module).or_insert_with(|| (reason.to_owned(), spot));
@@ -384,12 +384,12 @@ impl<'t> Interp<'t> {
     }
 
     /// Whether the path goes on like this cannot be seen.
-    pub(super) fn doubt(&mut self, state: &mut State, reason: impl Into<String>, spot: Spot) {
+    fn doubt(&mut self, state: &mut State, reason: impl Into<String>, spot: Spot) {
         state.effect.doubt = true;
         self.blocked(reason, spot);
     }
 
-    pub(super) fn decided(&mut self, spot: Spot, how: impl Into<String>) {
+    fn decided(&mut self, spot: Spot, how: impl Into<String>) {
         if self.quiet == 0 {
             self.log.tests.entry(spot).or_default().insert(how.into());
         }
@@ -403,7 +403,7 @@ impl<'t> Interp<'t> {
         }
     }
 
-    pub(super) fn met_simulator(&mut self, state: &State, call: &str, spot: Spot) {
+    fn met_simulator(&mut self, state: &State, call: &str, spot: Spot) {
         self.noted += 1;
         self.note_import_effect();
         if self.quiet == 0 {
@@ -413,7 +413,7 @@ impl<'t> Interp<'t> {
         }
     }
 
-    pub(super) fn met_write(&mut self, state: &State, call: &str, spot: Spot, certain: bool) {
+    fn met_write(&mut self, state: &State, call: &str, spot: Spot, certain: bool) {
         self.noted += 1;
         self.note_import_effect();
         if self.quiet == 0 {
@@ -425,7 +425,7 @@ impl<'t> Interp<'t> {
     }
 
     /// The variables of the scope at an address.
-    pub(super) fn scope_names<'s>(&self, state: &'s State, scope: Address) -> Option<&'s BTreeMap<Name, Value>> {
+    fn scope_names<'s>(&self, state: &'s State, scope: Address) -> Option<&'s BTreeMap<Name, Value>> {
         match state.cell(scope) {
             Some(Cell::Scope { names, .. }) => Some(names),
             Some(Cell::Instance { .. } | Cell::List(_) | Cell::Table(_) | Cell::Seen(_)) | None => None,
