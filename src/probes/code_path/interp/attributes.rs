@@ -317,6 +317,8 @@ impl Interp<'_> {
                 vec![state]
             }
             Value::Unseen(unseen) => {
+                // Of a function that other code may call, this may be any object of the tree.
+                self.undone += u64::from(unseen.origin != Origin::Outside);
                 self.remember(&mut state, unseen.id, name, value.clone());
                 self.connection_option(&mut state, unseen, name, value);
                 vec![state]
