@@ -151,11 +151,14 @@ struct Sound {
 /// What is wrong, in a sentence.
 type Fault = (WaiverFault, String);
 
+/// A waiver that is in order, or what it names and what is wrong with it.
+type Judgement = Result<Sound, (Named, Fault)>;
+
 /// The findings, those that are waived marked so, and what became of every waiver. `findings` may be those of some gates.
 pub fn waived(loaded: &Loaded, findings: Vec<Finding>, evidence: &Evidence) -> (Vec<Finding>, Vec<WaiverFinding>) {
     let Some(read) = &evidence.waivers else { return (findings, Vec::new()) };
     let desk = Desk::new(loaded, read, evidence.now);
-    let judged: Vec<(&String, Result<Sound, (Named, Fault)>)> =
+    let judged: Vec<(&String, Judgement)> =
         read.files.iter().filter_map(|(name, content)| Some((name, desk.judge(name, content)?))).collect();
     let mut findings = findings;
     let mut all: Vec<WaiverFinding> = read.unread.iter().map(|reason| unlisted(reason)).collect();
@@ -298,7 +301,7 @@ impl<'a> Desk<'a> {
     }
 
     /// A file of the folder; `None` for a signature, which is judged with what it signs.
-    fn judge(&self, name: &str, content: &WaiverContent) -> Option<Result<Sound, (Named, Fault)>> {
+    fn judge(&self, name: &str, content: &WaiverContent) -> Option<Judgement> {
         let nameless = |fault: WaiverFault, said: String| Some(Err((Named::default(), (fault, said))));
         if name.strip_suffix(".asc").is_some_and(|signed| signed.ends_with(END) && self.files.contains_key(signed)) {
             return None;

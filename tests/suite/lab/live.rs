@@ -231,7 +231,7 @@ fn a_live_run_of_v07_writes_what_it_says() {
     // The same cut again is refused, and leaves every row as it was. So is its revert: what was enacted stays.
     let kept = rows("governance.db");
     fs::remove_file(ready.dir.join("run.json")).unwrap();
-    refused(&ready.live(), 4, "CCS-0003 carries 1 rows in cutter_governance_verify_result already");
+    refused(&ready.live(), 4, "CCS-0003 carries 1 rows in cutter_governance.verify_result already");
     assert_eq!(rows("governance.db"), kept);
 }
 
