@@ -57,7 +57,7 @@ pub enum Since {
     New,
     /// Its state is the same.
     Same,
-    /// Its state is better, or known at last.
+    /// Its state is better.
     Better,
 }
 
@@ -82,8 +82,9 @@ impl Since {
             (None, GapState::Waived | GapState::Partial | GapState::Unknown | GapState::Open) => Self::Worse,
             (Some(old), new) if old == new => Self::Same,
             (Some(_), GapState::Unknown) => Self::Worse,
-            // What becomes readable is an answer, and no step back (decision 0004).
-            (Some(GapState::Unknown), _) => Self::Better,
+            // What it was is not known, so neither is whether it got worse.
+            (Some(GapState::Unknown), GapState::Closed) => Self::Better,
+            (Some(GapState::Unknown), GapState::Waived | GapState::Partial | GapState::Open) => Self::Worse,
             (Some(old), new) if new < old => Self::Better,
             (Some(_), _) => Self::Worse,
         }
@@ -212,7 +213,7 @@ fn rules<'a>(loaded: &'a Loaded, gate: &'a Gate) -> Rules<'a> {
 mod tests {
     use super::*;
 
-    /// All thirty pairs: nothing that is not known counts as no worse but what was not known before.
+    /// All thirty pairs: nothing that is not known counts as no worse, then or now, but what is as unknown as it was.
     #[test]
     fn every_pair_of_states() {
         use GapState::{Closed, Open, Partial, Unknown, Waived};
@@ -224,6 +225,6 @@ mod tests {
         assert_eq!(row(Some(Waived)), "better same worse worse worse");
         assert_eq!(row(Some(Partial)), "better better same worse worse");
         assert_eq!(row(Some(Open)), "better better better same worse");
-        assert_eq!(row(Some(Unknown)), "better better better better same");
+        assert_eq!(row(Some(Unknown)), "better worse worse worse same");
     }
 }
