@@ -133,7 +133,7 @@ def host(bench):
     return [
         Entry(
             f"a host audit of {count} checks, published",
-            Command(scene.audit(bench.program, reports), 1, "result: C", before=fresh(reports)),
+            Command(scene.audit(bench.program, reports), 0, "result: B", before=fresh(reports)),
             [("pytest-testinfra, 16 of the checks", Command(in_testinfra(peers.testinfra_host(scene)), shows="16 passed"))],
             runs=15,
             targets=[at_most_ms(30)],
@@ -191,7 +191,7 @@ def gates(bench):
     return [
         Entry(
             f"{GATES} gates over {GATES} facts, published",
-            Command(scene.audit(bench.program, reports), 1, "result: C", before=fresh(reports)),
+            Command(scene.audit(bench.program, reports), 0, "result: B", before=fresh(reports)),
             [("OpenSCAP, with results written", oscap)],
             runs=10,
             targets=[at_most_ms(300), at_most_mb(40)],
