@@ -60,7 +60,9 @@ impl Reports {
     }
 
     fn start(&self) -> Child {
-        let mut command = self.command(assert_cmd::cargo::cargo_bin("cutgate").as_ref());
+        // Signals mean what they mean at a terminal, also where the tests were started with nohup or in the background.
+        let mut command = self.command(Path::new("/usr/bin/env"));
+        command.arg("--default-signal=HUP,INT,TERM").arg(assert_cmd::cargo::cargo_bin("cutgate"));
         command.args(["audit", "--format", "json"]).args(&self.sign).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }

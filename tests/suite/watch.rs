@@ -16,7 +16,9 @@ struct Going {
 
 impl Going {
     fn start(trap: &Trap, args: &[&str]) -> Self {
-        let mut command = trap.command(assert_cmd::cargo::cargo_bin("cutgate").as_ref());
+        // As at a terminal, also where the tests were started with nohup or in the background.
+        let mut command = trap.command(std::path::Path::new("/usr/bin/env"));
+        command.arg("--default-signal=HUP,INT,TERM").arg(assert_cmd::cargo::cargo_bin("cutgate"));
         let mut child =
             command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
