@@ -89,7 +89,7 @@ fn states_of_the_surface() {
         state("a wrong password", Truth::CannotBeKnown, database("locked&password=hunter2", "")),
         state("encryption is demanded, and the server has none", Truth::CannotBeKnown, {
             let cluster = cluster.clone();
-            move |room: &Room| without_tls(room, &cluster, "postgres", "surveyor")
+            move |room: &Room| without_tls(room, &cluster, "nowhere", "surveyor")
         }),
         state("the server only replays what another one did", Truth::Fails, |room| {
             let cluster = Cluster::start();
