@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use toml::de::{DeTable, DeValue};
 
 use super::cli::ConfigShowArgs;
-use super::{CommandError, output, session};
+use super::{CommandError, output, screen, session};
 use crate::gates::Loaded;
 use crate::package::PACKAGE_FILE;
 use crate::package::table::integer;
@@ -27,6 +27,8 @@ struct Setting {
 /// Variables of the environment whose values say where something is, and are no secrets.
 const OPEN: &[(&str, &str)] = &[
     ("CI", "no progress is shown where it is set"),
+    ("CLICOLOR", "no colours where it is 0"),
+    ("CLICOLOR_FORCE", "colours where it is not 0, on a terminal or not"),
     ("CREDENTIALS_DIRECTORY", "where the passphrase of --sign-key is looked for"),
     ("GNUPGHOME", "where gpg keeps the keys of --sign"),
     ("NO_COLOR", "no colours where it is set"),
@@ -39,12 +41,14 @@ const OPEN: &[(&str, &str)] = &[
     ("PGSSLMODE", "how far TLS is demanded, where the URL does not say"),
     ("PGSSLROOTCERT", "whose certificates a server may have"),
     ("PGUSER", "the role, where the URL names none"),
+    ("TERM", "what the terminal can do"),
 ];
 
-pub fn show(package: &Path, args: &ConfigShowArgs) -> Result<u8, CommandError> {
+/// Shows the settings; `named` says whether the command line names the package file.
+pub fn show(package: &Path, named: bool, args: &ConfigShowArgs) -> Result<u8, CommandError> {
     let destinations = output::destinations(&args.format, ["text", "json"].into_iter())?;
     let loaded = session::load(package)?;
-    let settings = settings(&loaded, package)?;
+    let settings = settings(&loaded, package, named)?;
     let secrets = Secrets::default();
     session::keep_environment_secrets(&loaded, &secrets);
     for destination in &destinations {
@@ -58,7 +62,7 @@ pub fn show(package: &Path, args: &ConfigShowArgs) -> Result<u8, CommandError> {
     Ok(0)
 }
 
-fn settings(loaded: &Loaded, package: &Path) -> Result<Vec<Setting>, CommandError> {
+fn settings(loaded: &Loaded, package: &Path, named: bool) -> Result<Vec<Setting>, CommandError> {
     let bytes = loaded.files.get(PACKAGE_FILE).map(Vec::as_slice).unwrap_or_default();
     let text = String::from_utf8_lossy(bytes);
     let broken = |error: toml::de::Error| CommandError::Internal(format!("the package cannot be read again: {error}"));
@@ -67,9 +71,11 @@ fn settings(loaded: &Loaded, package: &Path) -> Result<Vec<Setting>, CommandErro
     table.iter().for_each(|(key, value)| leaves(&text, key.get_ref().to_string(), value, &mut written));
     let known: BTreeMap<String, Value> = written.iter().map(|(name, value, _)| (name.clone(), value.clone())).collect();
     let file = package.display();
-    let origin = if package == Path::new(PACKAGE_FILE) { "default" } else { "command line: --package" };
+    let origin = if named { "command line: --package" } else { "default" };
     let mut settings =
         vec![Setting { name: "package file".to_owned(), value: json!(file.to_string()), origin: origin.to_owned() }];
+    let manner = screen::settings().into_iter();
+    settings.extend(manner.map(|(name, value, origin)| Setting { name: name.to_owned(), value, origin }));
     for (name, value, line) in written {
         settings.push(Setting { value: filled(&value, &known, 0), name, origin: format!("{file}:{line}") });
     }

@@ -37,7 +37,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anstream::eprintln;
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::package::diagnostic::Problems;
 use crate::report::{PublishError, RenderError, ReplayError};
@@ -120,22 +121,25 @@ impl CommandError {
 /// Runs the program with its arguments, the first being its own name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     leave_no_core();
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches_from(args);
+    let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches).map(|cli| (cli, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version go to standard output, everything else to standard error.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    cli.manner.set();
+    let given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+    cli.manner.set(given("color"));
     let plugin = matches!(&cli.command, Command::Audit(args) if args.exit_style == cli::ExitStyle::Nagios);
     let result = match cli.command {
         Command::Audit(args) => audit::run(&cli.package, &args),
         Command::CodePath(args) => code_path::run(&args),
         Command::Completions(args) => man::completions(&args),
         Command::Config(args) => match args.action {
-            cli::ConfigAction::Show(args) => config::show(&cli.package, &args),
+            cli::ConfigAction::Show(args) => config::show(&cli.package, given("package"), &args),
         },
         Command::Demo(args) => demo::run(&args),
         Command::Diff(args) => diff::run(&cli.package, &args),

@@ -42,28 +42,57 @@ pub struct Manner {
     pub verbose: bool,
 }
 
-static MANNER: OnceLock<Manner> = OnceLock::new();
+/// The manner of this process, and whether `--color` was given.
+static MANNER: OnceLock<(Manner, bool)> = OnceLock::new();
 
 impl Manner {
-    /// Sets the manner of this process.
-    pub fn set(self) {
+    /// Sets the manner of this process; `color_given` says whether the command line chose its colours.
+    pub fn set(self, color_given: bool) {
         let choice = match self.color {
             Colour::Auto => anstream::ColorChoice::Auto,
             Colour::Always => anstream::ColorChoice::Always,
             Colour::Never => anstream::ColorChoice::Never,
         };
         choice.write_global();
-        let _ = MANNER.set(self);
+        let _ = MANNER.set((self, color_given));
     }
 }
 
 /// Whether nothing is to be said beside the result.
 pub fn quiet() -> bool {
-    MANNER.get().is_some_and(|manner| manner.quiet)
+    MANNER.get().is_some_and(|(manner, _)| manner.quiet)
 }
 
 fn verbose() -> bool {
-    MANNER.get().is_some_and(|manner| manner.verbose)
+    MANNER.get().is_some_and(|(manner, _)| manner.verbose)
+}
+
+/// How this process talks: the name of each setting, its value, and where that comes from.
+pub fn settings() -> Vec<(&'static str, serde_json::Value, String)> {
+    let Some((manner, color_given)) = MANNER.get() else { return Vec::new() };
+    let color = manner.color.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let origin =
+        |given: bool, option: &str| if given { format!("command line: {option}") } else { "default".to_owned() };
+    let progress = progress();
+    vec![
+        ("color", color.into(), origin(*color_given, "--color")),
+        ("quiet", manner.quiet.into(), origin(manner.quiet, "--quiet")),
+        ("verbose", manner.verbose.into(), origin(manner.verbose, "--verbose")),
+        ("progress", progress.is_ok().into(), progress.err().unwrap_or("standard error is a terminal").to_owned()),
+    ]
+}
+
+/// Whether progress is shown, or why not.
+fn progress() -> Result<(), &'static str> {
+    let named = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let moves = std::env::var_os("TERM").is_some_and(|term| term != "dumb" && !term.is_empty());
+    match () {
+        () if quiet() => Err("command line: --quiet"),
+        () if !std::io::stderr().is_terminal() => Err("standard error is no terminal"),
+        () if !moves => Err("environment: TERM names no terminal that can move its cursor"),
+        () if named("CI") => Err("environment: CI is set"),
+        () => Ok(()),
+    }
 }
 
 /// A state word in its colour, which standard output takes away where it is no terminal.
@@ -115,9 +144,7 @@ pub struct Lines {
 impl Lines {
     /// Begins.
     pub fn begin() -> Self {
-        let named = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let moves = std::env::var_os("TERM").is_some_and(|term| term != "dumb" && !term.is_empty());
-        let wanted = !quiet() && std::io::stderr().is_terminal() && moves && !named("CI");
+        let wanted = progress().is_ok();
         if wanted {
             let now = Monotonic::now();
             *shown() = Some(Shown { began: now, step: "read", total: 0, done: 0, running: BTreeMap::new(), drawn: 0 });

@@ -9,6 +9,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::Value as Json;
 
 use super::audit::Lab;
+use super::waivers::{Desk, waiver};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
@@ -271,4 +272,54 @@ fn what_does_not_verify_is_not_compared() {
     refused(&["1", "2"], 6, &["ledger.jsonl"]);
     fs::remove_file(lab.path("reports/ledger.jsonl")).unwrap();
     refused(&[&format!("reports/{first}"), &format!("reports/{second}")], 6, &[first]);
+}
+
+/// A waiver that came, that was signed anew, that is over, and one that went: each is shown with what became of it.
+#[test]
+fn waivers_that_changed_are_shown() {
+    let desk = Desk::new();
+    let kept = waiver("gpg-keyring");
+    desk.waive("key.toml", &kept);
+    desk.put("gone.toml", "this is no waiver");
+    let (_, first) = desk.lab.audit();
+    next_second();
+    desk.lab.audit();
+    assert_eq!(json(&desk.lab, "1", "2")["waivers"], serde_json::json!([]));
+    assert!(compared(&desk.lab, &["1", "2"]).ends_with("nothing changed but instants\n"));
+
+    // GnuPG signs the same bytes at another second; the waiver's finding is the same.
+    desk.put("key.toml.asc", &desk.sign("sovereign", &kept));
+    fs::remove_file(desk.path("waivers/gone.toml")).unwrap();
+    desk.waive("new\nresult: A.toml", &waiver("governance-principal"));
+    desk.lab.audit();
+    let comparison = json(&desk.lab, first.to_str().unwrap(), "3");
+    let waivers = comparison["waivers"].as_array().unwrap();
+    let files: Vec<_> = waivers.iter().map(|waiver| waiver["file"].as_str().unwrap()).collect();
+    assert_eq!(files, ["gone.toml", "key.toml", "new\nresult: A.toml"]);
+    assert_eq!(waivers[0]["finding"]["old"]["fault"], "malformed");
+    assert!(waivers[0]["finding"]["new"].is_null() && waivers[0]["sha256"]["new"].is_null());
+    assert_eq!(waivers[1]["finding"]["old"], waivers[1]["finding"]["new"]);
+    assert_eq!(waivers[1]["sha256"]["old"], waivers[1]["sha256"]["new"]);
+    assert_ne!(waivers[1]["signature_sha256"]["old"], waivers[1]["signature_sha256"]["new"]);
+    assert_eq!(waivers[2]["finding"]["new"]["standing"], "in-force");
+    let shown = compared(&desk.lab, &["1", "3"]);
+    for expected in [
+        "waivers that are not the same: 3\n  \"gone.toml\": refused (line 1: ",
+        "  \"key.toml\": in force (gpg-keyring is waived until ",
+        "Jane Doe, security operations), as before; signed anew\n",
+        "  \"new\\nresult: A.toml\": not there → in force (governance-principal is waived until ",
+    ] {
+        assert!(shown.contains(expected), "{expected} is not in\n{shown}");
+    }
+    assert_eq!(shown.lines().filter(|line| line.starts_with("result: ")).count(), 1, "{shown}");
+
+    // Another text, which nobody signed: refused.
+    desk.put("key.toml", &kept.replace("is ordered", "was ordered"));
+    desk.lab.audit();
+    let shown = compared(&desk.lab, &["3", "4"]);
+    assert!(shown.contains("\"key.toml\": in force (gpg-keyring is waived"), "{shown}");
+    assert!(shown.contains(") → refused (key.toml.asc does not count: "), "{shown}");
+    assert!(shown.contains("); written anew\n"), "{shown}");
+    let markdown = compared(&desk.lab, &["3", "4", "--format", "markdown"]);
+    assert!(markdown.contains("\n## Waivers\n\n- \"key.toml\": in force "), "{markdown}");
 }

@@ -1,6 +1,8 @@
 //! The schemas of what is written and read, held against real outputs by a validator that is not ours; and that each of them sees a
 //! field that is renamed or gone.
 
+mod refused;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -26,6 +26,10 @@ fn every_setting_says_where_it_comes_from() {
     assert_eq!(code, 0, "{text}");
     for expected in [
         "package file = \"cutgate.toml\"  # default\n".to_owned(),
+        "color = \"auto\"  # default\n".to_owned(),
+        "quiet = false  # default\n".to_owned(),
+        "verbose = false  # default\n".to_owned(),
+        "progress = false  # standard error is no terminal\n".to_owned(),
         format!("limits.audit = \"120s\"  # cutgate.toml:{}\n", line("audit = ")),
         "limits.file_mb = 64  # default\n".to_owned(),
         format!("paths.root = \"host\"  # cutgate.toml:{}\n", line("root = ")),
@@ -66,8 +70,16 @@ fn a_secret_of_the_environment_is_not_shown_from_the_file_either() {
     // An own gate, and a package that the command line names.
     let trap = Trap::new();
     trap.gate("kind = \"host\"\n", "it.user.uid >= 0");
-    let args = ["--origin", "-p", "./cutgate.toml"];
-    let (_, text) = shown(&trap, &[], &args);
+    let args = ["--origin", "-p", "./cutgate.toml", "--color", "auto", "--quiet"];
+    let (_, text) = shown(&trap, &[("CLICOLOR_FORCE", "1")], &args);
+    for expected in [
+        "color = \"auto\"  # command line: --color\n",
+        "quiet = true  # command line: --quiet\n",
+        "progress = false  # command line: --quiet\n",
+        "$CLICOLOR_FORCE = \"1\"  # environment: colours where it is not 0, on a terminal or not\n",
+    ] {
+        assert!(text.contains(expected), "{expected} is not in\n{text}");
+    }
     assert!(text.contains("gate trap = \"GAP-10\"  # ./gates/trap.toml\n"), "{text}");
     assert!(text.contains("package file = \"./cutgate.toml\"  # command line: --package\n"), "{text}");
 }

@@ -1,10 +1,12 @@
 //! The site of the documentation: its list of chapters names every page, and the pages that the program itself could write
-//! (commands, stock gates, decisions) say what it says. `UPDATE_GOLDEN=1` writes them.
+//! (commands, exit codes, stock gates, schemas, decisions) say what it says. `UPDATE_GOLDEN=1` writes them.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cutgate::commands::EXIT_CODES;
+use serde_json::Value as Json;
 use toml::{Table, Value};
 
 fn root() -> &'static Path {
@@ -120,6 +122,118 @@ fn the_page_of_the_stock_gates_is_their_files() {
         said.push('\n');
     }
     page("docs/gates.md", &said);
+}
+
+/// The table of a page between its header row and the next empty line is what the program says; the words around it are written by hand.
+#[test]
+fn the_table_of_the_exit_codes_is_the_programs() {
+    let kept = read("docs/exit-codes.md");
+    let (before, rest) = kept.split_once("| Code | Meaning |\n").expect("the table");
+    let (_, after) = rest.split_once("\n\n").expect("an end of the table");
+    let rows: String = EXIT_CODES.iter().map(|(code, meaning)| format!("| {code} | {meaning} |\n")).collect();
+    page("docs/exit-codes.md", &format!("{before}| Code | Meaning |\n|---|---|\n{rows}\n{after}"));
+}
+
+/// What a schema asks of a value, in words for a cell of a table.
+fn kind(schema: &Json, of: &str) -> String {
+    let each = |key: &str, word: &dyn Fn(&Json) -> String| {
+        let words: Vec<_> = schema[key].as_array().expect("a list").iter().map(word).collect();
+        words.join(" or ")
+    };
+    let literal = |value: &Json| format!("`{value}`");
+    if let Some(name) = schema["$ref"].as_str().and_then(|at| at.strip_prefix("#/$defs/")) {
+        return format!("[{name}](#{of}-{})", name.to_lowercase());
+    }
+    if schema.get("const").is_some() {
+        return literal(&schema["const"]);
+    }
+    if schema.get("enum").is_some() {
+        return each("enum", &literal);
+    }
+    for key in ["anyOf", "oneOf"] {
+        if schema.get(key).is_some() {
+            return each(key, &|schema| kind(schema, of));
+        }
+    }
+    let named = |word: &Json| match word.as_str().expect("a type") {
+        "array" => format!("list of {}", kind(&schema["items"], of)),
+        "string" if schema["pattern"].as_str().is_some_and(|pattern| pattern.starts_with("^\\{")) => {
+            "a reference".to_owned()
+        }
+        "string" => match schema["pattern"].as_str() {
+            Some(pattern) => format!("text, `{}`", pattern.replace('|', "\\|")),
+            None => "text".to_owned(),
+        },
+        // One of several: told by what it has.
+        "object" if schema["required"].as_array().is_some_and(|names| names.len() == 1) => {
+            format!("object with `{}`", schema["required"][0].as_str().expect("a name"))
+        }
+        "integer" => "whole number".to_owned(),
+        "boolean" => "true or false".to_owned(),
+        other => other.to_owned(),
+    };
+    match &schema["type"] {
+        Json::Array(types) => types.iter().map(named).collect::<Vec<_>>().join(" or "),
+        Json::Null => "anything".to_owned(),
+        word => named(word),
+    }
+}
+
+/// A row for each field of an object, and below it those of the objects in it.
+fn fields(schema: &Json, path: &str, of: &str, said: &mut String) {
+    let within = |schema: &Json, path: &str, said: &mut String| {
+        let (items, path) = if schema.get("items").is_some() {
+            (&schema["items"], format!("{path}[]"))
+        } else {
+            (schema, path.to_owned())
+        };
+        fields(items, &format!("{path}."), of, said);
+    };
+    let required =
+        |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|known| known == name));
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let must = if required(name) { "yes" } else { "" };
+        let meaning = field["description"].as_str().unwrap_or_default().replace('|', "\\|");
+        writeln!(said, "| `{path}{name}` | {} | {must} | {meaning} |", kind(field, of)).expect("written");
+        within(field, &format!("{path}{name}"), said);
+    }
+    let others = &schema["additionalProperties"];
+    if others.is_object() {
+        let at = format!("{path}<name>");
+        writeln!(said, "| `{at}` | {} | | {} |", kind(others, of), others["description"].as_str().unwrap_or_default())
+            .expect("written");
+        within(others, &at, said);
+    }
+}
+
+/// The table of an object's fields, or what a schema is that has none.
+fn table(schema: &Json, of: &str) -> String {
+    let mut rows = String::new();
+    fields(schema, "", of, &mut rows);
+    match rows.is_empty() {
+        true => format!("\nIt is {}.\n", kind(schema, of)),
+        false => format!("\n| Field | Kind | Required | Meaning |\n|---|---|---|---|\n{rows}"),
+    }
+}
+
+#[test]
+fn the_page_of_the_schemas_is_their_files() {
+    let mut said = "# Schemas\n\nWritten from the JSON Schemas (draft 2020-12) in `docs/schemas/`, which `cutgate schema NAME` prints; a test compares, and others hold real \
+                    outputs and inputs against them. `a reference` is the name of another entry of the package file in braces. What a probe's settings may be: \
+                    [probes.md](probes.md).\n"
+        .to_owned();
+    for path in listed("docs/schemas", "json") {
+        let schema: Json = serde_json::from_str(&read(&path.to_string_lossy())).expect("JSON");
+        let name = path.file_stem().expect("a stem").to_string_lossy().into_owned();
+        write!(said, "\n## `{name}`\n\n{}.\n", schema["title"].as_str().expect("a title").trim_end_matches('.'))
+            .expect("written");
+        said.push_str(&table(&schema, &name));
+        for (part, schema) in schema["$defs"].as_object().into_iter().flatten() {
+            write!(said, "\n### {name} {part}\n").expect("written");
+            said.push_str(&table(schema, &name));
+        }
+    }
+    page("docs/schemas.md", &said);
 }
 
 #[test]

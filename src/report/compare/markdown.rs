@@ -157,6 +157,7 @@ fn and_more(out: &mut String, more: usize) {
 }
 
 fn rest(out: &mut String, comparison: &Comparison) {
+    section(out, "Waivers", &comparison.waivers, |change| escaped(&change.said()));
     if !comparison.attestation.is_empty() {
         out.push_str("\n## Attestation\n\n| Action | Before | Now |\n|---|---|---|\n");
     }

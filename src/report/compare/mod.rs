@@ -11,6 +11,7 @@ mod gates;
 mod markdown;
 mod shown;
 mod text;
+mod waivers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +27,7 @@ pub use facts::FactChange;
 pub use gates::{CheckChange, Finding, GateChange, ReadFrom};
 pub use markdown::markdown;
 pub use text::text;
+pub use waivers::WaiverChange;
 
 /// The format of the JSON form.
 pub const COMPARISON_FORMAT: &str = "cutgate-diff/1";
@@ -63,6 +65,8 @@ pub struct Comparison {
     pub result: Pair<ResultSide>,
     /// Every gate of either audit, in the order of the newer one, then those that are gone.
     pub gates: Vec<GateChange>,
+    /// The waivers that are not the same.
+    pub waivers: Vec<WaiverChange>,
     /// The rows of the attestation whose status is not the same.
     pub attestation: Vec<RowChange>,
     /// The measured invariants that are not the same, as they stood when each audit ended.
@@ -140,6 +144,7 @@ pub fn compare(old: &Proved, new: &Proved) -> Comparison {
         rules,
         result: Pair { old: result_side(&old.dossier), new: result_side(&new.dossier) },
         gates,
+        waivers: waivers::changes(old, new),
         attestation: attestation(&old.dossier, &new.dossier),
         measures: evidence::measures(old, new),
         evidence: evidence::changes(&old.recorded.evidence, &new.recorded.evidence),
@@ -160,6 +165,7 @@ impl Comparison {
             && self.remarks.is_empty()
             && self.rules == RulesChange::default()
             && !self.result.differs()
+            && self.waivers.is_empty()
             && self.attestation.is_empty()
             && self.measures.iter().all(|change| change.instants_only)
     }
@@ -212,6 +218,9 @@ fn remarks(old: &Proved, new: &Proved) -> Vec<String> {
     let (a, b) = (&old.replayed.made_by, &new.replayed.made_by);
     if a != b {
         remarks.push(format!("another version judged: {a} in OLD and {b} in NEW"));
+    }
+    if waivers::other_keyring(old, new) {
+        remarks.push("the certificates that signatures of waivers were compared with are not the same".to_owned());
     }
     remarks
 }

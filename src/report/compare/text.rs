@@ -39,6 +39,7 @@ pub fn text(comparison: &Comparison) -> String {
         }
         out.push('\n');
     }
+    section(&mut out, "waivers that are not the same", &comparison.waivers, |change| change.said());
     for row in &comparison.attestation {
         let (old, new) = (word(row.status.old, AttestationStatus::word), word(row.status.new, AttestationStatus::word));
         let _ = writeln!(out, "attestation: {}: {old} → {new}", terminal(&row.action));
