@@ -5,9 +5,18 @@ use std::rc::Rc;
 
 use super::model::Name;
 use super::state::{State, Variable};
-use super::value::{Address, Cell, Value};
+use super::value::{Address, Cell, ClassId, Value};
 
 impl State {
+    /// The objects of classes of the tree that were made or met, with their classes.
+    pub fn instances(&self) -> impl Iterator<Item = (Address, ClassId)> {
+        let all = self.base.heap.iter().filter(|(address, _)| !self.heap.contains_key(address)).chain(self.heap.iter());
+        all.filter_map(|(address, cell)| match &**cell {
+            Cell::Instance { class, .. } => Some((*address, *class)),
+            Cell::Scope { .. } | Cell::List(_) | Cell::Table(_) | Cell::Seen(_) => None,
+        })
+    }
+
     /// Forgets the facts that `earlier` did not have: the same places of the code are passed again.
     pub fn keep_facts_of(&mut self, earlier: &State) {
         let kept = self.facts.iter().filter(|(key, value)| earlier.facts.get(key) == Some(value));

@@ -393,6 +393,8 @@ pub struct Function {
     pub is_generator: bool,
     /// Names that are bound in the body, and so are local.
     pub locals: BTreeSet<Name>,
+    /// What it is declared to return.
+    pub returns: Option<Expr>,
     /// Its documentation text.
     pub doc: Option<String>,
     /// Attributes that the body assigns to its first parameter.

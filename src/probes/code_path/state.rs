@@ -86,7 +86,7 @@ pub enum Home {
 /// What all paths share: what the imports left.
 #[derive(Debug, Default)]
 pub struct Base {
-    heap: BTreeMap<Address, Rc<Cell>>,
+    pub(super) heap: BTreeMap<Address, Rc<Cell>>,
     /// The variables.
     pub globals: BTreeMap<Variable, Value>,
 }

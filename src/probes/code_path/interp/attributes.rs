@@ -133,6 +133,9 @@ impl Interp<'_> {
         let class = *class;
         if let Some(reason) = self.veil(class) {
             let value = self.lost(&reason, spot);
+            if self.find_member(class, "__getattribute__").is_some() {
+                self.taint(&mut state, &reason, spot);
+            }
             return vec![(state, Ok(value))];
         }
         self.settle_earlier(&mut state, address, class);
@@ -217,12 +220,20 @@ impl Interp<'_> {
     /// An attribute that neither the object nor its classes are seen to bind.
     pub(super) fn missing_attribute(
         &mut self,
-        mut state: State,
+        state: State,
         address: Address,
         class: ClassId,
         name: &Name,
         spot: Spot,
     ) -> Evaled {
+        if self.find_member(class, "__getattr__").is_some() {
+            let states = self.hooked(state, &[&Value::Object(address)], &["__getattr__"], spot);
+            return states.into_iter().flat_map(|state| self.not_bound(state, address, class, name, spot)).collect();
+        }
+        self.not_bound(state, address, class, name, spot)
+    }
+
+    fn not_bound(&mut self, mut state: State, address: Address, class: ClassId, name: &Name, spot: Spot) -> Evaled {
         let declared = self.declared_attribute(&mut state, class, name);
         let made_here = matches!(state.cell(address), Some(Cell::Instance { fresh: true, .. }));
         let replaced = self.tree.may_be_replaced_near(self.class(class).module, name);
@@ -305,7 +316,7 @@ impl Interp<'_> {
                     Some(Cell::Scope { .. } | Cell::List(_) | Cell::Table(_) | Cell::Seen(_)) | None => false,
                 };
                 if setter {
-                    self.unseen_code(&mut state, format!("assigning {name} runs code that is not followed"), spot);
+                    self.taint(&mut state, &format!("assigning {name} runs code that is not followed"), spot);
                 }
                 self.fill(&mut state, *address);
                 let kept = match setter {
@@ -319,15 +330,18 @@ impl Interp<'_> {
             Value::Unseen(unseen) => {
                 // Of a function that other code may call, this may be any object of the tree.
                 self.undone += u64::from(unseen.origin != Origin::Outside);
+                self.perhaps_assigned(&mut state, unseen.origin == Origin::Outside, name, value);
                 self.remember(&mut state, unseen.id, name, value.clone());
                 self.connection_option(&mut state, unseen, name, value);
                 vec![state]
             }
             Value::Module(module) => {
+                self.note_import_change(*module);
                 state.set_global(Home::Module(*module), name.clone(), value.clone());
                 vec![state]
             }
             Value::Class(class) => {
+                self.note_import_change(self.class(*class).module);
                 state.set_global(Home::Class(*class), name.clone(), value.clone());
                 vec![state]
             }
@@ -335,7 +349,60 @@ impl Interp<'_> {
                 self.unseen_code(&mut state, format!("{name} of an enumeration's member is assigned"), spot);
                 vec![state]
             }
-            _ => vec![state],
+            _ => {
+                // Functions may be given attributes; they are not kept.
+                self.forget_held(&mut state, &Value::Tuple(Rc::new(vec![value.clone()])));
+                vec![state]
+            }
+        }
+    }
+
+    /// Something of a module is assigned: by another one, while it is imported, it matters when that is.
+    fn note_import_change(&mut self, of: crate::probes::code_path::value::ModuleId) {
+        if self.importing > 0
+            && self.filling == 0
+            && let Some(importing) = self.frames.first().map(|frame| frame.module)
+            && importing != of
+        {
+            self.import_changes.insert(importing);
+        }
+    }
+
+    /// An attribute of something unseen is assigned: it may be any object that was seen elsewhere.
+    /// In `outside`, one that other code was given.
+    fn perhaps_assigned(&mut self, state: &mut State, outside: bool, name: &Name, value: &Value) {
+        let instances: Vec<(Address, ClassId)> = state.instances().collect();
+        for (address, class) in instances {
+            let elsewhere = outside && !state.shared.contains(&address);
+            if elsewhere || self.pinned.contains(&(address, name.clone())) {
+                continue;
+            }
+            let field = match state.cell(address) {
+                Some(Cell::Instance { fields, .. }) => fields.get(name).cloned(),
+                Some(Cell::Scope { .. } | Cell::List(_) | Cell::Table(_) | Cell::Seen(_)) | None => None,
+            };
+            let member = || self.find_member(class, name).map(|(_, member)| member);
+            let Some(before) = field.or_else(member).filter(|before| before != value) else { continue };
+            let lost = self.data(name);
+            let both = Value::one_of([before, value.clone()], || lost);
+            self.set_field(state, address, name, both);
+        }
+    }
+
+    /// Something unseen may be any of the collections that a value holds: what is known of them is forgotten.
+    pub(super) fn forget_held(&mut self, state: &mut State, value: &Value) {
+        let whole = match value {
+            Value::Object(address) => Some(*address),
+            _ => None,
+        };
+        for address in state.reachable([value]) {
+            if whole == Some(address) {
+                continue;
+            }
+            state.forget(address);
+            if matches!(state.cell(address), Some(Cell::List(_) | Cell::Table(_))) {
+                self.lose_elements(state, address, false);
+            }
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
+use super::hooks::SPECIAL;
 use super::{Evaled, Exc, Interp, State};
 use crate::probes::code_path::tree::Resolution;
-use crate::probes::code_path::value::{Arguments, Cell, Origin, Spot, Suspended, UnseenKind, Value};
+use crate::probes::code_path::value::{Arguments, Cell, ClosureKind, Origin, Spot, Suspended, UnseenKind, Value};
 
 impl Interp<'_> {
     /// What Python has built in and the analysis knows; `None` for the rest.
@@ -37,9 +38,7 @@ impl Interp<'_> {
         }
         match (chain, first) {
             ("builtins.exec" | "builtins.eval" | "builtins.compile" | "builtins.__import__", _) => {
-                let mut state = state.clone();
-                state.effect.tainted = true;
-                Some(self.call_lost(state, &format!("{chain} runs code that is not seen"), spot))
+                Some(self.rewired(state, &format!("{chain} runs code that is not seen"), spot))
             }
             ("builtins.globals" | "builtins.locals" | "builtins.vars", _) => {
                 let reason = format!("{chain}() gives variables that are not followed");
@@ -54,27 +53,49 @@ impl Interp<'_> {
                     let assigned = self.assign_attribute(state.clone(), object, name, value, spot);
                     Some(assigned.into_iter().map(|state| (state, Ok(Value::None))).collect())
                 }
-                _ => {
-                    let mut state = state.clone();
-                    state.effect.tainted = true;
-                    Some(self.call_lost(state, "setattr with a computed name", spot))
-                }
+                _ => Some(self.rewired(state, "setattr with a computed name", spot)),
             },
             _ if chain.starts_with("unittest.mock.") => {
-                let mut state = state.clone();
-                state.effect.tainted = true;
-                Some(self.call_lost(state, "unittest.mock replaces what is called", spot))
+                Some(self.rewired(state, "unittest.mock replaces what is called", spot))
             }
-            ("builtins.delattr", _) => Some(self.call_lost(state.clone(), "delattr", spot)),
+            ("builtins.setattr", None) => Some(self.rewired(state, "setattr with arguments that are not seen", spot)),
+            ("builtins.delattr", _) => Some(self.rewired(state, "an attribute is deleted", spot)),
+            ("operator.methodcaller", _) => {
+                let method = first.and_then(Value::text).map(str::to_owned);
+                let value = match method {
+                    Some(method) if !method.starts_with("__") && !self.tree.may_define_method(&method) => {
+                        self.unseen(Origin::Outside, chain, UnseenKind::Plain)
+                    }
+                    Some(_) | None => {
+                        let mut state = state.clone();
+                        let reason = "operator.methodcaller calls a method that is not followed";
+                        self.taint(&mut state, reason, spot);
+                        return Some(vec![(state, Ok(self.lost(reason, spot)))]);
+                    }
+                };
+                one(value)
+            }
             ("builtins.isinstance", Some(value)) => {
                 let verdict = given.get(1).and_then(|class| self.is_instance(state, value, class));
                 match verdict {
                     Some(verdict) => one(Value::Bool(verdict)),
                     None => {
-                        let flag = self.unknown_flag();
-                        one(flag)
+                        let (flag, mut state) = (self.unknown_flag(), state.clone());
+                        self.claimed(&mut state, value, given.get(1), spot);
+                        Some(vec![(state, Ok(flag))])
                     }
                 }
+            }
+            ("builtins.issubclass", Some(_)) => {
+                let (flag, mut state) = (self.unknown_flag(), state.clone());
+                self.claimed(&mut state, &Value::None, given.get(1), spot);
+                Some(vec![(state, Ok(flag))])
+            }
+            ("builtins.hasattr", Some(object)) => {
+                let name = given.get(1).and_then(Value::text);
+                let flag = self.unknown_flag();
+                let states = self.looked_at(state, object, name, spot);
+                Some(states.into_iter().map(|state| (state, Ok(flag.clone()))).collect())
             }
             ("builtins.bool", Some(value)) => {
                 let truths = self.truths(state.clone(), &value.clone(), spot);
@@ -85,7 +106,15 @@ impl Interp<'_> {
                 "builtins.list" | "builtins.tuple" | "builtins.sorted" | "builtins.set" | "builtins.frozenset"
                 | "builtins.reversed" | "builtins.enumerate",
                 _,
-            ) => self.collected(state, chain, first, arguments, spot),
+            ) => {
+                let given: Vec<&Value> = arguments.values().collect();
+                let states = self.hooked(state.clone(), &given, SPECIAL, spot);
+                let mut out = Vec::new();
+                for state in states {
+                    out.extend(self.collected(&state, chain, first, arguments, spot)?);
+                }
+                Some(out)
+            }
             ("builtins.dict", None) if arguments.names.is_empty() && !arguments.open => {
                 let address = self.address();
                 let mut state = state.clone();
@@ -151,7 +180,10 @@ impl Interp<'_> {
                 Some(self.loop_ended(ran, spot))
             }
             ("importlib.import_module", Some(name)) => Some(self.import_by_name(state, name, arguments, spot)),
-            ("importlib.reload", _) => Some(self.call_lost(state.clone(), "a module is loaded again", spot)),
+            ("importlib.import_module", None) => {
+                Some(self.call_lost(state.clone(), "a module is imported by a name that is not seen", spot))
+            }
+            ("importlib.reload", _) => Some(self.rewired(state, "a module is loaded again", spot)),
             (
                 "functools.wraps"
                 | "functools.lru_cache"
@@ -171,27 +203,29 @@ impl Interp<'_> {
         if let (Value::Text(name), 1) = (name, arguments.positions.len())
             && let Resolution::Module(id) = self.tree.resolve(name, Some(spot.module))
         {
-            let loaded = self.loaded().contains(&id);
-            if !loaded {
-                self.load(id);
-            }
             let mut state = state.clone();
+            self.load_into(&mut state, id);
             self.catch_up(&mut state);
             return vec![(state, Ok(Value::Module(id)))];
         }
-        let value = self.lost("a module is imported by a name that is not seen", spot);
-        let mut out = Vec::new();
-        self.may_raise(state, &mut out);
-        out.push((state.clone(), Ok(value)));
-        out
+        self.call_lost(state.clone(), "a module is imported by a name that is not seen", spot)
+    }
+
+    /// A call after which what is called may be something else.
+    fn rewired(&mut self, state: &State, reason: &str, spot: Spot) -> Evaled {
+        let mut state = state.clone();
+        self.taint(&mut state, reason, spot);
+        self.call_lost(state, reason, spot)
     }
 
     pub(super) fn get_attribute(&mut self, state: &State, object: &Value, arguments: &Arguments, spot: Spot) -> Evaled {
         let Some(Value::Text(name)) = arguments.positions.get(1) else {
             let value = self.lost("getattr with a computed name", spot);
             let mut out = Vec::new();
-            self.may_raise(state, &mut out);
-            out.push((state.clone(), Ok(value)));
+            for state in self.looked_at(state, object, None, spot) {
+                self.may_raise(&state, &mut out);
+                out.push((state, Ok(value.clone())));
+            }
             return out;
         };
         let found = self.attribute(state.clone(), object, name, spot);
@@ -210,6 +244,47 @@ impl Interp<'_> {
             }
         }
         out
+    }
+
+    /// An attribute of an object is looked up, of any name where none is given: properties and hooks may run.
+    fn looked_at(&mut self, state: &State, object: &Value, name: Option<&str>, spot: Spot) -> Vec<State> {
+        let mut methods = Vec::new();
+        for each in object.alternatives() {
+            let Value::Object(address) = &each else { continue };
+            let Some(Cell::Instance { class, .. }) = state.cell(*address) else { continue };
+            let line = self.class(*class).line.clone();
+            for (member, value) in line.iter().flat_map(|id| self.class(*id).members.iter()) {
+                let Value::Function(closure) = value else { continue };
+                let wanted = name.is_none_or(|name| *name == **member);
+                let computed = matches!(closure.kind, ClosureKind::Property | ClosureKind::Remembered) && wanted;
+                if computed || matches!(&**member, "__getattr__" | "__getattribute__") {
+                    methods.push(Value::Bound(Rc::new((each.clone(), value.clone()))));
+                }
+            }
+        }
+        self.perhaps(state.clone(), &methods, spot)
+    }
+
+    /// Classes may decide by code of their own what is an instance of them.
+    pub(super) fn claimed(&mut self, state: &mut State, value: &Value, class: Option<&Value>, spot: Spot) {
+        let decides = |class: &Value| match class {
+            Value::Class(id) => {
+                self.has_metaclass(*id)
+                    || ["__subclasshook__", "__instancecheck__"]
+                        .iter()
+                        .any(|name| self.find_member(*id, name).is_some())
+            }
+            _ => false,
+        };
+        let any = class.is_some_and(|class| match class {
+            Value::Tuple(all) | Value::OneOf(all) => all.iter().any(decides),
+            one => decides(one),
+        });
+        let mut pretends = Vec::new();
+        self.hooks(state, value, &["__class__"], 0, &mut pretends);
+        if any || !pretends.is_empty() {
+            self.taint(state, "code of a class decides what is an instance of it", spot);
+        }
     }
 
     /// Whether a value is an instance; `None` when that is not known.

@@ -60,7 +60,7 @@ impl Interp<'_> {
                     Way::Spread | Way::SpreadNames if me.runs_when_iterated(&state, &value) => {
                         let spot = me.spot(argument.value.at);
                         me.driven_unseen(&mut state, &value);
-                        me.unseen_code(&mut state, "what is spread here runs code that is not followed", spot);
+                        me.taint(&mut state, "what is spread here runs code that is not followed", spot);
                         all.open = true;
                     }
                     Way::Spread => match &value {
@@ -184,7 +184,7 @@ impl Interp<'_> {
 
     /// A call of which nothing is known.
     pub(super) fn call_lost(&mut self, mut state: State, reason: &str, spot: Spot) -> Evaled {
-        self.unseen_code(&mut state, reason, spot);
+        self.taint(&mut state, reason, spot);
         let mut out = Vec::new();
         self.may_raise(&state, &mut out);
         let value = self.lost(reason, spot);
@@ -234,10 +234,11 @@ impl Interp<'_> {
     /// Unseen code is called and given these arguments: it may call what it is given.
     fn escape(&mut self, mut state: State, arguments: Arguments, reason: &str, spot: Spot) -> Evaled {
         self.unseen_code(&mut state, reason, spot);
+        let handed = self.handed(&state, &arguments);
         self.forget_all(&mut state, &arguments);
         state.reachable(arguments.values()).into_iter().for_each(|address| state.share(address));
         let value = self.lost(reason, spot);
-        let states = self.hand_over(state, &arguments, spot);
+        let states = self.hand_over_these(state, handed, spot);
         let mut out = Vec::new();
         for state in states {
             self.may_raise(&state, &mut out);

@@ -37,8 +37,12 @@ impl Interp<'_> {
                     Some(Cell::Instance { class, .. }) => self.find_member(*class, "__get__").is_some(),
                     Some(Cell::Scope { .. } | Cell::List(_) | Cell::Table(_) | Cell::Seen(_)) | None => false,
                 };
-                let value = if has_get { self.lost("a descriptor of the tree", spot) } else { value.clone() };
-                vec![(state, Ok(value))]
+                if !has_get {
+                    return vec![(state, Ok(value.clone()))];
+                }
+                let lost = self.lost("a descriptor of the tree", spot);
+                let states = self.hooked(state, &[value], &["__get__"], spot);
+                states.into_iter().map(|state| (state, Ok(lost.clone()))).collect()
             }
             Value::Unbound => vec![(state, Err(Exc::Builtin("AttributeError".into())))],
             other => vec![(state, Ok(other.clone()))],

@@ -153,7 +153,7 @@ impl Interp<'_> {
         self.then(bases, |me, state, values| me.make_class(state, class, &values))
     }
 
-    fn make_class(&mut self, state: State, class: &Rc<Class>, values: &[Value]) -> Evaled {
+    fn make_class(&mut self, mut state: State, class: &Rc<Class>, values: &[Value]) -> Evaled {
         let mut lines: Vec<Vec<ClassId>> = Vec::new();
         let mut outer: Vec<Name> = Vec::new();
         let mut veiled: Option<String> = None;
@@ -170,7 +170,19 @@ impl Interp<'_> {
                 (Way::Name(name), Value::Unseen(unseen))
                     if &**name == "metaclass" && matches!(&*unseen.chain, "abc.ABCMeta" | "enum.EnumMeta") => {}
                 (Way::Name(name), Value::Bool(_)) if &**name == "total" || &**name == "frozen" => {}
-                _ => veiled = Some(format!("class {} is made in a way that is not understood", class.name)),
+                _ => {
+                    veiled = Some(format!("class {} is made in a way that is not understood", class.name));
+                    let by_tree = match value {
+                        Value::Class(_) => matches!(argument.way, Way::Name(_)),
+                        Value::Object(_) | Value::Function(_) | Value::Bound(_) | Value::Partial(_) => true,
+                        other => other.unseen().is_some_and(|unseen| matches!(unseen.origin, Origin::Lost(..))),
+                    };
+                    if by_tree {
+                        // A metaclass, or an object that stands for bases: code of the tree makes the class.
+                        let spot = self.spot(class.at);
+                        self.taint(&mut state, "a class is made by code that is not followed", spot);
+                    }
+                }
             }
         }
         let id = ClassId(self.classes.len());
@@ -233,6 +245,7 @@ impl Interp<'_> {
         });
         let hooked = self.find_member_in(&self.class(id).line[1..], "__init_subclass__").is_some();
         let is_cut = self.exhausted.is_some();
+        self.run_class_hooks(&mut out, &members, id, hooked, class.at);
         let info = &mut self.classes[id.0];
         if hooked {
             info.veiled = Some(format!("a base of {} changes its subclasses", info.name));
@@ -247,6 +260,37 @@ impl Interp<'_> {
             info.veiled = Some(format!("the contents of the members of {} are not known", info.name));
         }
         self.decorate(out, class, id)
+    }
+
+    /// What bases and members do when a class of theirs is made.
+    fn run_class_hooks(
+        &mut self,
+        made: &mut Evaled,
+        members: &BTreeMap<Name, Value>,
+        id: ClassId,
+        hooked: bool,
+        at: u32,
+    ) {
+        let spot = self.spot(at);
+        let mut hooks: Vec<Value> = Vec::new();
+        if hooked && let Some((_, hook)) = self.find_member_in(&self.class(id).line[1..], "__init_subclass__") {
+            hooks.push(Value::Bound(Rc::new((Value::Class(id), hook))));
+        }
+        for (state, _) in made.iter() {
+            members.values().for_each(|value| self.hooks(state, value, &["__set_name__"], 0, &mut hooks));
+        }
+        if self.class(id).enumeration.is_some() || self.class(id).outer.iter().any(|chain| is_enum_base(chain)) {
+            // Each member is made by them.
+            let makers = ["__init__", "__new__", "_generate_next_value_"].iter().filter_map(|name| members.get(*name));
+            hooks.extend(makers.cloned());
+        }
+        if hooks.is_empty() {
+            return;
+        }
+        for (state, result) in std::mem::take(made) {
+            let states = self.perhaps(state, &hooks, spot);
+            made.extend(states.into_iter().map(|state| (state, result.clone())));
+        }
     }
 
     fn decorate(&mut self, made: Evaled, class: &Rc<Class>, id: ClassId) -> Evaled {
@@ -271,8 +315,16 @@ impl Interp<'_> {
                         continue;
                     }
                     let spot = me.spot(expr.at);
-                    let mut changed = !matches!(decorator, Value::Function(_) | Value::Bound(_) | Value::Partial(_));
-                    if !changed {
+                    let followed = match decorator {
+                        Value::Function(_)
+                        | Value::Bound(_)
+                        | Value::Partial(_)
+                        | Value::Object(_)
+                        | Value::Class(_) => true,
+                        other => other.unseen().is_some_and(|unseen| matches!(unseen.origin, Origin::Lost(..))),
+                    };
+                    let mut changed = !followed;
+                    if followed {
                         current = me.then(current, |me, state, value| {
                             me.call(state, decorator, super::Arguments::of(vec![value]), spot)
                         });

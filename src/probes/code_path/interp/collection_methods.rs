@@ -31,6 +31,18 @@ impl Interp<'_> {
         if exhausts && arguments.values().any(super::calls::runs_outside) {
             state.others_run();
         }
+        let mut methods = Vec::new();
+        let whole = matches!(&*name, "sort" | "index" | "count" | "remove" | "get" | "pop" | "setdefault" | "update");
+        for value in arguments.values().chain(whole.then_some(receiver)) {
+            self.special(&state, value, &mut methods);
+        }
+        if !methods.is_empty() {
+            let (before, harmful) = (self.met_so_far(), self.harmful);
+            let states = self.perhaps(state.clone(), &methods, spot);
+            if before != self.met_so_far() || self.harmful > harmful || states.len() > 1 {
+                self.taint(&mut state, "what a special method of an element does is not followed", spot);
+            }
+        }
         let compares = matches!(
             &*name,
             "index" | "count" | "remove" | "add" | "discard" | "sort" | "get" | "pop" | "setdefault" | "update"
@@ -38,7 +50,7 @@ impl Interp<'_> {
         if compares
             && (self.has_own_key(&state, receiver) || arguments.values().any(|value| self.has_own_key(&state, value)))
         {
-            self.unseen_code(&mut state, "elements that decide which are equal are compared", spot);
+            self.taint(&mut state, "elements that decide which are equal are compared", spot);
         }
         if let Value::Object(address) = receiver {
             let cell = state.cell(*address).cloned();

@@ -29,6 +29,7 @@ impl Interp<'_> {
                 Some(Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_)) | None => false,
             },
             Value::Tuple(items) => items.iter().any(|item| self.has_own_key(state, item)),
+            Value::Member(class, _) => self.has_own_equality(*class),
             _ => false,
         })
     }
@@ -134,6 +135,9 @@ impl Interp<'_> {
         }
         if has_key {
             return None;
+        }
+        if let Some(value) = first {
+            self.forget_held(&mut state, value);
         }
         let filled = first.and_then(|value| self.truth(&state, value)).filter(|filled| *filled);
         let is_collection = match first {

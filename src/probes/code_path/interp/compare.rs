@@ -52,8 +52,14 @@ impl Interp<'_> {
 
     /// Why testing a value would run code of the tree that is not followed.
     pub(super) fn truth_runs_code(&self, state: &State, value: &Value) -> Option<String> {
-        let Value::Object(address) = value else { return None };
-        let Some(Cell::Instance { class, .. }) = state.cell(*address) else { return None };
+        let class = match value {
+            Value::Object(address) => match state.cell(*address) {
+                Some(Cell::Instance { class, .. }) => class,
+                Some(Cell::List(_) | Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_)) | None => return None,
+            },
+            Value::Member(class, _) => class,
+            _ => return None,
+        };
         let own = ["__bool__", "__len__"].iter().any(|name| self.find_member(*class, name).is_some());
         own.then(|| format!("{} decides its own truth", self.class(*class).name))
     }

@@ -5,6 +5,21 @@ use crate::probes::code_path::model::{Comparison, Expr};
 use crate::probes::code_path::state::Aspect;
 use crate::probes::code_path::value::{Cell, Spot, UnseenKind, Value};
 
+/// Methods that comparisons call, of what is compared and of what it holds.
+pub(super) const EQUATING: &[&str] = &[
+    "__eq__",
+    "__ne__",
+    "__hash__",
+    "__lt__",
+    "__le__",
+    "__gt__",
+    "__ge__",
+    "__contains__",
+    "__iter__",
+    "__getitem__",
+    "__len__",
+];
+
 impl Interp<'_> {
     pub(super) fn has_operators(&self, class: crate::probes::code_path::value::ClassId) -> bool {
         let plain = [
@@ -66,12 +81,20 @@ impl Interp<'_> {
 
     pub(super) fn compare_once(
         &mut self,
-        mut state: State,
+        state: State,
         op: Comparison,
         left: &Value,
         right: &Value,
         spot: Spot,
     ) -> Evaled<bool> {
+        if matches!(op, Comparison::Is | Comparison::IsNot) {
+            return self.compared(state, op, left, right, spot);
+        }
+        let states = self.hooked(state, &[left, right], EQUATING, spot);
+        states.into_iter().flat_map(|state| self.compared(state, op, left, right, spot)).collect()
+    }
+
+    fn compared(&mut self, mut state: State, op: Comparison, left: &Value, right: &Value, spot: Spot) -> Evaled<bool> {
         let mut out: Evaled<bool> = Vec::new();
         let mut raised: Evaled<bool> = Vec::new();
         if matches!(op, Comparison::In | Comparison::NotIn) && super::calls::runs_outside(right) {
@@ -88,7 +111,7 @@ impl Interp<'_> {
                         self.may_raise(&state, &mut raised);
                         if let Some(reason) = self.comparison_runs_code(&state, op, &left, &right) {
                             [&left, &right].into_iter().for_each(|value| self.driven_unseen(&mut state, value));
-                            self.unseen_code(&mut state, reason, spot);
+                            self.taint(&mut state, &reason, spot);
                         }
                         for truth in [true, false] {
                             let mut state = state.clone();

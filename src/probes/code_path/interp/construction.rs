@@ -31,7 +31,7 @@ impl Interp<'_> {
         }
         if self.find_member(class, "__del__").is_some() {
             let reason = format!("{} has a finaliser", self.class(class).name);
-            self.unseen_code(&mut state, reason, spot);
+            self.taint(&mut state, &reason, spot);
         }
         let address = self.made_at(&state, class, spot);
         state.put(address, Cell::Instance { class, fields: BTreeMap::new(), fresh: true, filled: true });

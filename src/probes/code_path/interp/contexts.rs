@@ -166,7 +166,7 @@ impl Interp<'_> {
             let carried = state.carried.get(depth).cloned();
             state.carried.truncate(depth);
             if yields > 1 {
-                self.unseen_code(&mut state, "a manager yields more than once", hold.spot);
+                self.taint(&mut state, "a manager yields more than once", hold.spot);
             }
             let flow = match (result, carried) {
                 (Err(exc), _) => Flow::Raise(exc),
@@ -198,7 +198,7 @@ impl Interp<'_> {
         let known = self.find_member(class, &enter).is_some() && self.find_member(class, &exit).is_some();
         if !known {
             let reason = format!("how {} manages a context is not seen", self.class(class).name);
-            self.unseen_code(&mut state, reason, hold.spot);
+            self.taint(&mut state, &reason, hold.spot);
             return self.managed_unseen(state, manager, None, target, hold);
         }
         let entering = self.method(state, manager, &enter, Arguments::default(), hold);

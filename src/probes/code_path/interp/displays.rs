@@ -25,7 +25,7 @@ impl Interp<'_> {
                     true if me.runs_when_iterated(&state, &value) => {
                         let spot = me.spot(element.value.at);
                         me.driven_unseen(&mut state, &value);
-                        me.unseen_code(&mut state, "what is spread here runs code that is not followed", spot);
+                        me.taint(&mut state, "what is spread here runs code that is not followed", spot);
                         return vec![(state, Ok(me.collection("display")))];
                     }
                     true => match me.known_items(&state, &value) {
@@ -42,7 +42,7 @@ impl Interp<'_> {
                 }
             }
             if kind == SequenceKind::Set && items.iter().any(|item| me.has_own_key(&state, item)) {
-                me.unseen_code(&mut state, "elements of this set decide which are equal", spot);
+                me.taint(&mut state, "elements of this set decide which are equal", spot);
             }
             let value = match kind {
                 SequenceKind::Tuple => Value::Tuple(Rc::new(items)),
@@ -78,7 +78,7 @@ impl Interp<'_> {
                     Some(_) => {
                         let key = next();
                         if me.has_own_key(&state, &key) {
-                            me.unseen_code(&mut state, "a key decides which keys are equal", spot);
+                            me.taint(&mut state, "a key decides which keys are equal", spot);
                         }
                         all.push((key, next()));
                     }
@@ -111,13 +111,23 @@ impl Interp<'_> {
         }
         let mut state = state;
         if self.has_own_key(&state, index) {
-            self.unseen_code(&mut state, "what stands between the brackets decides what it is equal to", spot);
+            self.taint(&mut state, "what stands between the brackets decides what it is equal to", spot);
         }
         if let Value::Unseen(unseen) = object
             && state.fact(unseen.id, Aspect::Filled) == Some(false)
         {
             // A dictionary may make what it does not hold.
             state.forget(unseen.id);
+        }
+        if !matches!(index, Value::Int(_) | Value::Bool(_) | Value::Text(_) | Value::Member(..)) {
+            // A slice holds the same elements.
+            let sliced = match object {
+                Value::Object(address) => matches!(state.cell(*address), Some(Cell::List(_))),
+                other => matches!(other, Value::Tuple(_)),
+            };
+            if sliced {
+                self.forget_held(&mut state, object);
+            }
         }
         let mut out: Evaled = Vec::new();
         let value = match object {
@@ -169,6 +179,9 @@ impl Interp<'_> {
                     let all: Vec<_> =
                         members.iter().map(|(_, _, first)| Value::Member(*class, first.clone())).collect();
                     Value::one_of(all, || self.data("member"))
+                }
+                (None, _) if self.find_member(*class, "__class_getitem__").is_some() => {
+                    return self.call_lost(state, "the class decides what stands between the brackets", spot);
                 }
                 // A generic class with its parameters is the class.
                 (None, _) => object.clone(),

@@ -166,7 +166,7 @@ impl Interp<'_> {
             _ => false,
         });
         if own {
-            self.unseen_code(&mut state, "an operator of a class of the tree is not followed", spot);
+            self.taint(&mut state, "an operator of a class of the tree is not followed", spot);
         }
         let head = match values {
             [Value::Text(one), Value::Text(other)] if adds => Some(Value::Text(format!("{one}{other}").into())),

@@ -18,7 +18,12 @@ impl Interp<'_> {
         let before = self.met_so_far();
         let frame = self.frame().clone();
         let scope = self.address();
-        let outer = if frame.body_of.is_some() { None } else { frame.scope };
+        // In the body of a class it does not see what that binds.
+        let outer = match (frame.body_of, frame.scope.and_then(|scope| state.cell(scope))) {
+            (Some(_), Some(Cell::Scope { outer, .. })) => *outer,
+            (Some(_), _) => None,
+            (None, _) => frame.scope,
+        };
         let mut state = state;
         state.effect.doubt |= comprehension.lazy;
         let exact = comprehension.ordered && !comprehension.lazy;
@@ -164,7 +169,7 @@ impl Interp<'_> {
                 return me.drive_flows(state, &suspended, take, spot);
             }
             if each.awaited && !matches!(iterable, Value::Unseen(_)) {
-                me.unseen_code(&mut state, "an asynchronous iteration is not followed", spot);
+                me.taint(&mut state, "an asynchronous iteration is not followed", spot);
             }
             me.iterate(state, &iterable, &each.target, spot, &mut |me, state| {
                 me.comprehension_pass(state, comprehension, depth, spot)
@@ -266,7 +271,7 @@ impl Interp<'_> {
             }
             _ => {
                 self.driven_unseen(&mut state, value);
-                self.unseen_code(&mut state, "a generator is driven in a way that is not seen", spot);
+                self.taint(&mut state, "a generator is driven in a way that is not seen", spot);
                 let value = self.lost("yield from", spot);
                 vec![(state, Ok(value))]
             }

@@ -52,11 +52,6 @@ impl Interp<'_> {
         }
     }
 
-    /// The modules that were run or tried.
-    pub fn loaded(&self) -> Vec<ModuleId> {
-        self.modules.keys().copied().collect()
-    }
-
     /// The modules that a module imports anywhere.
     pub fn imports_of(&self, module: ModuleId) -> Vec<ModuleId> {
         match self.modules.get(&module) {
@@ -225,10 +220,15 @@ impl Interp<'_> {
 
     /// Whether importing a module, with all that it imports, may write or simulate.
     fn has_import_effect(&self, module: ModuleId) -> bool {
-        let mut work = if self.import_effects.is_empty() { Vec::new() } else { vec![module] };
+        self.leads_to(module, &self.import_effects)
+    }
+
+    /// Whether importing a module imports one of these.
+    fn leads_to(&self, module: ModuleId, wanted: &std::collections::BTreeSet<ModuleId>) -> bool {
+        let mut work = if wanted.is_empty() { Vec::new() } else { vec![module] };
         let mut seen = std::collections::BTreeSet::new();
         while let Some(module) = work.pop() {
-            if self.import_effects.contains(&module) {
+            if wanted.contains(&module) {
                 return true;
             }
             if seen.insert(module) {
@@ -239,12 +239,19 @@ impl Interp<'_> {
     }
 
     /// Loads a module while a path is being followed: what it leaves in the base is added to the path.
-    fn load_into(&mut self, state: &mut State, module: ModuleId) {
+    pub(super) fn load_into(&mut self, state: &mut State, module: ModuleId) {
         self.load(module);
         state.rebase(&self.base);
         if self.importing == 0 && self.has_import_effect(module) {
             let reason = format!("importing {} may write or simulate", self.tree.file(module).module);
             self.unseen_code(state, reason, Spot { module, at: 0 });
+        }
+        if self.importing == 0
+            && self.leads_to(module, &self.import_changes)
+            && !self.surely_imported().contains(&module)
+        {
+            let reason = format!("importing {} changes other modules", self.tree.file(module).module);
+            self.taint(state, &reason, Spot { module, at: 0 });
         }
     }
 

@@ -255,9 +255,7 @@ impl Interp<'_> {
                 match self.progress(&state, suspended) {
                     Progress::Fresh => {}
                     Progress::Ended => return vec![(state, Err(Exc::Builtin("RuntimeError".into())))],
-                    Progress::Perhaps => {
-                        self.unseen_code(&mut state, "this coroutine may have been awaited before", spot)
-                    }
+                    Progress::Perhaps => self.taint(&mut state, "this coroutine may have been awaited before", spot),
                 }
                 self.ended(&mut state, suspended);
                 self.run(state, &suspended.closure, suspended.arguments.clone(), suspended.spot, Driver::None)
@@ -285,7 +283,7 @@ impl Interp<'_> {
             }
             Value::Object(_) => {
                 let reason = "an object of the tree is awaited";
-                self.unseen_code(&mut state, reason, spot);
+                self.taint(&mut state, reason, spot);
                 let value = self.lost(reason, spot);
                 vec![(state.clone(), Err(Exc::Any)), (state, Ok(value))]
             }

@@ -105,7 +105,7 @@ impl Interp<'_> {
             _ => false,
         };
         if runs_code {
-            self.unseen_code(&mut state, "what is iterated here runs code that is not followed", spot);
+            self.taint(&mut state, "what is iterated here runs code that is not followed", spot);
         }
         let mut filled = self.truth(&state, iterable) == Some(true) && self.is_collection(&state, iterable);
         if let Value::Unseen(unseen) = iterable
@@ -215,7 +215,7 @@ impl Interp<'_> {
             }
             if pass == PASSES {
                 for mut state in on {
-                    self.unseen_code(&mut state, "what this loop leaves does not settle", spot);
+                    self.taint(&mut state, "what this loop leaves does not settle", spot);
                     out.push((state, Flow::Next));
                 }
                 return self.settle(out);
@@ -293,7 +293,7 @@ impl Interp<'_> {
             }
             let mut state = state.clone();
             if each.awaited && !matches!(one, Value::Unseen(_)) {
-                self.unseen_code(&mut state, "an asynchronous iteration is not followed", spot);
+                self.taint(&mut state, "an asynchronous iteration is not followed", spot);
             }
             let mut body = |me: &mut Self, state| me.block(state, each.body);
             outcomes.extend(self.each(state, &one, each.target, spot, &mut body));

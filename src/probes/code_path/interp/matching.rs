@@ -5,10 +5,21 @@ use crate::probes::code_path::model::{Comparison, Const, Expr, MatchCase, Name, 
 use crate::probes::code_path::state::Aspect;
 use crate::probes::code_path::value::{Cell, Spot, Value};
 
+/// Methods by which a pattern looks into a sequence or a dictionary.
+const LOOKING: &[&str] = &["__len__", "__getitem__", "__iter__", "__contains__", "get", "keys", "__eq__", "__hash__"];
+
 impl Interp<'_> {
     pub(super) fn cases(&mut self, state: State, subject: &Value, cases: &[MatchCase], spot: Spot) -> Outcomes {
         let Some((case, rest)) = cases.split_first() else { return vec![(state, Flow::Next)] };
-        let matched = self.matches(state, &case.pattern, subject, spot);
+        let mut names = Vec::new();
+        bound(&case.pattern, &mut names);
+        let before: Vec<(Name, Value)> =
+            names.into_iter().map(|name| (name.clone(), self.binding(&state, &name))).collect();
+        let mut matched = self.matches(state, &case.pattern, subject, spot);
+        for (state, _) in matched.iter_mut().filter(|(_, result)| !matches!(result, Ok(true))) {
+            // Names are bound only where the whole pattern matches.
+            before.iter().for_each(|(name, value)| self.assign_name(state, name, value.clone()));
+        }
         let mut out = Vec::new();
         for (state, result) in matched {
             match result {
@@ -48,10 +59,7 @@ impl Interp<'_> {
             Pattern::Value(expr) => {
                 let at = self.spot(expr.at);
                 let values = self.evaluate(state, expr);
-                self.then(values, |me, state, value| {
-                    let verdict = me.compare(&state, Comparison::Equal, subject, &value);
-                    me.verdict(state, verdict, at)
-                })
+                self.then(values, |me, state, value| me.compare_once(state, Comparison::Equal, subject, &value, at))
             }
             Pattern::Same(constant) => {
                 let value = self.constant(constant);
@@ -75,7 +83,19 @@ impl Interp<'_> {
                         me.decided(at, "false");
                         vec![(state, Ok(false))]
                     }
-                    None => me.may_match(state, names),
+                    None => {
+                        let mut state = state;
+                        me.claimed(&mut state, subject, Some(&class), at);
+                        let reads = fields.iter().any(|(name, _)| me.tree.may_define_method(name));
+                        if reads {
+                            let reason = "what reading the attributes that a pattern names runs is not followed";
+                            me.taint(&mut state, reason, at);
+                        }
+                        if !names.is_empty() {
+                            me.forget_held(&mut state, subject);
+                        }
+                        me.may_match(state, names)
+                    }
                 })
             }
             Pattern::Items(patterns, names) => match subject {
@@ -93,20 +113,44 @@ impl Interp<'_> {
                 Value::Tuple(_) | Value::None | Value::Bool(_) | Value::Int(_) | Value::Text(_) => {
                     vec![(state, Ok(false))]
                 }
-                _ => self.may_match(state, names),
+                _ => self.may_match_hooked(state, subject, names, spot),
             },
             Pattern::Entries(entries, names) => match subject {
                 Value::Object(address) => match state.cell(*address).cloned() {
                     Some(Cell::Table(known)) => self.matches_entries(state, entries, &known, spot),
-                    _ => self.may_match(state, names),
+                    _ => self.may_match_hooked(state, subject, names, spot),
                 },
                 Value::Tuple(_) | Value::None | Value::Bool(_) | Value::Int(_) | Value::Text(_) => {
                     vec![(state, Ok(false))]
                 }
-                _ => self.may_match(state, names),
+                _ => self.may_match_hooked(state, subject, names, spot),
             },
-            Pattern::Structure(names) => self.may_match(state, names),
+            Pattern::Structure(names) => {
+                let named = !self.tree.files_with_word("__match_args__").is_empty();
+                if named
+                    && !matches!(
+                        subject,
+                        Value::Tuple(_) | Value::None | Value::Bool(_) | Value::Int(_) | Value::Text(_)
+                    )
+                {
+                    self.taint(
+                        &mut state,
+                        "what reading the attributes that a pattern names runs is not followed",
+                        spot,
+                    );
+                }
+                self.may_match_hooked(state, subject, names, spot)
+            }
         }
+    }
+
+    /// As [`Self::may_match`]; special methods of the subject may be called to find out.
+    fn may_match_hooked(&mut self, state: State, subject: &Value, names: &[Name], spot: Spot) -> Evaled<bool> {
+        let mut states = self.hooked(state, &[subject], LOOKING, spot);
+        if !names.is_empty() {
+            states.iter_mut().for_each(|state| self.forget_held(state, subject));
+        }
+        states.into_iter().flat_map(|state| self.may_match(state, names)).collect()
     }
 
     /// A structure that may match or not.
@@ -211,6 +255,32 @@ impl Interp<'_> {
                 vec![(state, Ok(truth))]
             }
             None => vec![(state.clone(), Ok(true)), (state, Ok(false))],
+        }
+    }
+}
+
+/// The names that a pattern binds.
+fn bound(pattern: &Pattern, names: &mut Vec<Name>) {
+    match pattern {
+        Pattern::Value(_) | Pattern::Same(_) => {}
+        Pattern::Anything(name) => names.extend(name.clone()),
+        Pattern::As(inner, name) => {
+            names.push(name.clone());
+            bound(inner, names);
+        }
+        Pattern::Or(all) => all.iter().for_each(|inner| bound(inner, names)),
+        Pattern::Structure(all) => names.extend(all.iter().cloned()),
+        Pattern::Instance(_, fields, all) => {
+            names.extend(all.iter().cloned());
+            fields.iter().for_each(|(_, inner)| bound(inner, names));
+        }
+        Pattern::Items(inner, all) => {
+            names.extend(all.iter().cloned());
+            inner.iter().for_each(|inner| bound(inner, names));
+        }
+        Pattern::Entries(inner, all) => {
+            names.extend(all.iter().cloned());
+            inner.iter().for_each(|(_, inner)| bound(inner, names));
         }
     }
 }

@@ -32,6 +32,7 @@ mod exits;
 mod expressions;
 mod generators;
 mod guess;
+mod hooks;
 mod imports;
 mod invoke;
 mod limits;
@@ -203,6 +204,8 @@ pub struct Interp<'t> {
     processes: BTreeSet<Address>,
     import_effects: BTreeSet<ModuleId>,
     import_taints: BTreeMap<ModuleId, (String, Spot)>,
+    /// Modules that assign variables of others, or attributes of their classes, while they are imported.
+    import_changes: BTreeSet<ModuleId>,
     occurrences: BTreeMap<ModuleId, Rc<Occurrences<'t>>>,
     given: BTreeMap<Question, Vec<(&'t Expr, guess::View, bool)>>,
     next: Address,
@@ -260,6 +263,7 @@ impl<'t> Interp<'t> {
             processes: BTreeSet::new(),
             import_effects: BTreeSet::new(),
             import_taints: BTreeMap::new(),
+            import_changes: BTreeSet::new(),
             occurrences: BTreeMap::new(),
             given: BTreeMap::new(),
             next: 1,

@@ -182,6 +182,21 @@ impl Interp<'_> {
     }
 
     /// Binds a name.
+    /// What a name holds where [`Self::assign_name`] would put it.
+    pub(super) fn binding(&self, state: &State, name: &Name) -> Value {
+        let frame = self.frame();
+        let own = match (&frame.function, frame.body_of, frame.scope) {
+            (_, Some(_), scope) | (None, None, scope) => scope,
+            (Some(function), None, scope) if function.locals.contains(name) => scope,
+            (Some(_), None, scope) => self.outer_home(state, scope, name),
+        };
+        let found = match own {
+            Some(scope) => self.scope_names(state, scope).and_then(|names| names.get(name)),
+            None => state.global(Home::Module(frame.module), name),
+        };
+        found.cloned().unwrap_or(Value::Unbound)
+    }
+
     pub(super) fn assign_name(&mut self, state: &mut State, name: &Name, value: Value) {
         let frame = self.frame().clone();
         let own = match (&frame.function, frame.body_of, frame.scope) {
@@ -225,6 +240,7 @@ impl Interp<'_> {
             function.parameters.iter().filter_map(|parameter| parameter.default.as_ref()).collect();
         // What is called in a declared type is called when the function is made.
         let annotations = function.parameters.iter().filter_map(|parameter| parameter.annotation.as_ref());
+        let annotations = annotations.chain(&function.returns);
         defaults.extend(annotations.filter(|annotation| calls(annotation)));
         let evaluated = self.evaluate_all(state, &defaults);
         let frame = self.frame().clone();

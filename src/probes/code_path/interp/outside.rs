@@ -37,20 +37,17 @@ pub(super) fn passes_on(chain: &str) -> bool {
 const NOT_KEEPING: &[&str] =
     &["builtins.", "json.", "logging.", "copy.", "hashlib.", "math.", "re.", "os.", "datetime.", "time.", "decimal."];
 
-/// Libraries that call what they are given while they run, or in another thread or at the end, and not later.
+/// Libraries and functions that call what they are given while they run, or at the end of the process, and not later.
 const CALLING_NOW: &[&str] = &[
     "builtins.",
     "re.",
-    "functools.",
-    "logging.",
-    "json.",
+    "functools.reduce",
+    "functools.update_wrapper",
+    "functools.wraps",
+    "json.dump",
+    "json.load",
     "copy.",
-    "threading.",
-    "concurrent.",
-    "multiprocessing.",
-    "asyncio.",
     "atexit.",
-    "signal.",
 ];
 
 /// Functions among them that call it when what they give is gone through.
@@ -143,6 +140,10 @@ impl Interp<'_> {
             self.unseen_code(&mut state, format!("the tree assigns a {name} of its own to something"), spot);
             return self.foreign(state, callee, &name, arguments, spot);
         }
+        if in_database && arguments.values().any(|value| self.runs_when_iterated(&state, value)) {
+            arguments.values().for_each(|value| self.driven_unseen(&mut state, value));
+            self.taint(&mut state, "what is given to a statement runs code that is not followed", spot);
+        }
         if in_database
             && let Some(call) = call
             && let Some(out) = self.database(&state, callee, call, &name, &arguments, spot)
@@ -168,7 +169,20 @@ impl Interp<'_> {
         // What a library was given before the run, it may call in the run.
         let holds_code = (self.importing > 0 || self.filling > 0) && self.holds_code(&state, &arguments);
         if let Some(reason) = self.runs_methods(&state, &chain, &arguments) {
+            self.taint(&mut state, &reason, spot);
+        }
+        let handed = self.handed(&state, &arguments);
+        if let Some(reason) = self.calls_unknown(&chain, name, &arguments) {
             self.unseen_code(&mut state, reason, spot);
+        }
+        if &*chain == "dataclasses.replace" {
+            let given: Vec<&Value> = arguments.positions.iter().take(1).collect();
+            let states = self.hooked(state.clone(), &given, &["__post_init__", "__init__"], spot);
+            if let [only] = &states[..] {
+                state = only.clone();
+            } else {
+                self.taint(&mut state, "what making the copy of a record does is not followed", spot);
+            }
         }
         if callee.origin != Origin::Outside {
             state.forget_collections();
@@ -240,7 +254,7 @@ impl Interp<'_> {
         }
         let mut out = Vec::new();
         let harmful = self.harmful;
-        let mut states = self.hand_over(state, &arguments, spot);
+        let mut states = self.hand_over_these(state, handed, spot);
         let calls_now = CALLING_NOW.iter().any(|library| chain.starts_with(library));
         if self.harmful > harmful && self.importing == 0 && (!calls_now || LAZY.contains(&&*chain)) {
             let reason =
@@ -373,12 +387,26 @@ impl Interp<'_> {
 
     /// What happens when other code is given callables of the tree: it may call them or not.
     pub(super) fn hand_over(&mut self, state: State, arguments: &Arguments, spot: Spot) -> Vec<State> {
+        let handed = self.handed(&state, arguments);
+        self.hand_over_these(state, handed, spot)
+    }
+
+    /// Callables of the tree among arguments and in what they hold, before anything is forgotten of them.
+    pub(super) fn handed(&self, state: &State, arguments: &Arguments) -> Vec<Value> {
         let mut callables = Vec::new();
         for value in arguments.values() {
-            self.callables(&state, value, 0, &mut callables);
+            self.callables(state, value, 0, &mut callables);
         }
+        callables
+    }
+
+    pub(super) fn hand_over_these(&mut self, state: State, callables: Vec<Value>, spot: Spot) -> Vec<State> {
         let mut states = vec![state];
         for callable in callables {
+            if let Some(reason) = self.does(&states[0], &callable) {
+                states.iter_mut().for_each(|state| self.taint(state, &reason, spot));
+                continue;
+            }
             let mut next = Vec::new();
             for state in states {
                 next.extend(self.maybe_called(state, &callable, spot));
@@ -409,12 +437,17 @@ impl Interp<'_> {
                     if self.find_member(*class, "__call__").is_some() {
                         found.push(value.clone());
                     }
-                    // Whoever shows an object as text calls these.
-                    let shown = ["__str__", "__repr__", "__format__"];
-                    let methods = shown.iter().filter_map(|name| self.find_member(*class, name));
-                    found.extend(methods.map(|(_, method)| Value::Bound(Rc::new((value.clone(), method)))));
+                    self.special(state, value, found);
                 }
                 Some(Cell::List(_) | Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_)) | None => {}
+            },
+            Value::Member(..) => self.special(state, value, found),
+            Value::Unseen(unseen) => match state.cell(unseen.id) {
+                // What a thread is to do when this is awaited.
+                Some(Cell::Seen(fields)) if fields.contains_key(super::tasks::WORK) => {
+                    found.extend(fields.get(super::tasks::WORK).cloned());
+                }
+                _ => found.extend((self.does(state, value).is_some()).then(|| value.clone())),
             },
             _ => {}
         }
@@ -427,7 +460,14 @@ impl Interp<'_> {
         called.effect.doubt = true;
         let ran = match callable {
             Value::Suspended(suspended) => self.resume(called, suspended),
-            _ => self.call(called, callable, Arguments { open: true, ..Arguments::default() }, spot),
+            _ => {
+                let made = self.call(called, callable, Arguments { open: true, ..Arguments::default() }, spot);
+                // What it gives may be driven or awaited.
+                self.then(made, |me, state, value| match &value {
+                    Value::Suspended(suspended) if me.is_fresh(&state, suspended) => me.resume(state, suspended),
+                    _ => vec![(state, Ok(value))],
+                })
+            }
         };
         let after = self.met_so_far();
         let changes = ran.iter().any(|(each, _)| {

@@ -95,7 +95,7 @@ impl Interp<'_> {
                 self.unknown_times(state, false, spot, &mut advance, &mut pass)
             }
             Some(Cell::Table(_) | Cell::Instance { .. } | Cell::Scope { .. }) | None => {
-                self.unseen_code(&mut state, "what is iterated here changes meanwhile", spot);
+                self.taint(&mut state, "what is iterated here changes meanwhile", spot);
                 vec![(state.clone(), Flow::Raise(Exc::Any)), (state, Flow::Next)]
             }
         }

@@ -105,7 +105,7 @@ impl Interp<'_> {
                 None => {
                     if let Some(reason) = self.truth_runs_code(&state, &value) {
                         let mut state = state.clone();
-                        self.unseen_code(&mut state, reason, spot);
+                        self.taint(&mut state, &reason, spot);
                         out.extend([(state.clone(), true), (state, false)]);
                         continue;
                     }

@@ -109,7 +109,7 @@ impl Interp<'_> {
 
     /// A call that is not followed.
     pub(super) fn given_up(&mut self, mut state: State, reason: String, spot: Spot) -> Evaled {
-        self.unseen_code(&mut state, reason.clone(), spot);
+        self.taint(&mut state, &reason, spot);
         let mut out = Vec::new();
         self.may_raise(&state, &mut out);
         let value = self.lost(&reason, spot);

@@ -70,7 +70,7 @@ impl Interp<'_> {
     }
 
     /// The modules that are imported wherever the entry's module is.
-    fn surely_imported(&self) -> BTreeSet<ModuleId> {
+    pub(super) fn surely_imported(&self) -> BTreeSet<ModuleId> {
         let mut found = BTreeSet::new();
         let mut work: Vec<ModuleId> = self.entry.into_iter().collect();
         while let Some(module) = work.pop() {

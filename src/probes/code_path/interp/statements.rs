@@ -3,7 +3,7 @@
 use super::loops::ForLoop;
 use super::{Exc, Flow, Interp, Outcomes, State};
 use crate::probes::code_path::model::{Expr, Stmt, StmtKind, Target};
-use crate::probes::code_path::value::{Cell, Origin, Spot, Value};
+use crate::probes::code_path::value::{Arguments, Cell, Origin, Spot, Value};
 
 impl Interp<'_> {
     /// Runs statements in order.
@@ -104,8 +104,23 @@ impl Interp<'_> {
             StmtKind::Raise(Some(value)) => {
                 let values = self.evaluate(state, value);
                 self.then_flow(values, |me, state, value| {
-                    let exc = me.exception(&state, &value);
-                    vec![(state, Flow::Raise(exc))]
+                    // Raising a class makes an instance of it.
+                    let makes = match &value {
+                        Value::Class(class) => me.find_member(*class, "__init__").is_some(),
+                        _ => false,
+                    };
+                    if !makes {
+                        let exc = me.exception(&state, &value);
+                        return vec![(state, Flow::Raise(exc))];
+                    }
+                    let made = me.call(state, &value, Arguments::default(), spot);
+                    me.then_flow(made, |me, state, instance| {
+                        let exc = match &instance {
+                            Value::Object(_) => me.exception(&state, &instance),
+                            _ => me.exception(&state, &value),
+                        };
+                        vec![(state, Flow::Raise(exc))]
+                    })
                 })
             }
             StmtKind::Raise(None) => vec![(state, Flow::Raise(Exc::Any))],
@@ -144,6 +159,10 @@ impl Interp<'_> {
                     states = next;
                 }
                 states
+            }
+            StmtKind::Global(_) | StmtKind::Nonlocal(_) if self.frame().body_of.is_some() => {
+                self.taint(&mut state, "a class's body assigns variables that are not its own", spot);
+                vec![(state, Flow::Next)]
             }
             StmtKind::Global(_) | StmtKind::Nonlocal(_) | StmtKind::Pass | StmtKind::Declare(_, _, None) => {
                 vec![(state, Flow::Next)]
@@ -219,9 +238,14 @@ impl Interp<'_> {
             }
             Target::Item(object, index) => {
                 let evaluated = self.evaluate_all(state, &[object, index]);
-                self.then_flow(evaluated, |me, mut state, values| {
-                    me.assign_item(&mut state, &values[0], &values[1], value, spot);
-                    vec![(state, Flow::Next)]
+                self.then_flow(evaluated, |me, state, values| {
+                    let known =
+                        matches!(values[1], Value::Text(_) | Value::Int(_) | Value::Bool(_) | Value::Member(..));
+                    let mut given = vec![&values[1]];
+                    given.extend((!known).then_some(value));
+                    let mut states = me.hooked(state, &given, super::comparisons::EQUATING, spot);
+                    states.iter_mut().for_each(|state| me.assign_item(state, &values[0], &values[1], value, spot));
+                    states.into_iter().map(|state| (state, Flow::Next)).collect()
                 })
             }
             Target::Sequence(targets) => self.unpack(state, targets, value, spot),
@@ -237,28 +261,45 @@ impl Interp<'_> {
             let gathered = self.gathered(state, &suspended, spot);
             return self.then_flow(gathered, |me, state, list| me.unpack(state, targets, &list, spot));
         }
-        let rest = targets.iter().any(|target| matches!(target, Target::Rest(_)));
-        let items = self.known_items(&state, value).filter(|items| !rest && items.len() == targets.len());
+        let known = self.known_items(&state, value);
+        let rest = targets.iter().position(|target| matches!(target, Target::Rest(_)));
+        let mut state = state;
+        let items = match rest {
+            None => known.filter(|items| items.len() == targets.len()),
+            Some(at) => known.filter(|items| items.len() + 1 >= targets.len()).map(|mut items| {
+                let more = items.len() + 1 - targets.len();
+                let address = self.address();
+                state.put(address, Cell::List(items.splice(at..at + more, [Value::Object(address)]).collect()));
+                items
+            }),
+        };
         let runs_code = self.runs_when_iterated(&state, value);
         let is_lost = self.holds_calls(&state, value)
             || value
                 .alternatives()
                 .iter()
                 .any(|each| each.unseen().is_some_and(|unseen| matches!(unseen.origin, Origin::Lost(..))));
-        let mut state = state;
         if super::calls::runs_outside(value) {
             state.others_run();
+        }
+        if items.is_none() {
+            // What is bound may be any of the collections that it holds.
+            self.forget_held(&mut state, value);
         }
         let mut states: Outcomes = vec![(state.clone(), Flow::Next)];
         if runs_code {
             self.driven_unseen(&mut states[0].0, value);
-            self.unseen_code(&mut states[0].0, "what is unpacked here runs code that is not followed", spot);
+            self.taint(&mut states[0].0, "what is unpacked here runs code that is not followed", spot);
         }
         for (index, target) in targets.iter().enumerate() {
             let item = match &items {
                 Some(items) => items[index].clone(),
                 None if is_lost => self.lost("what is unpacked here is not seen", spot),
                 None => self.data("unpacked"),
+            };
+            let target = match target {
+                Target::Rest(inner) if items.is_some() => inner,
+                other => other,
             };
             let mut next = Vec::new();
             for (state, flow) in states {
@@ -281,6 +322,15 @@ impl Interp<'_> {
             Value::Unseen(unseen) => Some(unseen.id),
             _ => None,
         });
+        let is_key = matches!(index, Value::Text(_) | Value::Member(..) | Value::Bool(_) | Value::Int(_));
+        let stays = match object {
+            Value::Object(address) => is_key && matches!(state.cell(*address), Some(Cell::Table(_))),
+            _ => false,
+        };
+        if !stays {
+            // It is not known any more where it is, nor what is done to it there.
+            self.forget_held(state, &Value::Tuple(std::rc::Rc::new(vec![value.clone()])));
+        }
         match object {
             Value::Object(address) => match state.cell(*address).cloned() {
                 Some(Cell::Table(mut entries)) if entries.len() < 64 => {
@@ -301,7 +351,7 @@ impl Interp<'_> {
                 Some(Cell::Table(_)) => self.lose_elements(state, *address, true),
                 Some(Cell::List(_)) => self.lose_elements(state, *address, false),
                 Some(Cell::Instance { .. }) => {
-                    self.unseen_code(state, "an element is assigned in a way that is not followed", spot);
+                    self.taint(state, "an element is assigned in a way that is not followed", spot);
                 }
                 Some(Cell::Seen(_)) => self.lose_elements(state, *address, false),
                 Some(Cell::Scope { .. }) | None => {}

@@ -23,7 +23,7 @@ const KEEPS: &str = "keeps";
 const SINGLE: &str = "single";
 
 /// The attribute of what a thread is to do, when that is awaited.
-const WORK: &str = "work";
+pub(super) const WORK: &str = "work";
 
 /// What `gather` gives.
 pub(super) const GATHER: &str = "asyncio.gather";
@@ -104,6 +104,11 @@ impl Interp<'_> {
         }
     }
 
+    /// Whether a call has not begun.
+    pub(super) fn is_fresh(&self, state: &State, suspended: &Suspended) -> bool {
+        self.progress(state, suspended) == Progress::Fresh
+    }
+
     /// A coroutine of the tree that has not begun.
     fn fresh_coroutine(&self, state: &State, value: &Value) -> Option<Rc<Suspended>> {
         let Value::Suspended(suspended) = value else { return None };
@@ -138,7 +143,7 @@ impl Interp<'_> {
                     let coroutine = self.fresh_coroutine(&state, value)?;
                     self.schedule(&mut state, &coroutine, Times::Once)
                 }
-                Value::Unseen(unseen) if unseen.origin == Origin::Outside => continue,
+                Value::Unseen(unseen) if unseen.origin == Origin::Outside && !is_work(&state, unseen) => continue,
                 _ => return None,
             };
             tasks.push(task);
@@ -382,7 +387,7 @@ impl Interp<'_> {
 
     /// What tasks have done by now is not seen, nor whether it lasts.
     fn order_unseen(&mut self, state: &mut State, reason: &str, written: Done, spot: Spot) {
-        self.unseen_code(state, reason, spot);
+        self.taint(state, reason, spot);
         state.effect.doubt_write_since(written);
     }
 
@@ -402,7 +407,7 @@ impl Interp<'_> {
             let mut states = vec![state];
             for task in tasks {
                 let reason = "how far a task comes that is not awaited is not followed";
-                states.iter_mut().for_each(|state| self.unseen_code(state, reason, spot));
+                states.iter_mut().for_each(|state| self.taint(state, reason, spot));
                 let value = Value::Suspended(task.call);
                 states = states.into_iter().flat_map(|state| self.maybe_called(state, &value, spot)).collect();
             }
@@ -424,6 +429,11 @@ impl Interp<'_> {
             self.counts.changes += 1;
         }
     }
+}
+
+/// Whether something unseen is what a thread is to do.
+fn is_work(state: &State, unseen: &Unseen) -> bool {
+    matches!(state.cell(unseen.id), Some(Cell::Seen(fields)) if fields.contains_key(WORK))
 }
 
 fn as_suspended(value: &Value) -> Option<Rc<Suspended>> {

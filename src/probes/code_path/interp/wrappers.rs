@@ -182,6 +182,7 @@ fn function(parameters: Vec<Parameter>, body: Vec<Stmt>, is_async: bool) -> Func
         is_generator: false,
         locals,
         doc: None,
+        returns: None,
         self_assigned: BTreeSet::new(),
     }
 }

@@ -92,10 +92,10 @@ impl Lowering<'_> {
             }
             ast::Expr::FString(e) => self.interpolated(e.value.iter().flat_map(|part| match part {
                 ast::FStringPart::Literal(literal) => vec![Piece::Text(literal.as_str().to_owned())],
-                ast::FStringPart::FString(inner) => inner.elements.iter().map(Piece::of).collect(),
+                ast::FStringPart::FString(inner) => inner.elements.iter().flat_map(Piece::of).collect(),
             })),
             ast::Expr::TString(e) => {
-                let parts = self.interpolated(e.value.elements().map(Piece::of));
+                let parts = self.interpolated(e.value.elements().flat_map(Piece::of));
                 match parts {
                     ExprKind::Text(_, parts, _) => ExprKind::Operation(parts),
                     other => other,
@@ -242,6 +242,7 @@ impl Lowering<'_> {
             is_async: false,
             is_generator: true,
             locals: bound,
+            returns: None,
             doc: None,
             self_assigned: Default::default(),
         }))
@@ -263,6 +264,7 @@ impl Lowering<'_> {
             is_async: false,
             is_generator: self.yields,
             locals: bound.names,
+            returns: None,
             doc: None,
             self_assigned: bound.attributes,
         };
@@ -325,13 +327,17 @@ enum Piece<'e> {
 }
 
 impl<'e> Piece<'e> {
-    fn of(element: &'e ast::InterpolatedStringElement) -> Self {
+    fn of(element: &'e ast::InterpolatedStringElement) -> Vec<Self> {
         match element {
             ast::InterpolatedStringElement::Interpolation(inner) => {
                 let converted = !matches!(inner.conversion, ast::ConversionFlag::None) || inner.debug_text.is_some();
-                Self::Expr(&inner.expression, !converted && inner.format_spec.is_none())
+                let mut pieces = vec![Self::Expr(&inner.expression, !converted && inner.format_spec.is_none())];
+                // What stands in the format is evaluated too.
+                let format = inner.format_spec.iter().flat_map(|format| format.elements.iter().flat_map(Self::of));
+                pieces.extend(format.filter(|piece| matches!(piece, Self::Expr(..))));
+                pieces
             }
-            ast::InterpolatedStringElement::Literal(literal) => Self::Text(literal.value.to_string()),
+            ast::InterpolatedStringElement::Literal(literal) => vec![Self::Text(literal.value.to_string())],
         }
     }
 }

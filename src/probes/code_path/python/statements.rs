@@ -82,7 +82,17 @@ impl Lowering<'_> {
                 let subject = self.expression(&s.subject);
                 StmtKind::Match(subject, s.cases.iter().map(|case| self.case(case)).collect())
             }
-            ast::Stmt::Raise(s) => StmtKind::Raise(s.exc.as_ref().map(|exc| self.expression(exc))),
+            ast::Stmt::Raise(s) => {
+                let raised = StmtKind::Raise(s.exc.as_ref().map(|exc| self.expression(exc)));
+                match s.cause.as_deref() {
+                    None | Some(ast::Expr::Name(_) | ast::Expr::NoneLiteral(_)) => raised,
+                    Some(cause) => {
+                        let cause = StmtKind::Expr(self.expression(cause));
+                        let both = [cause, raised].map(|kind| Stmt { at: start(stmt), kind });
+                        StmtKind::If(vec![(None, both.into())])
+                    }
+                }
+            }
             ast::Stmt::Try(s) => self.try_statement(s),
             ast::Stmt::Assert(s) => {
                 let test = self.expression(&s.test);
@@ -189,6 +199,7 @@ impl Lowering<'_> {
             is_async: s.is_async,
             is_generator: self.yields,
             locals,
+            returns: s.returns.as_ref().map(|declared| self.expression(declared)),
             doc: documentation(&s.body),
             self_assigned: bound.attributes,
         };
