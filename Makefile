@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint licences pages site package bench others fuzz mutants
+.PHONY: help demo test lint licences pages site package bench others fuzz mutants violence
 
 # The version that deny.toml was written for. A debug build of it takes two minutes and checks in two seconds.
 CARGO_DENY := 0.20.2
@@ -26,9 +26,9 @@ test: ## everything that must hold before a change goes in: lint, then every tes
 
 lint: ## formatting, lock files, clippy without warnings, licences
 	@scripts/require build
-	cargo fmt --check
+	cargo fmt --all --check
 	@for side in fuzz benches/regorus; do cargo tree --locked --quiet --manifest-path $$side/Cargo.toml >/dev/null; done
-	cargo clippy --locked --all-targets -- --deny warnings
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	@$(MAKE) --no-print-directory licences
 
 licences: ## licences, bans and sources of all dependencies, by cargo-deny
@@ -67,3 +67,7 @@ mutants: ## change the judging code bit by bit and see that a test fails; takes 
 	@scripts/require build test
 	@cargo mutants --version >/dev/null 2>&1 || cargo install cargo-mutants --version $(CARGO_MUTANTS) --locked --debug
 	cargo mutants --output target $(if $(ROOM),--file '$(ROOM)*' --file '$(ROOM)/**')
+
+violence: ## kills, starts at one instant and changes as often as a release asks for; 1 GiB surface; an hour or two, TESTS="…" some
+	@scripts/require build test
+	@scripts/violence $(TESTS)

@@ -3,6 +3,8 @@
 //! The arithmetic is OpenSSL's. A private key is PKCS#8 in PEM (RFC 8410, RFC 7468) without a passphrase, a public one
 //! SubjectPublicKeyInfo in PEM. Nothing is asked of anyone: a key that needs a passphrase is refused.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use openssl::pkey::{Id, PKey, Private, Public};
 use openssl::sign::{Signer, Verifier};
 
@@ -72,6 +74,19 @@ fn block(pem: &[u8], label: &'static str, next: &'static str) -> Result<(), KeyE
     Ok(())
 }
 
+/// What stands before the 32 bytes of a key in the shortest form of PKCS#8, which is what everybody writes (RFC 8410, section 7).
+const SHORTEST: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+
+/// The bytes of a private key in the shortest form. OpenSSL reads that as well, but leaves a copy in memory that it freed.
+fn seed(pem: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(pem).ok()?;
+    let (_, after) = text.split_once("-----BEGIN PRIVATE KEY-----")?;
+    let (body, _) = after.split_once("-----END PRIVATE KEY-----")?;
+    let body: String = body.split_ascii_whitespace().collect();
+    let der = STANDARD.decode(body).ok()?;
+    der.strip_prefix(SHORTEST.as_slice()).filter(|seed| seed.len() == 32).map(<[u8]>::to_vec)
+}
+
 impl SigningKey {
     /// A private key from PEM.
     ///
@@ -80,8 +95,12 @@ impl SigningKey {
     pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
         let next = "make one with openssl genpkey -algorithm ed25519 -out FILE";
         block(pem, "PRIVATE KEY", next)?;
-        // Without the callback OpenSSL would ask at the terminal.
-        let key = PKey::private_key_from_pem_callback(pem, |_| Ok(0)).map_err(|_| KeyError::Damaged)?;
+        let key = match seed(pem) {
+            Some(seed) => PKey::private_key_from_raw_bytes(&seed, Id::ED25519),
+            // Another form or kind. Without the callback OpenSSL would ask at the terminal.
+            None => PKey::private_key_from_pem_callback(pem, |_| Ok(0)),
+        };
+        let key = key.map_err(|_| KeyError::Damaged)?;
         if key.id() != Id::ED25519 {
             return Err(KeyError::Kind);
         }

@@ -145,15 +145,11 @@ impl Probe for PgPrincipals {
         let given = server::given(Given::read(settings), self.kind(), door)?;
         let mut found = Found::default();
         let (mut facts, ended) = server::ask(settings, door, async |snapshot| found.ask(snapshot, &given).await);
-        let unasked = |fact: Option<Fact>| {
-            let why = || ended.clone().map(Fact::from).expect("invariant: everything was asked, or it ended before");
-            fact.unwrap_or_else(why)
-        };
-        let roles = unasked(found.roles);
-        let memberships = unasked(found.memberships);
+        let roles = ended.or_why(found.roles);
+        let memberships = ended.or_why(found.memberships);
         let expected = Expected { roles: &roles, memberships: &memberships };
         let required = Fact::list(given.roles.iter().map(|role| expected.of(role)));
-        let matrix = found.matrix.unwrap_or_else(|| Matrix::of(unasked(None), &[]));
+        let matrix = found.matrix.unwrap_or_else(|| Matrix::of(ended.or_why(None), &[]));
         let matches = match (&given.matrix_sha256, &matrix.sha256) {
             (Some(expected), Fact::Text(found)) => (expected == found).into(),
             (Some(_), missing) => missing.clone(),
@@ -166,14 +162,14 @@ impl Probe for PgPrincipals {
         facts.extend([
             ("roles", roles),
             ("memberships", memberships),
-            ("schemas", unasked(found.schemas)),
+            ("schemas", ended.or_why(found.schemas)),
             ("grants", matrix.grants),
-            ("definers", unasked(found.definers)),
+            ("definers", ended.or_why(found.definers)),
             ("matrix_sha256", matrix.sha256),
             ("matrix_matches", matches),
             ("required", required),
-            ("allow", unasked(found.allow)),
-            ("deny", unasked(found.deny)),
+            ("allow", ended.or_why(found.allow)),
+            ("deny", ended.or_why(found.deny)),
         ]);
         Ok(Fact::record(facts))
     }

@@ -100,22 +100,20 @@ impl Probe for PgSurface {
         let given = server::given(Given::read(settings), self.kind(), door)?;
         let mut found = Found::default();
         let (mut facts, ended) = server::ask(settings, door, async |snapshot| found.ask(snapshot, &given).await);
-        let why = || ended.clone().expect("invariant: everything was asked, or it ended before");
-        let unasked = |fact: Option<Fact>| fact.unwrap_or_else(|| why().into());
         let Found { database, system_identifier, wal_position, mut tables, mut functions, mut sequences } = found;
         for (key, table) in &given.tables {
-            tables.entry(key.clone()).or_insert_with(|| table::unknown(table, &why()));
+            tables.entry(key.clone()).or_insert_with(|| table::unknown(table, &ended.why()));
         }
         for key in given.functions.keys() {
-            functions.entry(key.clone()).or_insert_with(|| why().into());
+            functions.entry(key.clone()).or_insert_with(|| ended.why().into());
         }
         for key in given.sequences.keys() {
-            sequences.entry(key.clone()).or_insert_with(|| why().into());
+            sequences.entry(key.clone()).or_insert_with(|| ended.why().into());
         }
         facts.extend([
-            ("database", unasked(database)),
-            ("system_identifier", unasked(system_identifier)),
-            ("wal_position", unasked(wal_position)),
+            ("database", ended.or_why(database)),
+            ("system_identifier", ended.or_why(system_identifier)),
+            ("wal_position", ended.or_why(wal_position)),
             ("tables", Fact::Map(tables)),
             ("functions", Fact::Map(functions)),
             ("sequences", Fact::Map(sequences)),

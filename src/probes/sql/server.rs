@@ -67,13 +67,24 @@ fn shown(settings: &Settings) -> String {
     address.map_or_else(|_| "(not a URL that is understood)".to_owned(), |address| address.shown())
 }
 
+/// Why the session was over before everything was asked, where it was.
+pub(in crate::probes) struct Ended(Option<Missing>);
+
+impl Ended {
+    /// What was found, or why it was not asked for.
+    pub fn or_why(&self, found: Option<Fact>) -> Fact {
+        found.unwrap_or_else(|| self.why().into())
+    }
+
+    /// The reason of something that was not asked for.
+    pub fn why(&self) -> Missing {
+        self.0.clone().expect("invariant: everything was asked, or the session was over before")
+    }
+}
+
 /// Asks in one snapshot. `work` says what it found as it goes along; what it did not come to has the reason that this gives.
 /// The facts are those of [`shapes`].
-pub(in crate::probes) fn ask<W>(
-    settings: &Settings,
-    door: &Door,
-    work: W,
-) -> (Vec<(&'static str, Fact)>, Option<Missing>)
+pub(in crate::probes) fn ask<W>(settings: &Settings, door: &Door, work: W) -> (Vec<(&'static str, Fact)>, Ended)
 where
     W: AsyncFnOnce(&mut Snapshot<'_>) -> Result<(), Missing>,
 {
@@ -107,14 +118,14 @@ where
         (Fact::Missing(_), Some(reason)) => reason.clone().into(),
         (_, _) => fact,
     });
-    let in_recovery = in_recovery.or_else(|| ended.clone().map(Fact::from)).expect("invariant: asked, or ended before");
+    let ended = Ended(ended);
     let facts = vec![
         ("server", server.into()),
         ("version", version),
         ("role", role),
         ("present", present),
         ("unchanged", unchanged),
-        ("in_recovery", in_recovery),
+        ("in_recovery", ended.or_why(in_recovery)),
     ];
     (facts, ended)
 }

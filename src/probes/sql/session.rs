@@ -13,8 +13,9 @@
 
 use std::time::Duration;
 
+use futures_util::future::join;
 use postgres_openssl::MakeTlsConnector;
-use tokio_postgres::{CancelToken, Client, IsolationLevel, Transaction};
+use tokio_postgres::{CancelToken, Client, IsolationLevel, Statement, Transaction};
 
 use super::super::Door;
 use super::answer::{Asked, Rows, arrange};
@@ -29,6 +30,10 @@ type Connected = tokio::task::JoinHandle<Result<(), tokio_postgres::Error>>;
 
 /// How long the reason for the end of a session is waited for.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// What is around each query, so that a failure does not take the others along.
+const BEFORE: &str = "SAVEPOINT cutgate_query";
+const AFTER: &str = "ROLLBACK TO SAVEPOINT cutgate_query";
 
 /// How many rows are fetched at a time.
 const BATCH: i32 = 1_000;
@@ -367,22 +372,28 @@ impl Snapshot<'_> {
         let lost = |error: tokio_postgres::Error| failure(&error, &asked);
         note(self.door, server, &role, &query.sql);
         let door = self.door;
-        let savepoint = self.transaction.savepoint("cutgate_query").await.map_err(lost)?;
-        let answer = answer(&savepoint, query, &asked, door, batch).await;
-        savepoint.rollback().await.map_err(lost)?;
+        // Both are sent at once: the server works through them in this order, and answers them together.
+        let transaction = &self.transaction;
+        let (begun, prepared) = join(transaction.batch_execute(BEFORE), transaction.prepare(&query.sql)).await;
+        begun.map_err(lost)?;
+        let answer = match prepared {
+            Ok(statement) => answer(transaction, &statement, query, &asked, door, batch).await,
+            Err(error) => Err(failure(&error, &asked)),
+        };
+        transaction.batch_execute(AFTER).await.map_err(lost)?;
         Ok(answer.into())
     }
 }
 
 async fn answer(
-    savepoint: &Transaction<'_>,
+    transaction: &Transaction<'_>,
+    statement: &Statement,
     query: &Query,
     asked: &Asked<'_>,
     door: &Door,
     fetched: i32,
 ) -> Result<Fact, Missing> {
     let failed = |error: tokio_postgres::Error| failure(&error, asked);
-    let statement = savepoint.prepare(&query.sql).await.map_err(failed)?;
     let answered: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
     let kinds = arrange(query, &answered, asked)?;
     let mut columns = Vec::with_capacity(kinds.len());
@@ -399,10 +410,10 @@ async fn answer(
         })?;
         columns.push((name.as_str(), coding));
     }
-    let portal = savepoint.bind(&statement, &[]).await.map_err(failed)?;
+    let portal = transaction.bind(statement, &[]).await.map_err(failed)?;
     let mut rows = Rows::new(asked, door);
     loop {
-        let batch = savepoint.query_portal(&portal, fetched).await.map_err(failed)?;
+        let batch = transaction.query_portal(&portal, fetched).await.map_err(failed)?;
         let last = fetched == 0 || batch.len() < usize::try_from(fetched).unwrap_or(0);
         for row in batch {
             let facts = columns

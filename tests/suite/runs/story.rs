@@ -118,6 +118,20 @@ impl Story {
         assert!(audit.contains("blocked technically: none"), "{audit}");
     }
 
+    /// What the executor speaks to the server with is approved with the tree: exchanged afterwards, nothing starts.
+    fn another_driver(&self) {
+        let run_id = approve(&self.lab);
+        let driver = "host/opt/cutter/v0.7/lib/psqldb.py";
+        self.lab.shell(&format!("cp -p {driver} driver && echo '# another one' >> {driver}"));
+        let refused = cutgate(&self.lab.dir, &["run", &run_id], &[]);
+        let all = text(&refused.stdout) + &text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(7), "{all}");
+        assert!(all.contains("GAP-1 (deployed-artifact) is OPEN") && all.contains("lib/psqldb.py"), "{all}");
+        let journal = self.lab.dir.join("requests").join(&run_id).join("journal.jsonl");
+        assert!(!std::fs::read_to_string(journal).unwrap_or_default().contains("\"step\":\"start"), "{all}");
+        self.lab.shell(&format!("mv driver {driver}"));
+    }
+
     /// A run that fails is D, and what it wrote is gone.
     fn fails(&self, phase: &str, said: &str) {
         let rows = "SELECT count(*), max(state) FROM information_unit";
@@ -164,13 +178,21 @@ fn the_walkthrough_on_postgresql_ends_in_a_verified_run_and_another_document_in_
     assert_eq!((cluster.sql("postgres", left).trim(), scratch.sql("postgres", left).trim()), ("0", "0"));
 
     story.another_document();
+    story.another_driver();
     let full =
         "CREATE FUNCTION full_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'the ledger is full'; END $$";
     cluster.sql(&database, full);
-    for (phase, trigger, said) in [
-        ("write_verify", "BEFORE INSERT ON cutter_governance.verify_result", "FAILED, PARTLY WRITTEN"),
-        ("lifecycle_enact", "BEFORE UPDATE ON information_unit", "FAILED, PARTLY WRITTEN"),
+    // What the cutter may not read, it cannot dump.
+    cluster.sql(&database, "CREATE TABLE hidden (x integer); GRANT SELECT ON hidden TO lab_reader");
+    story.fails("pre_write_backup", "FAILED, NOTHING WRITTEN");
+    cluster.sql(&database, "DROP TABLE hidden");
+    for (phase, trigger) in [
+        ("cut_leg_a", "BEFORE INSERT ON information_unit"),
+        ("leg_b_record", "BEFORE INSERT ON cutter_governance.manifest_envelope"),
+        ("write_verify", "BEFORE INSERT ON cutter_governance.verify_result"),
+        ("lifecycle_enact", "BEFORE UPDATE ON information_unit"),
     ] {
+        let said = if phase == "cut_leg_a" { "FAILED, NOTHING WRITTEN" } else { "FAILED, PARTLY WRITTEN" };
         cluster.sql(&database, &format!("CREATE TRIGGER full_up {trigger} FOR EACH ROW EXECUTE FUNCTION full_up()"));
         story.fails(phase, said);
         cluster.sql(&database, &format!("DROP TRIGGER full_up ON {}", trigger.rsplit(' ').next().unwrap()));

@@ -1,7 +1,8 @@
 //! Violence: operators at the same instant, `kill -9` at random moments, facts that flip while the run is prepared. Whatever
 //! happens the record is true, and no executor starts that should not.
 //!
-//! The suite does a few of each. `CUTGATE_TEST_TIMES=200` does so many; `CUTGATE_TEST_SEED` repeats what failed.
+//! The suite does a few of each. `make violence` does what is asked of a release: `CUTGATE_TEST_TIMES` is how often something is
+//! killed or started at once, `CUTGATE_TEST_FLIPS` how often a fact changes. `CUTGATE_TEST_SEED` repeats what failed.
 
 mod at_once;
 mod flips;
@@ -19,7 +20,16 @@ use super::Approved;
 
 /// How often, in the suite or as the environment says.
 fn times(few: usize) -> usize {
-    std::env::var("CUTGATE_TEST_TIMES").map_or(few, |times| times.parse().expect("a number"))
+    number("CUTGATE_TEST_TIMES", few)
+}
+
+/// How many facts change, in the suite or as the environment says.
+fn flips(few: usize) -> usize {
+    number("CUTGATE_TEST_FLIPS", few)
+}
+
+fn number(variable: &str, few: usize) -> usize {
+    std::env::var(variable).map_or(few, |number| number.parse().expect("a number"))
 }
 
 /// Numbers that look random and can be had again: xorshift64*.
@@ -63,7 +73,17 @@ pub fn trials(count: usize, trial: impl Fn(usize) -> Vec<String> + Sync) {
             });
         }
     });
-    let wrongs = wrongs.into_inner().unwrap();
+    none_wrong(count, &wrongs.into_inner().unwrap());
+}
+
+/// Does the trials of one server, one after the other.
+fn one_by_one(count: usize, trial: impl Fn(usize) -> Vec<String>) {
+    let named = |at: usize| trial(at).into_iter().map(move |wrong| format!("trial {at}: {wrong}"));
+    none_wrong(count, &(0..count).flat_map(named).collect::<Vec<_>>());
+}
+
+fn none_wrong(count: usize, wrongs: &[String]) {
+    println!("{count} trials, {} wrongs", wrongs.len());
     assert!(wrongs.is_empty(), "{} of {count}:\n{}", wrongs.len(), wrongs.join("\n"));
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::sql::postgresql::{URL, words};
+use super::sql::postgresql::{URL, without_tls, words};
 use super::{Asked, Room, Truth, matrix, state};
 use crate::postgres::Cluster;
 
@@ -115,6 +115,10 @@ fn states_of_principals() {
             move |room: &Room| words(room, &cluster, "nowhere", "looker")
         }),
         state("a wrong password", Truth::CannotBeKnown, database("locked&password=hunter2", "")),
+        state("encryption is demanded, and the server has none", Truth::CannotBeKnown, {
+            let cluster = cluster.clone();
+            move |room: &Room| without_tls(room, &cluster, "nowhere", "looker")
+        }),
         state("the server only replays what another one did", Truth::Fails, |room| {
             let cluster = Cluster::start();
             fill(room, &cluster, "looker", "");

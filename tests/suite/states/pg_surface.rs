@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::sql::postgresql::{LAST_WORDS, Meanwhile, URL, words};
+use super::sql::postgresql::{LAST_WORDS, Meanwhile, URL, without_tls, words};
 use super::{Asked, Room, Truth, matrix, state};
 use crate::postgres::Cluster;
 
@@ -87,6 +87,10 @@ fn states_of_the_surface() {
             move |room: &Room| words(room, &cluster, "nowhere", "surveyor")
         }),
         state("a wrong password", Truth::CannotBeKnown, database("locked&password=hunter2", "")),
+        state("encryption is demanded, and the server has none", Truth::CannotBeKnown, {
+            let cluster = cluster.clone();
+            move |room: &Room| without_tls(room, &cluster, "nowhere", "surveyor")
+        }),
         state("the server only replays what another one did", Truth::Fails, |room| {
             let cluster = Cluster::start();
             fill(room, &cluster, "surveyor", "");

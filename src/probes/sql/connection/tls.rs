@@ -120,6 +120,8 @@ fn own_certificate(
     let Some(key) = outside.secret_file(&key_file, true)? else {
         return Err(wrong(format!("there is no key for it: {key_file} is absent")));
     };
+    let lines = key.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok()).map(str::trim);
+    lines.filter(|line| !line.starts_with("-----")).for_each(|line| outside.door.keep_secret(line));
     // An empty answer keeps a key with a passphrase from asking the terminal for it.
     let key = PKey::private_key_from_pem_callback(&key, |_| Ok(0));
     let key = key.map_err(|_| wrong(format!("{key_file} holds no key in PEM form without a passphrase")))?;

@@ -24,6 +24,12 @@ pub(in crate::states) fn words(room: &Room, cluster: &Cluster, database: &str, r
     room.word("role", role);
 }
 
+/// As [`words`], over the network, where encryption is demanded; the server has none.
+pub(in crate::states) fn without_tls(room: &Room, cluster: &Cluster, database: &str, role: &str) {
+    words(room, cluster, database, &format!("{role}&sslmode=require"));
+    room.word("socket", "127.0.0.1");
+}
+
 /// One database of the shared server, for one row after the other.
 struct Shared {
     cluster: Arc<Cluster>,
@@ -197,6 +203,10 @@ fn states_of_postgresql() {
         state("a role that may not log in", Truth::CannotBeKnown, database("closed", &granted(""))),
         state("no password where one is asked for", Truth::CannotBeKnown, database("locked", &granted(""))),
         state("a wrong password", Truth::CannotBeKnown, database("locked&password=hunter2", &granted(""))),
+        state("encryption is demanded, and the server has none", Truth::CannotBeKnown, {
+            let shared = shared.clone();
+            move |room: &Room| without_tls(room, &shared.cluster, &shared.name, "auditor")
+        }),
         state(
             "no connection left for the role",
             Truth::CannotBeKnown,
