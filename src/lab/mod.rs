@@ -95,13 +95,15 @@ pub enum LabError {
         /// The folder above.
         parent: PathBuf,
     },
-    /// A program is not installed.
-    #[error("the laboratory needs {program}, which is not in the search path: install it with {install}")]
-    MissingProgram {
-        /// The program's name.
-        program: &'static str,
-        /// The command that installs it.
-        install: &'static str,
+    /// Programs are not installed.
+    #[error(
+        "the laboratory needs what is not in the search path: {programs}; install it with sudo apt-get install -y {packages}"
+    )]
+    MissingPrograms {
+        /// All of them.
+        programs: String,
+        /// Debian's packages that have them.
+        packages: String,
     },
     /// The Python interpreter cannot run the tree.
     #[error("the laboratory needs Python 3.9 or later with sqlite3, and {} is not that: {said}", program.display())]

@@ -1,6 +1,7 @@
 //! The programs that the laboratory needs, and how they are run: with a plain environment, and with an error
 //! that quotes what they said.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -20,12 +21,19 @@ pub struct Programs {
 impl Programs {
     /// Looks for all of them.
     pub fn find(search_path: &OsStr) -> Result<Self, LabError> {
-        let find = |program: &'static str, install: &'static str| {
-            which::which_in(program, Some(search_path), "/").map_err(|_| LabError::MissingProgram { program, install })
+        let find = |program: &str| which::which_in(program, Some(search_path), "/").ok();
+        let (gpg, gpgconf, python) = match (find("gpg"), find("gpgconf"), find("python3")) {
+            (Some(gpg), Some(gpgconf), Some(python)) => (gpg, gpgconf, python),
+            // All that is missing at once, each package once.
+            (gpg, gpgconf, python) => {
+                let missing = [("gpg", gpg, "gnupg"), ("gpgconf", gpgconf, "gnupg"), ("python3", python, "python3")];
+                let missing = missing.iter().filter(|(_, found, _)| found.is_none());
+                let (programs, packages): (Vec<_>, BTreeSet<_>) =
+                    missing.map(|(program, _, package)| (*program, *package)).unzip();
+                let packages: Vec<_> = packages.into_iter().collect();
+                return Err(LabError::MissingPrograms { programs: programs.join(", "), packages: packages.join(" ") });
+            }
         };
-        let gpg = find("gpg", "sudo apt-get install -y gnupg")?;
-        let gpgconf = find("gpgconf", "sudo apt-get install -y gnupg")?;
-        let python = find("python3", "sudo apt-get install -y python3")?;
         let mut probe = command(&python);
         probe.args(["-B", "-c", "import sqlite3, sys; sys.exit(None if sys.version_info >= (3, 9) else sys.version)"]);
         match run(&mut probe) {

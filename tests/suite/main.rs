@@ -21,6 +21,7 @@ mod config;
 mod diff;
 mod doctor;
 mod documents;
+mod first_hour;
 mod formats;
 #[allow(dead_code, reason = "each test module uses a part of it")]
 mod gate_tests;

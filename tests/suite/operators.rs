@@ -5,8 +5,9 @@ use std::process::Command;
 use crate::audit::Lab;
 
 /// The blocks of a page, each with its commands and what it shows of each.
-fn shown() -> Vec<(String, Vec<String>)> {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operators.md")).unwrap();
+pub fn shown(page: &str) -> Vec<(String, Vec<String>)> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs").join(page)).unwrap();
     let mut shown: Vec<(String, Vec<String>)> = Vec::new();
     let mut inside = false;
     for line in page.lines() {
@@ -21,7 +22,7 @@ fn shown() -> Vec<(String, Vec<String>)> {
 }
 
 /// Whether lines are those that are shown, where `…` stands for anything within a line, and alone for any lines.
-fn fits(shown: &[String], lines: &[&str]) -> bool {
+pub fn fits(shown: &[String], lines: &[&str]) -> bool {
     match (shown, lines) {
         ([], lines) => lines.is_empty(),
         ([first, rest @ ..], lines) if first == "…" => (0..=lines.len()).any(|skip| fits(rest, &lines[skip..])),
@@ -36,7 +37,7 @@ fn fits(shown: &[String], lines: &[&str]) -> bool {
 #[test]
 fn the_page_shows_what_the_commands_say() {
     let lab = Lab::new();
-    let shown = shown();
+    let shown = shown("operators.md");
     assert!(shown.len() >= 4, "{shown:?}");
     let program = assert_cmd::cargo::cargo_bin("cutgate");
     let folder = program.parent().unwrap().display();

@@ -185,7 +185,8 @@ pub fn mode_value(interp: &mut Interp<'_>, config: &CodePathConfig, literal: &Li
                 };
             }
             let Some(Value::Class(class)) = value else { return Err(missing("there is no such class")) };
-            let members = interp.class(class).enumeration.clone().unwrap_or_default();
+            let members = interp.class(class).enumeration.clone();
+            let members = members.ok_or_else(|| missing("the class is not known to be an enumeration with members"))?;
             let found = members.iter().find(|(name, ..)| **name == **member_name);
             found
                 .map(|(_, _, first)| Value::Member(class, first.clone()))

@@ -29,8 +29,9 @@ impl Tree {
     /// folder and, for scripts, the importing file's folder are looked at.
     pub fn resolve(&self, name: &str, from: Option<ModuleId>) -> Resolution {
         let inside = name.strip_prefix(&format!("{}.", self.name)).map(str::to_owned);
-        let script = from.and_then(|from| self.script_folder(from)).map(|folder| format!("{folder}.{name}"));
-        let candidates = [Some(name.to_owned()), Some(format!("src.{name}")), inside, script];
+        let folder = from.and_then(|from| self.script_folder(from));
+        let script = folder.as_ref().map(|folder| format!("{folder}.{name}"));
+        let candidates = [Some(name.to_owned()), Some(format!("src.{name}")), inside, script.clone()];
         let candidates: Vec<String> = candidates.into_iter().flatten().collect();
         let mut found: Option<ModuleId> = None;
         for candidate in &candidates {
@@ -55,7 +56,12 @@ impl Tree {
             };
         }
         let known_top = candidates.iter().filter(|each| !each.is_empty()).any(|candidate| {
-            let skipped = if candidate.starts_with("src.") { 2 } else { 1 };
+            // The folder of a script is there in any case, and says nothing of what is looked for in it.
+            let skipped = match &folder {
+                Some(folder) if script.as_ref() == Some(candidate) => folder.split('.').count() + 1,
+                _ if candidate.starts_with("src.") => 2,
+                _ => 1,
+            };
             let top = candidate.split('.').take(skipped).collect::<Vec<_>>().join(".");
             self.modules.contains_key(&top) || self.packages.contains(&top)
         });
