@@ -26,9 +26,9 @@ test: ## everything that must hold before a change goes in: lint, then every tes
 
 lint: ## formatting, lock files, clippy without warnings, licences
 	@scripts/require build
-	cargo fmt --check
+	cargo fmt --all --check
 	@for side in fuzz benches/regorus; do cargo tree --locked --quiet --manifest-path $$side/Cargo.toml >/dev/null; done
-	cargo clippy --locked --all-targets -- --deny warnings
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	@$(MAKE) --no-print-directory licences
 
 licences: ## licences, bans and sources of all dependencies, by cargo-deny

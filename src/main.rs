@@ -2,17 +2,17 @@
 
 use std::process::ExitCode;
 
-use zeroizing_alloc::ZeroAlloc;
+use wiping::Heap;
 
-/// Evidence is tens of thousands of small pieces. What is freed is wiped, whoever had it: a password is copied by libraries too.
+/// Evidence is tens of thousands of small pieces. From the first secret on what is freed is wiped, whoever had it.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[global_allocator]
-static ALLOCATOR: ZeroAlloc<tikv_jemallocator::Jemalloc> = ZeroAlloc(tikv_jemallocator::Jemalloc);
+static HEAP: Heap<tikv_jemallocator::Jemalloc> = Heap::new(tikv_jemallocator::Jemalloc);
 
-/// What is freed is wiped.
+/// From the first secret on what is freed is wiped, whoever had it.
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 #[global_allocator]
-static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
+static HEAP: Heap<std::alloc::System> = Heap::new(std::alloc::System);
 
 fn main() -> ExitCode {
     cutgate::commands::run(std::env::args_os())

@@ -86,6 +86,7 @@ impl AttestArgs {
                 "the package pins who attests its audits (`attestor` in [trust]): name the key with --attest-key";
             return Err(CommandError::Usage(message.to_owned()));
         };
+        wiping::from_now_on();
         let bytes = small(path)?;
         let key = SigningKey::from_pem(&bytes).map_err(|error| no_key(path, &error))?;
         if !trust.attestor.is_empty() && !trust.attestor.contains(&key.public()) {

@@ -1,8 +1,7 @@
 //! Looking at many entries of one folder: the folder is held open, so that the way to it is gone once and not for each
 //! of them.
 //!
-//! It is held as a place only (`O_PATH`), and its entries are looked at and opened as places, never for their data. What
-//! cannot be seen in this way is looked at by its own path, which then says why.
+//! It is held as a place only (`O_PATH`). What cannot be seen in this way is looked at by its own path, which then says why.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,12 +48,11 @@ impl<'a> HeldFolder<'a> {
         Some(Entry { stat, on_mount_of_folder })
     }
 
-    /// What lies at a logical path, opened as a place only, a last link not followed; `None` where that cannot be done
-    /// from its folder. Nothing is noted.
-    pub fn place(&mut self, logical: &str) -> Option<OwnedFd> {
+    /// Opens what lies at a logical path, a last link not followed; `None` where that cannot be done from its folder.
+    /// Nothing is noted.
+    pub fn open(&mut self, logical: &str, flags: OFlags) -> Option<OwnedFd> {
         let (folder, name) = self.folder_of(logical)?;
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(&folder.fd, name, flags, Mode::empty()).ok()
+        rustix::fs::openat(&folder.fd, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).ok()
     }
 
     /// The folder of a logical path, held from now on, and the name in it.

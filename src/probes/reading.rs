@@ -2,8 +2,9 @@
 //! limits of size and time; what changed while it was read was not read.
 //!
 //! A file is first opened as a place only (`O_PATH`), which wakes no writer of a FIFO and no driver of a device, and opened
-//! for its data when it is known to be a regular file: the very same one, by its name in `/proc`. Of many files that were
-//! listed, the way to their folder and to `/proc` is gone once.
+//! for its data when it is known to be a regular file: the very same one, by its name in `/proc`. Of many files, which their
+//! folder showed as regular ones just before, the folder is held and each is opened in it at once; it still must be the
+//! file that was seen.
 
 use std::cell::Cell;
 use std::io::Read;
@@ -30,7 +31,6 @@ const DESCRIPTORS: &str = "/proc/self/fd";
 pub(super) struct FileReader<'a> {
     door: &'a Door,
     held: HeldFolder<'a>,
-    descriptors: Option<OwnedFd>,
     chunk: Vec<u8>,
     bytes: Vec<u8>,
 }
@@ -38,9 +38,7 @@ pub(super) struct FileReader<'a> {
 impl<'a> FileReader<'a> {
     /// Nothing is held yet.
     pub fn new(door: &'a Door) -> Self {
-        let held = HeldFolder::new(door);
-        let descriptors = rustix::fs::open(DESCRIPTORS, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
-        Self { door, held, descriptors, chunk: Vec::new(), bytes: Vec::new() }
+        Self { door, held: HeldFolder::new(door), chunk: Vec::new(), bytes: Vec::new() }
     }
 
     /// As [`Door::read_unnoted`], of a file that was `seen` in a listing.
@@ -50,7 +48,7 @@ impl<'a> FileReader<'a> {
     pub fn read(&mut self, logical: &str, max: u64, seen: &Attributes) -> Result<&[u8], Missing> {
         let tried = format!("read {logical}");
         let access = self.door.begin(&tried);
-        let opened = match self.open(logical) {
+        let opened = match self.open(logical, seen) {
             Some(opened) => opened,
             None => self.door.open_file(logical, OFlags::empty(), &tried)?,
         };
@@ -62,16 +60,14 @@ impl<'a> FileReader<'a> {
         Ok(&self.bytes)
     }
 
-    /// Opens a regular file for its data from the folder that is held; `None` where it has to be opened by its path.
-    fn open(&mut self, logical: &str) -> Option<(OwnedFd, Stat)> {
-        let descriptors = self.descriptors.as_ref()?;
-        let place = self.held.place(logical)?;
-        let stat = rustix::fs::fstat(&place).ok()?;
-        if Attributes::of(&stat).kind != FileKind::File {
+    /// Opens a regular file for its data in the folder that is held; `None` where it has to be opened by its path.
+    fn open(&mut self, logical: &str, seen: &Attributes) -> Option<(OwnedFd, Stat)> {
+        if seen.kind != FileKind::File {
             return None;
         }
-        let name = place.as_raw_fd().to_string();
-        Some((rustix::fs::openat(descriptors, name, FOR_DATA, Mode::empty()).ok()?, stat))
+        let fd = self.held.open(logical, FOR_DATA)?;
+        let stat = rustix::fs::fstat(&fd).ok()?;
+        (Attributes::of(&stat).kind == FileKind::File).then_some((fd, stat))
     }
 }
 
@@ -116,6 +112,9 @@ impl Door {
     /// As [`Door::read`], but never `absent`; `unreadable` also when another file lies there by now, or its owner or mode
     /// changed.
     pub fn read_seen(&self, logical: &str, max: u64, seen: &Attributes, secret: bool) -> Result<Vec<u8>, Missing> {
+        if secret {
+            wiping::from_now_on();
+        }
         let bytes = self.read_bytes(logical, max, |attributes| self.same(logical, seen, attributes));
         let bytes = bytes.map_err(|reason| self.vanished(reason))?;
         if secret {

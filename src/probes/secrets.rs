@@ -27,8 +27,9 @@ impl Secrets {
     /// Values shorter than this are found everywhere by chance, so that looking for them says nothing.
     pub const SHORTEST: usize = 6;
 
-    /// Remembers a value.
+    /// Remembers a value. Every copy of it that is freed from here on is wiped.
     pub fn keep(&self, value: &str) {
+        wiping::from_now_on();
         if value.len() >= Self::SHORTEST {
             let mut known = self.known();
             if known.values.insert(value.to_owned()) {

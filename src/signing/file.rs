@@ -47,6 +47,7 @@ pub fn passphrase_from_credential(credentials: &Path) -> Result<Option<Passphras
 }
 
 fn bounded(path: &Path, what: impl Fn() -> String) -> Result<Vec<u8>, SigningError> {
+    wiping::from_now_on();
     let failed = |error| SigningError::Io { what: what(), error };
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(failed)?;

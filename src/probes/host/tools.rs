@@ -5,12 +5,14 @@
 //! below a root prefix.
 
 use std::io::{ErrorKind, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 
 use super::super::Door;
 use crate::evidence::{Fact, Missing, MissingState};
@@ -25,7 +27,7 @@ const KEPT: usize = 4096;
 /// Characters that a reason quotes.
 const QUOTED: usize = 200;
 
-/// How long between two looks at a running program.
+/// How long between two looks at a running program; its end is seen at once.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The record of one program, and whether it was found.
@@ -179,6 +181,8 @@ struct Ended {
 fn run(mut child: Child, limit: Duration, door: &Door) -> std::io::Result<Ended> {
     let deadline = Instant::now() + limit;
     let pid = Pid::from_child(&child);
+    // Readable as soon as the child ended. An old kernel has no such thing, and is asked again and again.
+    let ending = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
     let mut output = Stream::new(child.stdout.take())?;
     let mut errors = Stream::new(child.stderr.take())?;
     let looked = loop {
@@ -189,7 +193,7 @@ fn run(mut child: Child, limit: Duration, door: &Door) -> std::io::Result<Ended>
         match rustix::process::waitid(WaitId::Pid(pid), options) {
             Ok(Some(_)) => break Ok(true),
             Ok(None) if Instant::now() >= deadline || door.stopped() => break Ok(false),
-            Ok(None) | Err(rustix::io::Errno::INTR) => std::thread::sleep(PAUSE),
+            Ok(None) | Err(rustix::io::Errno::INTR) => pause(ending.as_ref()),
             Err(error) => break Err(error),
         }
     };
@@ -200,6 +204,15 @@ fn run(mut child: Child, limit: Duration, door: &Door) -> std::io::Result<Ended>
     let status = child.wait()?;
     let in_time = looked?;
     Ok(Ended { status: in_time.then_some(status), output: output.kept, errors: errors.kept })
+}
+
+/// Waits until the next look is due, or the child ended.
+fn pause(ending: Option<&OwnedFd>) {
+    let pause = Timespec::try_from(PAUSE).expect("invariant: it is short");
+    let waited = ending.map(|ending| rustix::event::poll(&mut [PollFd::new(ending, PollFlags::IN)], Some(&pause)));
+    if !matches!(waited, Some(Ok(_))) {
+        std::thread::sleep(PAUSE);
+    }
 }
 
 /// One of a child's streams, read without waiting: a descendant that keeps it open cannot hold the audit up.

@@ -6,10 +6,13 @@ mod concern;
 mod questions;
 mod reading;
 mod resolution;
+mod shelf;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+
+use bytestring::ByteString;
 
 pub use reading::read;
 pub use resolution::Resolution;
@@ -34,7 +37,7 @@ pub struct SourceFile {
     /// Whether its name or folder says that it is a test.
     pub is_test: bool,
     /// Its text without a byte order mark, or why it cannot be understood.
-    pub text: Result<String, String>,
+    pub text: Result<ByteString, String>,
     /// Its text as the language reads the names in it, where that is another.
     normal: Option<String>,
     /// The words in it, once they matter.
@@ -46,7 +49,7 @@ pub struct SourceFile {
 /// What a source file holds.
 struct Text {
     /// Without a byte order mark, or why it cannot be understood.
-    written: Result<String, String>,
+    written: Result<ByteString, String>,
     /// As the language reads the names in it, where that is another.
     normal: Option<String>,
 }

@@ -1,12 +1,15 @@
 //! Reading a tree: its files are listed, then read and hashed on all cores, each once.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::shelf::{Kept, Shelf};
 use super::{SourceFile, Text, Tree, dotted};
 use crate::evidence::{Digest256, Missing, MissingState, Reading};
 use crate::probes::code_path::python;
 use crate::probes::code_path::words::normal_form;
+use crate::probes::held::divided;
 use crate::probes::reading::FileReader;
 use crate::probes::{Attributes, Door, Entry, FileKind};
 
@@ -16,8 +19,17 @@ const MODULE_BYTES: u64 = 8 << 20;
 /// Folder depth that is followed.
 const FOLDERS: usize = 64;
 
+/// So many folders are listed before the limits are looked at again.
+const AT_ONCE: usize = 256;
+
+/// So many folders are worth a second thread.
+const ALONE: usize = 16;
+
 /// Threads that read; more only wait for the same disk.
 const READERS: usize = 8;
+
+/// Trees with more bytes than this are kept in huge pages.
+const LARGE: u64 = 32 << 20;
 
 /// What a file holds: its digest, its length and its text.
 type Content = (Digest256, u64, Text);
@@ -31,9 +43,7 @@ type Path = (String, Option<Attributes>);
 /// The first folder or file that could not be read.
 pub fn read(door: &Door, root: &str) -> Result<Tree, Missing> {
     let root = if root == "/" { root } else { root.trim_end_matches('/') };
-    let mut found = Found::default();
-    let listed = door.list_unnoted(root)?;
-    walk(door, root, "", listed, 0, &mut found)?;
+    let mut found = walk(door, root)?;
     found.paths.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     let contents = contents(door, root, &found.paths)?;
     let (mut files, mut listing, mut size) = (Vec::new(), String::new(), 0_u64);
@@ -52,13 +62,20 @@ pub fn read(door: &Door, root: &str) -> Result<Tree, Missing> {
 /// The contents of the files, in their order. They are read on threads that this one starts, for these have its rights.
 fn contents(door: &Door, root: &str, paths: &[Path]) -> Result<Vec<Content>, Missing> {
     let next = AtomicUsize::new(0);
+    let large = paths.iter().flat_map(|(_, seen)| seen).map(|seen| seen.size).sum::<u64>() > LARGE;
     let work = || {
-        let (mut done, mut reader) = (Vec::new(), FileReader::new(door));
+        let (mut done, mut reader, mut shelf) = (Vec::new(), FileReader::new(door), Shelf::default());
         // Paths are given out in order: when one fails, those before it are given out already.
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(path) = paths.get(index) else { return done };
-            let read = content(door, &mut reader, root, path);
+            let Some(path) = paths.get(index) else { return (done, shelf.into_texts()) };
+            let read = bytes(door, &mut reader, root, path).map(|bytes| {
+                let length = bytes.len() as u64;
+                if length <= MODULE_BYTES {
+                    shelf.put(index, &bytes, large);
+                }
+                (Digest256::of(&bytes), length)
+            });
             if read.is_err() {
                 next.store(paths.len(), Ordering::Relaxed);
             }
@@ -67,44 +84,50 @@ fn contents(door: &Door, root: &str, paths: &[Path]) -> Result<Vec<Content>, Mis
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let readers = cores.min(READERS).min(1 + paths.len() / 64);
-    let mut all = std::thread::scope(|scope| {
+    let (mut read, mut texts) = std::thread::scope(|scope| {
         let others: Vec<_> = (1..readers).map(|_| scope.spawn(work)).collect();
-        let mut all = work();
+        let (mut read, mut texts) = work();
         for other in others {
-            all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            let (more, further) = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            read.extend(more);
+            texts.extend(further);
         }
-        all
+        (read, texts)
     });
-    all.sort_by_key(|(index, _)| *index);
-    all.into_iter().map(|(_, read)| read).collect()
+    read.sort_by_key(|(index, _)| *index);
+    texts.sort_by_key(|(index, _)| *index);
+    let mut texts = texts.into_iter().peekable();
+    let content = |(index, read): (usize, Result<(Digest256, u64), Missing>)| {
+        let (digest, length) = read?;
+        Ok((digest, length, Text::of(length, texts.next_if(|(other, _)| *other == index).map(|(_, text)| text))))
+    };
+    read.into_iter().map(content).collect()
 }
 
-fn content(door: &Door, reader: &mut FileReader<'_>, root: &str, (path, seen): &Path) -> Result<Content, Missing> {
+fn bytes<'r>(
+    door: &Door,
+    reader: &'r mut FileReader<'_>,
+    root: &str,
+    (path, seen): &Path,
+) -> Result<Cow<'r, [u8]>, Missing> {
     if door.time_left().is_zero() {
         let tried = format!("read {root}");
         return Err(door.missing(MissingState::TimedOut, tried, "the probe's time is over", "raise the time limit"));
     }
     let (logical, max) = (format!("{root}/{path}"), door.limits().file_bytes);
-    let linked;
-    let bytes = match seen {
-        Some(seen) => reader.read(&logical, max, seen)?,
-        None => {
-            linked = door.read_unnoted(&logical, max)?;
-            &linked
-        }
-    };
-    Ok((Digest256::of(bytes), bytes.len() as u64, Text::of(bytes)))
+    match seen {
+        Some(seen) => reader.read(&logical, max, seen).map(Cow::Borrowed),
+        None => door.read_unnoted(&logical, max).map(Cow::Owned),
+    }
 }
 
 impl Text {
-    fn of(bytes: &[u8]) -> Self {
-        if bytes.len() as u64 > MODULE_BYTES {
-            let said = format!("it has {} bytes, more than the limit of {MODULE_BYTES}", bytes.len());
-            return Self { written: Err(said), normal: None };
-        }
-        let written = std::str::from_utf8(bytes)
-            .map(|text| text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
-            .map_err(|error| format!("it is not UTF-8 at byte {}", error.valid_up_to()));
+    /// Of so many bytes, and what the shelf made of them; nothing was put on it of a file that is too long.
+    fn of(bytes: u64, kept: Option<Kept>) -> Self {
+        let written = match kept {
+            Some(kept) => kept.map_err(|valid| format!("it is not UTF-8 at byte {valid}")),
+            None => Err(format!("it has {bytes} bytes, more than the limit of {MODULE_BYTES}")),
+        };
         let normal = written.as_ref().ok().and_then(|text| normal_form(text));
         Self { written, normal }
     }
@@ -116,52 +139,67 @@ struct Found {
     blind: BTreeSet<String>,
 }
 
-fn walk(
-    door: &Door,
-    root: &str,
-    below: &str,
-    listed: Vec<Entry>,
-    depth: usize,
-    found: &mut Found,
-) -> Result<(), Missing> {
-    let here = if below.is_empty() { root.to_owned() } else { format!("{root}/{below}") };
-    if depth > FOLDERS {
-        let tried = format!("list {here}");
-        return Err(door.missing(MissingState::Unreadable, tried, "folders nest too deep", "look at it"));
+/// What there is below the root; the folders of a level are listed on all cores.
+fn walk(door: &Door, root: &str) -> Result<Found, Missing> {
+    let (mut found, mut ahead) = (Found::default(), VecDeque::new());
+    let mut listed = vec![(String::new(), door.list_unnoted(root)?)];
+    loop {
+        for (folder, entries) in listed {
+            for entry in entries {
+                let path = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
+                ahead.extend(found.take(&path, entry)?.map(|seen| (path, seen)));
+                if found.paths.len() > door.limits().entries {
+                    let said = format!("stopped after {} files", found.paths.len());
+                    return Err(unlisted(door, root, said, "name a smaller tree"));
+                }
+            }
+        }
+        let folders: Vec<(String, Attributes)> = ahead.drain(..ahead.len().min(AT_ONCE)).collect();
+        if folders.is_empty() {
+            return Ok(found);
+        }
+        let list = |(path, seen): &(String, Attributes)| {
+            let here = format!("{root}/{path}");
+            if path.matches('/').count() >= FOLDERS {
+                return Err(unlisted(door, &here, "folders nest too deep", "look at it"));
+            }
+            Ok((path.clone(), door.list_seen(&here, seen)?))
+        };
+        let parts = divided(&folders, ALONE, |folders| folders.iter().map(list).collect::<Vec<_>>());
+        listed = parts.into_iter().flatten().collect::<Result<_, _>>()?;
     }
-    for entry in listed {
-        let path = if below.is_empty() { entry.name.clone() } else { format!("{below}/{}", entry.name) };
+}
+
+fn unlisted(door: &Door, place: &str, said: impl Into<String>, next: &str) -> Missing {
+    door.missing(MissingState::Unreadable, format!("list {place}"), said, next)
+}
+
+impl Found {
+    /// Adds an entry of the tree; the attributes of a folder that is to be looked into.
+    fn take(&mut self, path: &str, entry: Entry) -> Result<Option<Attributes>, Missing> {
         let skipped = entry.name == "__pycache__" || entry.name.starts_with('.');
         if skipped {
-            continue;
+            return Ok(None);
         }
         let attributes = entry.attributes?;
         let kind = attributes.kind;
         let stem = entry.name.split('.').next().unwrap_or("");
         match kind {
-            FileKind::Directory => {
-                let listed = door.list_seen(&format!("{root}/{path}"), &attributes)?;
-                walk(door, root, &path, listed, depth + 1, found)?;
-            }
+            FileKind::Directory => return Ok(Some(attributes)),
             FileKind::File | FileKind::Link if entry.exact && entry.name.ends_with(python::EXTENSION) => {
-                found.paths.push((path, (kind == FileKind::File).then_some(attributes)));
+                self.paths.push((path.to_owned(), (kind == FileKind::File).then_some(attributes)));
             }
             // A linked folder, an extension module or byte code can stand for a module whose source is not here.
             FileKind::Link => {
-                found.blind.insert(dotted(&path));
+                self.blind.insert(dotted(path));
             }
             FileKind::File if [".so", ".pyd", ".pyc", ".pth"].iter().any(|end| entry.name.ends_with(end)) => {
                 let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
                 let module = if folder.is_empty() { stem.to_owned() } else { format!("{folder}/{stem}") };
-                found.blind.insert(dotted(&module));
+                self.blind.insert(dotted(&module));
             }
             FileKind::File | FileKind::Fifo | FileKind::Socket | FileKind::Device => {}
         }
-        if found.paths.len() > door.limits().entries {
-            let tried = format!("list {root}");
-            let said = format!("stopped after {} files", found.paths.len());
-            return Err(door.missing(MissingState::Unreadable, tried, said, "name a smaller tree"));
-        }
+        Ok(None)
     }
-    Ok(())
 }

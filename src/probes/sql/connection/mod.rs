@@ -72,6 +72,8 @@ pub(super) fn shown(values: &Values) -> String {
 /// Whatever is demanded and cannot be done or read: a service that is not there, a password file that others can
 /// read, a certificate that is none.
 pub(super) fn complete(given: &Given, door: &Door) -> Result<Connection, Missing> {
+    // A service, a variable or a file may give a password.
+    wiping::from_now_on();
     let own = Outside { door, files: door.outside_root() };
     let mut values = given.clone();
     own.add_service(&mut values)?;
