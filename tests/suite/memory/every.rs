@@ -141,37 +141,39 @@ fn every_secret_is_gone_when_the_audit_is_over() {
     let texts = texts.map(|text| (text, text.as_bytes().to_vec()));
     let keys = [("the signing key", signs), ("the attesting key", attests)];
     let secrets: Vec<(&str, Vec<u8>)> = texts.chain(keys).collect();
-    let stopped = |step: &str, passphrase: &str| {
-        let program = assert_cmd::cargo::cargo_bin("cutgate");
-        let line =
-            format!("exec {} audit --sign-key signer.key --attest-key attest.key {passphrase}", program.display());
+    let program = assert_cmd::cargo::cargo_bin("cutgate").display().to_string();
+    let signed = format!("{program} audit --sign-key signer.key --attest-key attest.key");
+    let by_descriptor = format!("{signed} --passphrase-fd 3 3< passphrase");
+    // Nothing secret is met before the first probe.
+    let unsigned = format!("env --unset=CANARY_TOKEN {program} audit");
+    let stopped = |step: &str, line: &str| {
         let mut command = Command::new("bash");
         command.env_clear().env("PATH", "/usr/bin:/bin").env("CUTGATE_TEST_STOP_AT", step).current_dir(dir);
         command.env("PGPASSFILE", dir.join("passwords")).env("PGSERVICEFILE", dir.join("services"));
         command.env("CANARY_TOKEN", IN_ENVIRONMENT).env("CREDENTIALS_DIRECTORY", dir.join("credentials"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
-        Stopped(command.args(["-c", &line]).spawn().unwrap())
+        Stopped(command.args(["-c", &format!("exec {line}")]).spawn().unwrap())
     };
     // What is searched for in what is written is there until then.
-    let during = stopped("collected", "--passphrase-fd 3 3< passphrase").memory();
+    let during = stopped("collected", &by_descriptor).memory();
     for known in [IN_PASSFILE, IN_SERVICE, CONFIGURED[0], CONFIGURED[1], IN_ENVIRONMENT] {
         assert!(holds(&during, known.as_bytes()), "{known} was met");
     }
-    for passphrase in ["--passphrase-fd 3 3< passphrase", ""] {
-        let over = stopped("over", passphrase);
+    for line in [&by_descriptor, &signed, &unsigned] {
+        let over = stopped("over", line);
         let memory = over.memory();
         assert!(holds(&memory, b"the database answers"), "its memory was read");
         let left = secrets.iter().flat_map(|(name, secret)| forms(name, secret));
         let left: Vec<String> =
             left.filter(|(form, _)| holds(&memory, form) || holds(&over.command_line(), form)).map(|it| it.1).collect();
-        assert!(left.is_empty(), "{passphrase}: still in memory: {left:#?}");
+        assert!(left.is_empty(), "{line}: still in memory: {left:#?}");
     }
     // OpenSSL wipes the client's key itself, and not the file's content that it decoded.
     for secret in secrets.iter().map(|(_, secret)| secret).chain([&connects]) {
         whole_without(dir, secret);
     }
     let audits = fs::read_to_string(dir.join("reports/ledger.jsonl")).unwrap();
-    assert_eq!(audits.lines().count(), 2, "both were published: {audits}");
+    assert_eq!(audits.lines().count(), 3, "each was published: {audits}");
     let newest = walkdir::WalkDir::new(dir.join("reports")).into_iter().flatten();
     let signed = newest.filter(|entry| entry.path().extension().is_some_and(|it| it == "asc")).count();
     assert!(signed > 2, "{signed} signatures");
