@@ -82,6 +82,7 @@ fn one_by_one(count: usize, trial: impl Fn(usize) -> Vec<String>) {
     none_wrong(count, &(0..count).flat_map(named).collect::<Vec<_>>());
 }
 
+#[expect(clippy::print_stdout, reason = "how many were tried is what the repeated tests are asked for")]
 fn none_wrong(count: usize, wrongs: &[String]) {
     println!("{count} trials, {} wrongs", wrongs.len());
     assert!(wrongs.is_empty(), "{} of {count}:\n{}", wrongs.len(), wrongs.join("\n"));

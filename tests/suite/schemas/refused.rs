@@ -39,7 +39,7 @@ fn places(value: &Value, here: &Place, tables: &mut Vec<Place>, keys: &mut Vec<P
         Value::Table(table) => {
             tables.push(here.clone());
             for (key, value) in table {
-                let place = [here.as_slice(), &[key.clone()]].concat();
+                let place = [here.as_slice(), std::slice::from_ref(key)].concat();
                 keys.push(place.clone());
                 places(value, &place, tables, keys);
             }

@@ -185,18 +185,6 @@ impl Interp<'_> {
         states
     }
 
-    /// Why it matters that other code is given a function which does something to whatever it is given.
-    pub(super) fn does(&self, state: &State, value: &Value) -> Option<String> {
-        match value {
-            Value::Partial(pair) => self.does(state, &pair.0),
-            Value::Unseen(unseen) => {
-                let known = unseen.origin == Origin::Outside && DOING.contains(&&*unseen.chain);
-                known.then(|| format!("{} is handed to other code", unseen.chain))
-            }
-            _ => None,
-        }
-    }
-
     /// Why what is called here, by code outside the tree, may be code of the tree that is not seen.
     pub(super) fn calls_unknown(&self, chain: &str, name: &str, arguments: &Arguments) -> Option<String> {
         let by_position = CALLING.iter().filter(|(each, _)| *each == name);
@@ -225,5 +213,18 @@ impl Interp<'_> {
             Some((_, method)) if unseen.owner.is_some() => self.tree.may_define_method(method),
             Some(_) | None => true,
         }
+    }
+}
+
+/// Why it matters that other code is given a function which does something to whatever it is given.
+pub(super) fn does(value: &Value) -> Option<String> {
+    match value {
+        Value::Partial(pair) => does(&pair.0),
+        Value::OneOf(all) => all.iter().find_map(does),
+        Value::Unseen(unseen) => {
+            let known = unseen.origin == Origin::Outside && DOING.contains(&&*unseen.chain);
+            known.then(|| format!("{} is handed to other code", unseen.chain))
+        }
+        _ => None,
     }
 }

@@ -403,7 +403,7 @@ impl Interp<'_> {
     pub(super) fn hand_over_these(&mut self, state: State, callables: Vec<Value>, spot: Spot) -> Vec<State> {
         let mut states = vec![state];
         for callable in callables {
-            if let Some(reason) = self.does(&states[0], &callable) {
+            if let Some(reason) = super::hooks::does(&callable) {
                 states.iter_mut().for_each(|state| self.taint(state, &reason, spot));
                 continue;
             }
@@ -447,7 +447,7 @@ impl Interp<'_> {
                 Some(Cell::Seen(fields)) if fields.contains_key(super::tasks::WORK) => {
                     found.extend(fields.get(super::tasks::WORK).cloned());
                 }
-                _ => found.extend((self.does(state, value).is_some()).then(|| value.clone())),
+                _ => found.extend((super::hooks::does(value).is_some()).then(|| value.clone())),
             },
             _ => {}
         }
