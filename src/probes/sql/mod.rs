@@ -77,6 +77,13 @@ impl Probe for Sql {
                 required: false,
                 doc: "the limit for one statement, waiting for locks included; by default 10s",
             },
+            Parameter {
+                name: "standby",
+                kind: ParameterKind::Bool,
+                required: false,
+                doc: "whether a PostgreSQL server may answer that only replays what another one did, and may be behind it; by \
+                      default it may not",
+            },
         ]
     }
 
@@ -102,6 +109,12 @@ impl Probe for Sql {
         if let Err((message, help)) = Address::parse(settings.required_text("url")) {
             problems.push(SettingProblem { name: "url".to_owned(), message, help });
         }
+        if let Ok(Address::Sqlite { .. }) = Address::parse(settings.required_text("url"))
+            && settings.given("standby")
+        {
+            let message = "an SQLite file replays no other server".to_owned();
+            problems.push(SettingProblem { name: "standby".to_owned(), message, help: "leave it out".to_owned() });
+        }
         problems
     }
 
@@ -123,6 +136,7 @@ impl Probe for Sql {
             unfit(problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; "))
         })?;
         let timeout = settings.duration("timeout").unwrap_or(TIMEOUT);
+        let standby = settings.flag("standby").unwrap_or(false);
         let (engine, server, answers) = match &address {
             Address::Sqlite { path } => {
                 let server = address.shown();
@@ -131,7 +145,7 @@ impl Probe for Sql {
             }
             Address::Postgres { given } => match connection::complete(given, door) {
                 Ok(connection) => {
-                    let answers = postgres::ask(&connection, &queries, timeout, door);
+                    let answers = postgres::ask(&connection, &queries, timeout, standby, door);
                     ("postgresql", connection.server, answers)
                 }
                 Err(reason) => ("postgresql", address.shown(), Answers::none(&queries, &reason)),

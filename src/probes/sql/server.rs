@@ -131,7 +131,7 @@ where
 }
 
 /// Whether the server only replays what another one did.
-async fn recovery(snapshot: &mut Snapshot<'_>) -> Result<Fact, Missing> {
+pub(super) async fn recovery(snapshot: &mut Snapshot<'_>) -> Result<Fact, Missing> {
     let query = Query::of("SELECT pg_catalog.pg_is_in_recovery() AS in_recovery", &[("in_recovery", Kind::Bool)]);
     let rows = snapshot.ask("its recovery state", &query).await?;
     Ok(only(rows).get("in_recovery").cloned().expect("invariant: the column was declared"))

@@ -131,7 +131,7 @@ impl Room {
     }
 
     /// Gives `<name>` its value in the settings and the rule; the page shows `<name>` where the value occurs,
-    /// unless it is shorter than four bytes; a number only after `:` or `=`.
+    /// unless it is shorter than four bytes; a port only after `:` or `=`.
     pub fn word(&self, name: &str, value: impl Into<String>) {
         self.words.borrow_mut().insert(format!("<{name}>"), value.into());
     }
@@ -157,10 +157,10 @@ impl Room {
         // A short value is found everywhere by chance.
         let words = words.iter().filter(|(_, value)| value.len() > 3);
         let text = words.fold(text.to_owned(), |text, (name, value)| {
-            if value.bytes().any(|byte| !byte.is_ascii_digit()) {
+            if value.len() > 5 || value.bytes().any(|byte| !byte.is_ascii_digit()) {
                 return text.replace(value.as_str(), name);
             }
-            // A number is meant only where an address has one: a port may be that of an SQLSTATE, a size or a line.
+            // A port is meant only where an address has one: it may be the number of an SQLSTATE, a size or a line.
             let number = regex::Regex::new(&format!(r"([:=]){value}\b")).expect("a pattern");
             number.replace_all(&text, format!("${{1}}{name}")).into_owned()
         });

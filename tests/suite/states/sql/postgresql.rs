@@ -222,6 +222,13 @@ fn states_of_postgresql() {
             words(room, &cluster, "registry", "auditor");
             room.keep(cluster);
         }),
+        state("the server only replays what another one did", Truth::CannotBeKnown, |room| {
+            let cluster = Arc::new(Cluster::start());
+            let name = cluster.database(&format!("{ROLES} {}", granted("")));
+            words(room, &cluster, &name, "auditor");
+            cluster.restart_as_standby();
+            room.keep(cluster);
+        }),
         state("no server: nothing listens on the socket", Truth::CannotBeKnown, |room| {
             room.dir("run", 0o755);
             room.word("database", "registry");
