@@ -65,7 +65,16 @@ impl Tree {
             let top = candidate.split('.').take(skipped).collect::<Vec<_>>().join(".");
             self.modules.contains_key(&top) || self.packages.contains(&top)
         });
+        // Whatever starts a script, or the script itself, may have put another folder of the tree where modules are looked for.
+        let known_top = known_top || folder.is_some() && self.lies_somewhere(name);
         if known_top { Resolution::Gone(format!("module {name} is not in the tree")) } else { Resolution::Outside }
+    }
+
+    /// Whether something in some folder of the tree has the first name of a dotted one.
+    fn lies_somewhere(&self, name: &str) -> bool {
+        let first = name.split('.').next().unwrap_or(name);
+        let all = self.modules.keys().chain(&self.packages).chain(&self.blind);
+        all.into_iter().any(|module| module.rsplit('.').next() == Some(first))
     }
 
     /// Whether a module cannot be in the tree under another form either: in no file that may be it.
