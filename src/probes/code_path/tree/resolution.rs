@@ -66,8 +66,15 @@ impl Tree {
             self.modules.contains_key(&top) || self.packages.contains(&top)
         });
         // Whatever starts a script, or the script itself, may have put another folder of the tree where modules are looked for.
-        let known_top = known_top || folder.is_some() && self.lies_somewhere(name);
+        let elsewhere = folder.is_some() || from.is_some_and(|from| self.changes_paths(from));
+        let known_top = known_top || elsewhere && self.lies_somewhere(name);
         if known_top { Resolution::Gone(format!("module {name} is not in the tree")) } else { Resolution::Outside }
+    }
+
+    /// Whether code beside a file changes where modules are looked for.
+    fn changes_paths(&self, from: ModuleId) -> bool {
+        let here = top_folder(&self.file(from).path);
+        self.path_changes().iter().any(|folder| folder == here || folder.is_empty())
     }
 
     /// Whether something in some folder of the tree has the first name of a dotted one.
@@ -87,9 +94,7 @@ impl Tree {
     /// Whether code beside the importing module changes where modules are looked for, and another file could then
     /// be the module too.
     fn is_shadowed(&self, name: &str, id: ModuleId, from: ModuleId) -> bool {
-        let here = top_folder(&self.file(from).path);
-        let changes = self.path_changes();
-        if !changes.iter().any(|folder| folder == here || folder.is_empty()) {
+        if !self.changes_paths(from) {
             return false;
         }
         let end = format!(".{name}");
