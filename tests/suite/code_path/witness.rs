@@ -370,6 +370,16 @@ fn special_methods_are_never_answered_with_more_than_is_so() {
     never_more_than_is_so(include_str!("hazards_special.txt"), 130);
 }
 
+#[test]
+fn hazards_of_the_module_path_are_never_answered_with_more_than_is_so() {
+    never_more_than_is_so(include_str!("hazards_layout.txt"), 30);
+}
+
+#[test]
+fn hazards_reached_without_a_call_are_never_answered_with_more_than_is_so() {
+    never_more_than_is_so(include_str!("hazards_reached.txt"), 110);
+}
+
 /// Random trees, as many as `CUTGATE_RANDOM_TREES` says and from the seed in `CUTGATE_RANDOM_SEED`.
 #[test]
 fn random_trees_are_never_answered_with_more_than_is_so() {

@@ -22,7 +22,14 @@ impl Interp<'_> {
             Value::Module(module) => {
                 let value = match self.module_attribute(&mut state, *module, name) {
                     Some(value) => self.current_global(&mut state, *module, name, value),
-                    None => self.lost(&format!("{name} is not bound in its module"), spot),
+                    None => {
+                        let lost = self.lost(&format!("{name} is not bound in its module"), spot);
+                        let Some(hook) = self.global(&state, *module, &"__getattr__".into()) else {
+                            return vec![(state, Ok(lost))];
+                        };
+                        let states = self.perhaps(state, &[hook], spot);
+                        return states.into_iter().map(|state| (state, Ok(lost.clone()))).collect();
+                    }
                 };
                 return self.each_alternative(state, &value, |_, _| {});
             }
@@ -55,6 +62,12 @@ impl Interp<'_> {
         if matches!(&**name, "__name__" | "__qualname__" | "__doc__" | "__module__") {
             return self.scalar(name);
         }
+        if super::reach::leads_to_code(name) {
+            return self.lost(
+                &format!("{name} leads to code that is not followed"),
+                Spot { module: self.frame().module, at: 0 },
+            );
+        }
         if matches!(object, Value::Function(_) | Value::Partial(_) | Value::Suspended(_) | Value::Super(..)) {
             return self.data(name);
         }
@@ -75,6 +88,11 @@ impl Interp<'_> {
             (_, false) => format!("{}.{name}", unseen.chain),
         };
         let (origin, kind) = match (&unseen.origin, &unseen.kind) {
+            _ if super::reach::leads_to_code(name) => {
+                let reason = format!("{chain} leads to code that is not followed");
+                let at = Spot { module: self.frame().module, at: 0 };
+                (Origin::Lost(reason.into(), at), UnseenKind::Plain)
+            }
             (Origin::Lost(reason, at), _) => (Origin::Lost(reason.clone(), *at), UnseenKind::Plain),
             (_, UnseenKind::Process) if &**name == "returncode" => {
                 if state.fact(unseen.root(), Aspect::True).is_none() {
@@ -333,6 +351,10 @@ impl Interp<'_> {
                 self.perhaps_assigned(&mut state, unseen.origin == Origin::Outside, name, value);
                 self.remember(&mut state, unseen.id, name, value.clone());
                 self.connection_option(&mut state, unseen, name, value);
+                if unseen.origin == Origin::Outside {
+                    let given = format!("{}.{name}", unseen.chain);
+                    return self.given_to_library(state, &given, value, spot);
+                }
                 vec![state]
             }
             Value::Module(module) => {

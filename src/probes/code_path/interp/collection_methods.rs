@@ -104,6 +104,14 @@ impl Interp<'_> {
                 _ => self.scalar(&name),
             },
             (Value::Text(text), "format") => {
+                // `{0.name}` and `{0[name]}` read attributes and items.
+                if text
+                    .split('{')
+                    .skip(1)
+                    .any(|field| field.split(['}', ':']).next().unwrap_or("").contains(['.', '[']))
+                {
+                    return self.call_lost(state, "a format text reads attributes", spot);
+                }
                 let head = text.split('{').next().unwrap_or("");
                 Value::TextFrom(head.into())
             }

@@ -22,9 +22,11 @@ impl Interp<'_> {
     pub(super) fn has_own_key(&self, state: &State, value: &Value) -> bool {
         value.alternatives().iter().any(|value| match value {
             Value::Object(address) => match state.cell(*address) {
-                Some(Cell::Instance { class, .. }) => ["__hash__", "__eq__", "__index__", "__missing__"]
-                    .iter()
-                    .any(|name| self.find_member(*class, name).is_some()),
+                Some(Cell::Instance { class, .. }) => {
+                    let names = ["__hash__", "__eq__", "__index__", "__missing__"];
+                    // Records of equal fields are equal.
+                    self.class(*class).is_record || names.iter().any(|name| self.find_member(*class, name).is_some())
+                }
                 Some(Cell::List(items)) => items.iter().any(|item| self.has_own_key(state, item)),
                 Some(Cell::Table(_) | Cell::Scope { .. } | Cell::Seen(_)) | None => false,
             },

@@ -8,6 +8,23 @@ use crate::probes::code_path::patterns::{DatabaseCall, StatementKind, statement_
 use crate::probes::code_path::state::Done;
 use crate::probes::code_path::value::{Address, Arguments, Spot, Unseen, UnseenKind, Value};
 
+/// Methods with which a driver asks an object for what it shall store.
+const ADAPTING: &[&str] = &[
+    "__clause_element__",
+    "__composite_values__",
+    "__conform__",
+    "__float__",
+    "__getitem__",
+    "__index__",
+    "__int__",
+    "__iter__",
+    "__len__",
+    "__repr__",
+    "__str__",
+    "getquoted",
+    "prepare",
+];
+
 impl Interp<'_> {
     /// A call that speaks to a database; `None` when it is not one after all.
     pub(super) fn database(
@@ -24,7 +41,14 @@ impl Interp<'_> {
             self.undone += 1;
         }
         match call {
-            DatabaseCall::Statement => self.statement_call(state, callee, name, root, arguments, spot),
+            DatabaseCall::Statement => {
+                let given: Vec<&Value> = arguments.values().collect();
+                let mut out = Vec::new();
+                for state in self.hooked(state.clone(), &given, ADAPTING, spot) {
+                    out.extend(self.statement_call(&state, callee, name, root, arguments, spot)?);
+                }
+                Some(out)
+            }
             DatabaseCall::Commit => Some(self.commit_call(state.clone(), root)),
             DatabaseCall::Rollback => Some(self.rollback_call(state.clone(), root)),
             DatabaseCall::Close => {

@@ -51,6 +51,7 @@ pub(super) const SPECIAL: &[&str] = &[
     "__reduce_ex__",
     "__getstate__",
     "__fspath__",
+    "__conform__",
     "__dir__",
     "__await__",
     "__aiter__",
@@ -137,7 +138,11 @@ impl Interp<'_> {
                     let both = entries.iter().flat_map(|(key, item)| [key, item]);
                     both.for_each(|item| self.hooks(state, item, names, depth + 1, found));
                 }
-                Some(Cell::Instance { class, .. }) => {
+                Some(Cell::Instance { class, fields, .. }) => {
+                    // What is generated for a record asks its fields.
+                    if self.class(*class).is_record && depth < 4 {
+                        fields.values().for_each(|field| self.hooks(state, field, names, depth + 1, found));
+                    }
                     let methods = names.iter().filter_map(|name| self.find_member(*class, name));
                     for (_, method) in methods.filter(|(_, method)| matches!(method, Value::Function(_))) {
                         let bound = Value::Bound(std::rc::Rc::new((value.clone(), method)));

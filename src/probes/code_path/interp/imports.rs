@@ -73,6 +73,11 @@ impl Interp<'_> {
             if let Some((reason, spot)) = self.import_taints.get(&module).cloned() {
                 self.taint(state, &reason, spot);
             }
+            let hook = super::reach::IMPORT_HOOKS.iter().find(|name| self.tree.file(module).may_spell(name));
+            if let Some(name) = hook {
+                let reason = format!("{name} stands here: what is imported may be something else");
+                self.taint(state, &reason, Spot { module, at: 0 });
+            }
             let rewired = self.tree.file(module).scan().assigned.iter().find(|name| REWIRING.contains(&name.as_str()));
             if let Some(name) = rewired {
                 let reason = format!("{name} is assigned: what is called may be something else");
@@ -214,7 +219,11 @@ impl Interp<'_> {
             }
             Resolution::Folder => self.unseen(Origin::Data, name, UnseenKind::Plain),
             Resolution::Gone(reason) => self.lost(&reason, spot),
-            Resolution::Outside => self.unseen(Origin::Outside, name, UnseenKind::Plain),
+            Resolution::Outside => {
+                let library = self.unseen(Origin::Outside, name, UnseenKind::Plain);
+                self.libraries.extend(library.unseen().map(|unseen| unseen.id));
+                library
+            }
         }
     }
 
@@ -385,9 +394,15 @@ impl Interp<'_> {
         let file = self.tree.file(module);
         if file.is_package {
             let full = if file.module.is_empty() { name.to_string() } else { format!("{}.{name}", file.module) };
-            if let Resolution::Module(id) = self.tree.resolve(&full, None) {
-                self.load_into(state, id);
-                return Some(Value::Module(id));
+            match self.tree.resolve(&full, Some(module)) {
+                Resolution::Module(id) => {
+                    self.load_into(state, id);
+                    return Some(Value::Module(id));
+                }
+                Resolution::Gone(reason) if self.tree.module(&full).is_some() => {
+                    return Some(self.lost(&reason, Spot { module, at: 0 }));
+                }
+                Resolution::Gone(_) | Resolution::Folder | Resolution::Outside => {}
             }
         }
         let open = state.global(Home::Module(module), &OPEN.into()).cloned();

@@ -44,6 +44,7 @@ mod passes;
 mod paths;
 mod prints;
 mod processes;
+mod reach;
 mod recursion;
 mod registries;
 mod statements;
@@ -202,6 +203,8 @@ pub struct Interp<'t> {
     subclasses: BTreeMap<ClassId, Rc<Vec<ClassId>>>,
     unseen_classes: BTreeMap<ClassId, Option<(String, Spot)>>,
     processes: BTreeSet<Address>,
+    /// Imported modules of libraries, as against what these give.
+    libraries: BTreeSet<Address>,
     import_effects: BTreeSet<ModuleId>,
     import_taints: BTreeMap<ModuleId, (String, Spot)>,
     /// Modules that assign variables of others, or attributes of their classes, while they are imported.
@@ -261,6 +264,7 @@ impl<'t> Interp<'t> {
             subclasses: BTreeMap::new(),
             unseen_classes: BTreeMap::new(),
             processes: BTreeSet::new(),
+            libraries: BTreeSet::new(),
             import_effects: BTreeSet::new(),
             import_taints: BTreeMap::new(),
             import_changes: BTreeSet::new(),

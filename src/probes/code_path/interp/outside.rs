@@ -113,6 +113,14 @@ impl Interp<'_> {
         {
             return out;
         }
+        if let Some(owner) = callee.owner
+            && let Some(out) = self.trusted(&state, owner, &chain, &arguments, spot)
+        {
+            return out;
+        }
+        if is_library && let Some(out) = self.reached(&state, &chain, &arguments, spot) {
+            return out;
+        }
         if is_library && let Some(out) = self.builtin_call(&state, &chain, &arguments, spot) {
             return out;
         }
@@ -172,6 +180,10 @@ impl Interp<'_> {
             self.taint(&mut state, &reason, spot);
         }
         let handed = self.handed(&state, &arguments);
+        if holds_code && let Some(owner) = callee.owner {
+            self.entrusted(&mut state, owner, &handed);
+        }
+        let classes = self.classes_given(&chain, &arguments, LOOKING.contains(&&*chain));
         if let Some(reason) = self.calls_unknown(&chain, name, &arguments) {
             self.unseen_code(&mut state, reason, spot);
         }
@@ -255,6 +267,10 @@ impl Interp<'_> {
         let mut out = Vec::new();
         let harmful = self.harmful;
         let mut states = self.hand_over_these(state, handed, spot);
+        for class in &classes {
+            states = states.into_iter().flat_map(|state| self.perhaps_made(state, class, spot)).collect();
+        }
+        states = states.into_iter().flat_map(|state| self.gone_through(state, &chain, &arguments, spot)).collect();
         let calls_now = CALLING_NOW.iter().any(|library| chain.starts_with(library));
         if self.harmful > harmful && self.importing == 0 && (!calls_now || LAZY.contains(&&*chain)) {
             let reason =

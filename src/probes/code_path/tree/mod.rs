@@ -6,6 +6,7 @@ mod concern;
 mod questions;
 mod reading;
 mod resolution;
+mod search_path;
 mod shelf;
 
 use std::cell::{OnceCell, RefCell};
@@ -72,7 +73,8 @@ pub struct Tree {
     computed_bases: OnceCell<BTreeSet<String>>,
     knowers: RefCell<BTreeMap<String, Rc<BTreeSet<String>>>>,
     names_memory: OnceCell<bool>,
-    path_changes: OnceCell<Vec<String>>,
+    path_changes: OnceCell<Vec<ModuleId>>,
+    package_path_changes: OnceCell<Vec<ModuleId>>,
     by_word: RefCell<BTreeMap<String, Vec<ModuleId>>>,
     answers: RefCell<BTreeMap<(Asked, String), bool>>,
 }
@@ -205,6 +207,7 @@ impl Tree {
             knowers: RefCell::default(),
             names_memory: OnceCell::new(),
             path_changes: OnceCell::new(),
+            package_path_changes: OnceCell::new(),
             by_word: RefCell::default(),
             answers: RefCell::default(),
         }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 use regex::Regex;
 
-use super::resolution::top_folder;
 use super::{SourceFile, Tree};
 use crate::probes::code_path::scan::{self, Scan};
 use crate::probes::code_path::value::ModuleId;
@@ -35,20 +34,6 @@ impl Tree {
     pub fn names_memory(&self) -> bool {
         let names = |file: &SourceFile| file.text.as_ref().is_ok_and(|text| text.contains(":memory:"));
         *self.names_memory.get_or_init(|| self.files_with_word("memory").into_iter().any(|id| names(self.file(id))))
-    }
-
-    /// Top folders whose code changes where modules are looked for.
-    pub(super) fn path_changes(&self) -> &[String] {
-        self.path_changes.get_or_init(|| {
-            let changes = |file: &&SourceFile| {
-                let text = file.text.as_ref();
-                text.is_ok_and(|text| {
-                    ["sys.path.", "sys.path[", "sys.path ="].iter().any(|change| text.contains(change))
-                })
-            };
-            let files = self.files_with_word("sys").into_iter().map(|id| self.file(id)).filter(changes);
-            files.map(|file| top_folder(&file.path).to_owned()).collect()
-        })
     }
 
     /// Files that can matter, tests aside, in which a word stands.

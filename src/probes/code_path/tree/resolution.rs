@@ -71,34 +71,11 @@ impl Tree {
         if known_top { Resolution::Gone(format!("module {name} is not in the tree")) } else { Resolution::Outside }
     }
 
-    /// Whether code beside a file changes where modules are looked for.
-    fn changes_paths(&self, from: ModuleId) -> bool {
-        let here = top_folder(&self.file(from).path);
-        self.path_changes().iter().any(|folder| folder == here || folder.is_empty())
-    }
-
-    /// Whether something in some folder of the tree has the first name of a dotted one.
-    fn lies_somewhere(&self, name: &str) -> bool {
-        let first = name.split('.').next().unwrap_or(name);
-        let all = self.modules.keys().chain(&self.packages).chain(&self.blind);
-        all.into_iter().any(|module| module.rsplit('.').next() == Some(first))
-    }
-
     /// Whether a module cannot be in the tree under another form either: in no file that may be it.
     pub fn is_missing(&self, name: &str) -> bool {
         let inside = name.strip_prefix(&format!("{}.", self.name)).map(str::to_owned);
         let candidates = [Some(name.to_owned()), Some(format!("src.{name}")), inside];
         candidates.into_iter().flatten().all(|each| !self.is_blind(&each) && !self.modules.contains_key(&each))
-    }
-
-    /// Whether code beside the importing module changes where modules are looked for, and another file could then
-    /// be the module too.
-    fn is_shadowed(&self, name: &str, id: ModuleId, from: ModuleId) -> bool {
-        if !self.changes_paths(from) {
-            return false;
-        }
-        let end = format!(".{name}");
-        self.modules.iter().any(|(module, other)| *other != id && module.ends_with(&end))
     }
 
     fn is_blind(&self, name: &str) -> bool {
@@ -133,9 +110,4 @@ impl Tree {
         parts.extend(module.split('.').filter(|part| !part.is_empty()));
         Some(parts.join("."))
     }
-}
-
-/// The first folder of a path; nothing for a file at the top.
-pub(super) fn top_folder(path: &str) -> &str {
-    path.split_once('/').map_or("", |(folder, _)| folder)
 }
