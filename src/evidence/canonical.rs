@@ -44,10 +44,13 @@ impl Ordered {
     /// Puts the members of the innermost object in the order of their keys' UTF-16 code units (RFC 8785 §3.2.3).
     fn close_object(&mut self) -> io::Result<()> {
         let (start, first) = self.open.pop().expect("invariant: an object that ends has begun");
-        let mut order: Vec<&Member> = self.members[first..].iter().collect();
         // Without the quotes, for these do not compare as the end of a text does.
         let key = |member: &Member| &self.out[member.key.start + 1..member.key.end - 1];
-        if !order.windows(2).all(|pair| plain(key(pair[0])) && plain(key(pair[1])) && key(pair[0]) < key(pair[1])) {
+        let members = &self.members[first..];
+        let in_order = members.iter().all(|member| plain(key(member)))
+            && members.windows(2).all(|pair| key(&pair[0]) < key(&pair[1]));
+        if !in_order {
+            let mut order: Vec<&Member> = members.iter().collect();
             if order.iter().all(|member| plain(key(member))) {
                 order.sort_by_key(|member| key(member));
                 once(order.windows(2).all(|pair| key(pair[0]) < key(pair[1])))?;
