@@ -136,6 +136,21 @@ impl From<Missing> for Fact {
     }
 }
 
+impl From<Arc<Missing>> for Fact {
+    fn from(missing: Arc<Missing>) -> Self {
+        Self::Missing(missing)
+    }
+}
+
+impl<T: Into<Fact>> From<Result<T, Arc<Missing>>> for Fact {
+    fn from(result: Result<T, Arc<Missing>>) -> Self {
+        match result {
+            Ok(value) => value.into(),
+            Err(missing) => missing.into(),
+        }
+    }
+}
+
 impl<T: Into<Fact>> From<Result<T, Missing>> for Fact {
     fn from(result: Result<T, Missing>) -> Self {
         match result {

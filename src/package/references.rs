@@ -140,7 +140,7 @@ enum Piece<'a> {
 }
 
 fn fill_text(reading: &Reading<'_>, text: &str, span: &Range<usize>, names: &Names) -> Option<Value> {
-    if memchr::memchr2(b'{', b'}', text.as_bytes()).is_none() {
+    if !text.bytes().any(|byte| matches!(byte, b'{' | b'}')) {
         return Some(Value::String(text.to_owned()));
     }
     let mut filled = Some(String::new());

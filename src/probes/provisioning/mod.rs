@@ -10,6 +10,7 @@ mod locks;
 mod walk;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -225,10 +226,10 @@ fn executor(door: &Door, accounts: &Accounts, name: Option<&str>) -> Result<Iden
 }
 
 /// The names of the paths that `select` says yes to; missing as a whole when it is not known of one.
-fn listed(found: &[Found<'_>], select: impl Fn(&Found<'_>) -> Result<bool, Missing>) -> Fact {
+fn listed(found: &[Found<'_>], select: impl Fn(&Found<'_>) -> Known<bool>) -> Fact {
     let selected = found.iter().map(|found| Ok(select(found)?.then_some(found.path)));
-    let selected: Result<Vec<Option<&str>>, Missing> = selected.collect();
-    selected.map(|paths| Fact::texts(paths.into_iter().flatten())).into()
+    // The paths that are not selected leave nothing behind.
+    selected.filter_map(Result::transpose).collect::<Known<Vec<&str>>>().map(Fact::texts).into()
 }
 
 /// The least space over the paths that are there.
@@ -250,10 +251,18 @@ fn smallest_space(door: &Door, found: &[Found<'_>]) -> Fact {
 /// What one path came to.
 struct Found<'a> {
     path: &'a str,
-    exists: Result<bool, Missing>,
-    matches: Result<bool, Missing>,
-    free_bytes: Result<u64, Missing>,
+    exists: Known<bool>,
+    matches: Known<bool>,
+    free_bytes: Known<u64>,
     record: Fact,
+}
+
+/// A value, or the reason why there is none, which is kept once: there may be tens of thousands of paths.
+type Known<T> = Result<T, Arc<Missing>>;
+
+/// As [`Known`].
+fn known<T, U>(result: &Result<T, Missing>, value: impl FnOnce(&T) -> U) -> Known<U> {
+    result.as_ref().map(value).map_err(|missing| Arc::new(missing.clone()))
 }
 
 /// What looking at a path needs.
@@ -306,13 +315,14 @@ impl Look<'_> {
                 (found, Some(attributes))
             }
             Way::Absent { missing, link } => {
+                let missing = Arc::new(missing);
                 let link_in_path = link.map_or_else(|| missing.clone().into(), Fact::from);
-                let facts = [Ok(false), Ok(false)];
-                (not_there(wanted, facts, &missing, link_in_path, "absent".into()), None)
+                (not_there(wanted, Ok(false), &missing, link_in_path, "absent".into()), None)
             }
             Way::Unknown(missing) => {
-                let facts = [Err(missing.clone()), Err(missing.clone())];
-                (not_there(wanted, facts, &missing, missing.clone().into(), missing.clone().into()), None)
+                let missing = Arc::new(missing);
+                let reason = || Fact::from(missing.clone());
+                (not_there(wanted, Err(missing.clone()), &missing, reason(), reason()), None)
             }
         }
     }
@@ -348,7 +358,7 @@ impl Look<'_> {
         let path = wanted.path;
         let owner = self.accounts.user_name(attributes.uid);
         let group = self.accounts.group_name(attributes.gid);
-        let free_bytes = space.clone().map(|space| space.free_bytes);
+        let free_bytes = known(space, |space| space.free_bytes);
         // A symlink's own owner and mode say nothing about what it leads to.
         let compared = if attributes.kind == FileKind::Link {
             vec![compare_link(link)]
@@ -356,7 +366,7 @@ impl Look<'_> {
             self.compare(wanted, attributes, [&owner, &group], link, space)
         };
         let why = judge(compared);
-        let matches = why.as_ref().map(String::is_empty).map_err(Clone::clone);
+        let matches = known(&why, String::is_empty);
         let writable = match self.executor {
             Ok(user) => access::writable(self.door, path, attributes, above, link, space, user).into(),
             Err(missing) => missing.clone(),
@@ -414,16 +424,16 @@ fn octal(mode: u32) -> String {
     [9, 6, 3, 0].iter().filter_map(|shift| char::from_digit((mode >> shift) & 0o7, 8)).collect()
 }
 
-/// The record of a path that is not there or could not be seen.
+/// The record of a path that is not there or could not be seen, of which it is `known` that it neither exists nor matches.
 fn not_there<'w>(
     wanted: &WantedPath<'w>,
-    [exists, matches]: [Result<bool, Missing>; 2],
-    missing: &Missing,
+    known: Known<bool>,
+    missing: &Arc<Missing>,
     link_in_path: Fact,
     why: Fact,
 ) -> Found<'w> {
-    let detail = Fact::from(missing.clone());
-    let detail = || detail.clone();
+    let (exists, matches) = (known.clone(), known);
+    let detail = || Fact::from(missing.clone());
     let record = Fact::record([
         ("path", wanted.path.into()),
         ("exists", exists.clone().into()),

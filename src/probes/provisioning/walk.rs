@@ -15,6 +15,8 @@ pub(super) struct Walk<'a> {
     seen: HashMap<String, Result<Attributes, Missing>>,
     /// What the way into each folder came to.
     folders: HashMap<String, Rc<Folder>>,
+    /// The folder that was asked for last.
+    last: Option<(String, Rc<Folder>)>,
     held: HeldFolder<'a>,
     /// The space of the folder that was asked for last.
     space: Option<(String, Result<Space, Missing>)>,
@@ -66,7 +68,8 @@ enum Stop {
 impl<'a> Walk<'a> {
     /// A walk through what `door` looks at.
     pub fn new(door: &'a Door) -> Self {
-        Self { door, seen: HashMap::new(), folders: HashMap::new(), held: HeldFolder::new(door), space: None }
+        let (seen, folders, held) = (HashMap::new(), HashMap::new(), HeldFolder::new(door));
+        Self { door, seen, folders, last: None, held, space: None }
     }
 
     /// The attributes of a path, a last link not followed, and whether it is known to lie on the mount of its folder.
@@ -106,12 +109,19 @@ impl<'a> Walk<'a> {
         let Some(path) = folder else {
             return Rc::new(Folder { attributes: Vec::new(), link: None, stop: None });
         };
-        if let Some(folder) = self.folders.get(path) {
+        if let Some((_, folder)) = self.last.as_ref().filter(|(last, _)| last == path) {
             return folder.clone();
         }
-        let above = self.way_into(above(path));
-        let folder = if above.stop.is_some() { above } else { Rc::new(self.enter(path, &above)) };
-        self.folders.insert(path.to_owned(), folder.clone());
+        let folder = match self.folders.get(path) {
+            Some(folder) => folder.clone(),
+            None => {
+                let above = self.way_into(above(path));
+                let folder = if above.stop.is_some() { above } else { Rc::new(self.enter(path, &above)) };
+                self.folders.insert(path.to_owned(), folder.clone());
+                folder
+            }
+        };
+        self.last = Some((path.to_owned(), folder.clone()));
         folder
     }
 
