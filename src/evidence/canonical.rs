@@ -162,15 +162,18 @@ impl Formatter for InOrder<'_> {
     }
 
     fn begin_string<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.0.out.write_all(b"\"")
+        self.0.out.push(b'"');
+        Ok(())
     }
 
     fn end_string<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.0.out.write_all(b"\"")
+        self.0.out.push(b'"');
+        Ok(())
     }
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, _: &mut W, fragment: &str) -> io::Result<()> {
-        self.0.out.write_all(fragment.as_bytes())
+        self.0.out.extend_from_slice(fragment.as_bytes());
+        Ok(())
     }
 
     // The escapes of serde_json are those of RFC 8785 §3.2.2.2: the short ones, and \u00xx in lower case.
@@ -179,15 +182,20 @@ impl Formatter for InOrder<'_> {
     }
 
     fn begin_array<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.0.out.write_all(b"[")
+        self.0.out.push(b'[');
+        Ok(())
     }
 
     fn end_array<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.0.out.write_all(b"]")
+        self.0.out.push(b']');
+        Ok(())
     }
 
     fn begin_array_value<W: ?Sized + Write>(&mut self, _: &mut W, first: bool) -> io::Result<()> {
-        CompactFormatter.begin_array_value(&mut self.0.out, first)
+        if !first {
+            self.0.out.push(b',');
+        }
+        Ok(())
     }
 
     fn begin_object<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
@@ -198,11 +206,14 @@ impl Formatter for InOrder<'_> {
 
     fn end_object<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
         self.0.close_object()?;
-        self.0.out.write_all(b"}")
+        self.0.out.push(b'}');
+        Ok(())
     }
 
     fn begin_object_key<W: ?Sized + Write>(&mut self, _: &mut W, first: bool) -> io::Result<()> {
-        CompactFormatter.begin_object_key(&mut self.0.out, first)?;
+        if !first {
+            self.0.out.push(b',');
+        }
         let start = self.0.out.len();
         self.0.members.push(Member { key: start..start, end: start });
         Ok(())
@@ -215,7 +226,8 @@ impl Formatter for InOrder<'_> {
     }
 
     fn begin_object_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.0.out.write_all(b":")
+        self.0.out.push(b':');
+        Ok(())
     }
 
     fn end_object_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
