@@ -80,7 +80,7 @@ const RESERVED: [&str; 21] = [
     "while",
 ];
 
-/// A variable, or a fact of one, such as `params.candidate`: half of what texts quote. The parser reads them a hundred times as
+/// A variable, or a fact of one, such as `params.candidate`: half of what texts quote. The parser reads them far more
 /// slowly, and to the same tree; a test compares. Everything else, all that is reserved included, is left to it.
 fn dotted(source: &str) -> Option<Node> {
     let mut node: Option<Node> = None;
