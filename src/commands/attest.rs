@@ -15,8 +15,7 @@ use crate::package::{PACKAGE_FILE, Trust};
 use crate::probes::Secrets;
 use crate::report::escape::terminal;
 use crate::report::{
-    Attested, Attestor, CHECKPOINT, Dossier, Held, Proved, ReplayError, RuleDigests, Templates, Vouched, check, holds,
-    seal,
+    Attested, Attestor, CHECKPOINT, Dossier, Held, Proved, ReplayError, RuleDigests, Templates, Vouched, holds, seal,
 };
 use crate::trust::ed25519::{KeyError, SigningKey, VerifyingKey};
 
@@ -145,7 +144,7 @@ impl AttestedArgs {
             let message = "a kept checkpoint proves nothing without the key that signed it: give --attest-pub FILE";
             return Err(CommandError::Usage(message.to_owned()));
         }
-        let attestor = check(&proved.attested(), &proved.envelopes, keys)?;
+        let attestor = proved.attestor(keys)?;
         let mut text = String::new();
         match &attestor {
             None => {}

@@ -44,10 +44,13 @@ impl Ordered {
     /// Puts the members of the innermost object in the order of their keys' UTF-16 code units (RFC 8785 §3.2.3).
     fn close_object(&mut self) -> io::Result<()> {
         let (start, first) = self.open.pop().expect("invariant: an object that ends has begun");
-        let mut order: Vec<&Member> = self.members[first..].iter().collect();
         // Without the quotes, for these do not compare as the end of a text does.
         let key = |member: &Member| &self.out[member.key.start + 1..member.key.end - 1];
-        if !order.windows(2).all(|pair| plain(key(pair[0])) && plain(key(pair[1])) && key(pair[0]) < key(pair[1])) {
+        let members = &self.members[first..];
+        let in_order = members.iter().all(|member| plain(key(member)))
+            && members.windows(2).all(|pair| key(&pair[0]) < key(&pair[1]));
+        if !in_order {
+            let mut order: Vec<&Member> = members.iter().collect();
             if order.iter().all(|member| plain(key(member))) {
                 order.sort_by_key(|member| key(member));
                 once(order.windows(2).all(|pair| key(pair[0]) < key(pair[1])))?;
@@ -159,15 +162,18 @@ impl Formatter for InOrder<'_> {
     }
 
     fn begin_string<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.0.out.write_all(b"\"")
+        self.0.out.push(b'"');
+        Ok(())
     }
 
     fn end_string<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.0.out.write_all(b"\"")
+        self.0.out.push(b'"');
+        Ok(())
     }
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, _: &mut W, fragment: &str) -> io::Result<()> {
-        self.0.out.write_all(fragment.as_bytes())
+        self.0.out.extend_from_slice(fragment.as_bytes());
+        Ok(())
     }
 
     // The escapes of serde_json are those of RFC 8785 §3.2.2.2: the short ones, and \u00xx in lower case.
@@ -176,15 +182,20 @@ impl Formatter for InOrder<'_> {
     }
 
     fn begin_array<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.0.out.write_all(b"[")
+        self.0.out.push(b'[');
+        Ok(())
     }
 
     fn end_array<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.0.out.write_all(b"]")
+        self.0.out.push(b']');
+        Ok(())
     }
 
     fn begin_array_value<W: ?Sized + Write>(&mut self, _: &mut W, first: bool) -> io::Result<()> {
-        CompactFormatter.begin_array_value(&mut self.0.out, first)
+        if !first {
+            self.0.out.push(b',');
+        }
+        Ok(())
     }
 
     fn begin_object<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
@@ -195,11 +206,14 @@ impl Formatter for InOrder<'_> {
 
     fn end_object<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
         self.0.close_object()?;
-        self.0.out.write_all(b"}")
+        self.0.out.push(b'}');
+        Ok(())
     }
 
     fn begin_object_key<W: ?Sized + Write>(&mut self, _: &mut W, first: bool) -> io::Result<()> {
-        CompactFormatter.begin_object_key(&mut self.0.out, first)?;
+        if !first {
+            self.0.out.push(b',');
+        }
         let start = self.0.out.len();
         self.0.members.push(Member { key: start..start, end: start });
         Ok(())
@@ -212,7 +226,8 @@ impl Formatter for InOrder<'_> {
     }
 
     fn begin_object_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.0.out.write_all(b":")
+        self.0.out.push(b':');
+        Ok(())
     }
 
     fn end_object_value<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {

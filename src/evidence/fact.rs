@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -29,8 +30,8 @@ pub enum Fact {
     List(Vec<Fact>),
     /// A record or a dictionary.
     Map(BTreeMap<String, Fact>),
-    /// Not there, and why.
-    Missing(Box<Missing>),
+    /// Not there, and why; shared, for many facts may be missing for one reason.
+    Missing(Arc<Missing>),
 }
 
 /// The largest magnitude that a double holds exactly.
@@ -131,7 +132,22 @@ impl From<Instant> for Fact {
 
 impl From<Missing> for Fact {
     fn from(missing: Missing) -> Self {
-        Self::Missing(Box::new(missing))
+        Self::Missing(Arc::new(missing))
+    }
+}
+
+impl From<Arc<Missing>> for Fact {
+    fn from(missing: Arc<Missing>) -> Self {
+        Self::Missing(missing)
+    }
+}
+
+impl<T: Into<Fact>> From<Result<T, Arc<Missing>>> for Fact {
+    fn from(result: Result<T, Arc<Missing>>) -> Self {
+        match result {
+            Ok(value) => value.into(),
+            Err(missing) => missing.into(),
+        }
     }
 }
 
@@ -161,7 +177,7 @@ impl Serialize for Fact {
             Self::Map(fields) => serializer.collect_map(fields.iter().map(|(key, fact)| (escape_key(key), fact))),
             Self::Missing(missing) => {
                 let mut map = serializer.serialize_map(Some(1))?;
-                map.serialize_entry(MISSING, missing)?;
+                map.serialize_entry(MISSING, &**missing)?;
                 map.end()
             }
         }
@@ -231,7 +247,7 @@ impl<'de> Visitor<'de> for Reader {
                     let time = time.map_err(|error| de::Error::custom(format!("{TIME} {text}: {error}")))?;
                     Some(Fact::Time(time))
                 }
-                MISSING => Some(Fact::Missing(fields.next_value()?)),
+                MISSING => Some(Fact::from(fields.next_value::<Missing>()?)),
                 _ => None,
             };
             if let Some(fact) = marked {

@@ -91,7 +91,7 @@ mod tests {
         let parts = [("path", ExprType::Text), ("line", ExprType::Int), ("message", ExprType::Text)];
         let of = |parts: &[(&str, ExprType)]| {
             let fields: BTreeMap<_, _> = parts.iter().map(|(name, kind)| ((*name).to_owned(), kind.clone())).collect();
-            ExprType::List(Box::new(ExprType::Record(fields)))
+            ExprType::List(Box::new(ExprType::Record(fields.into())))
         };
         assert!(fits(&of(&parts)) && !fits(&ExprType::Text));
         for i in 0..parts.len() {

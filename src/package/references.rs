@@ -4,6 +4,7 @@
 //! within other text only a string, an integer or a boolean can stand. `{{` and `}}` are braces. This is not the
 //! expression language of checks and texts: nothing is computed, and the host is not known here.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,8 +25,8 @@ pub struct Names {
 }
 
 /// What became of a reference.
-enum Resolved {
-    Value(Value),
+enum Resolved<'a> {
+    Value(&'a Value),
     /// Its definition is wrong, which was reported there.
     Broken,
     /// No such name; the help says which there are.
@@ -56,7 +57,7 @@ impl Names {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn resolve(&self, reference: &str) -> Resolved {
+    fn resolve(&self, reference: &str) -> Resolved<'_> {
         let mut table = &self.tables;
         let mut words = reference.split('.').peekable();
         while let Some(word) = words.next() {
@@ -65,7 +66,7 @@ impl Names {
                 Some(Value::Null) => return Resolved::Broken,
                 Some(value) if words.peek().is_none() => {
                     self.note_used(reference);
-                    return Resolved::Value(value.clone());
+                    return Resolved::Value(value);
                 }
                 Some(Value::Object(inner)) => table = inner,
                 Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
@@ -106,53 +107,58 @@ pub fn fill(reading: &Reading<'_>, value: &Spanned<DeValue<'_>>, names: &Names) 
         DeValue::Boolean(flag) => Some(Value::Bool(*flag)),
         DeValue::Datetime(time) => Some(Value::String(time.to_string())),
         DeValue::Array(items) => {
-            // Every item is filled in before any is given up, so that every problem is reported.
-            let items: Vec<Option<Value>> = items.iter().map(|item| fill(reading, item, names)).collect();
-            items.into_iter().collect::<Option<Vec<_>>>().map(Value::Array)
+            // Every item is filled in, also after one that is wrong, so that every problem is reported.
+            let mut filled = Some(Vec::with_capacity(items.len()));
+            for item in items {
+                filled = filled.zip(fill(reading, item, names)).map(|(mut filled, item)| {
+                    filled.push(item);
+                    filled
+                });
+            }
+            filled.map(Value::Array)
         }
         DeValue::Table(table) => {
-            let fields = table.iter().map(|(key, value)| (key.get_ref().to_string(), fill(reading, value, names)));
-            let fields: Vec<(String, Option<Value>)> = fields.collect();
-            let fields = fields.into_iter().map(|(key, value)| value.map(|value| (key, value)));
-            fields.collect::<Option<Map<_, _>>>().map(Value::Object)
+            let mut filled = Some(Map::new());
+            for (key, value) in table {
+                filled = filled.zip(fill(reading, value, names)).map(|(mut filled, value)| {
+                    filled.insert(key.get_ref().to_string(), value);
+                    filled
+                });
+            }
+            filled.map(Value::Object)
         }
     }
 }
 
 /// A piece of a string with references.
-#[derive(Debug, PartialEq, Eq)]
-enum Piece {
-    Text(String),
+enum Piece<'a> {
+    Text(&'a str),
     /// The name and the bytes of the reference, braces included.
-    Reference(String, Range<usize>),
+    Reference(&'a str, Range<usize>),
     /// What is wrong with the braces here, and where.
     Broken(&'static str, Range<usize>),
 }
 
 fn fill_text(reading: &Reading<'_>, text: &str, span: &Range<usize>, names: &Names) -> Option<Value> {
-    if !text.contains(['{', '}']) {
+    if !text.bytes().any(|byte| matches!(byte, b'{' | b'}')) {
         return Some(Value::String(text.to_owned()));
     }
-    let pieces = pieces(text);
-    let whole = matches!(pieces.as_slice(), [Piece::Reference(..)]);
     let mut filled = Some(String::new());
-    let mut alone = None;
-    for piece in pieces {
-        let part = match piece {
-            Piece::Text(text) => Some(text),
+    let mut at = 0;
+    while at < text.len() {
+        let (piece, next) = piece(text, at);
+        let part: Option<Cow<'_, str>> = match piece {
+            Piece::Text(text) => Some(text.into()),
             Piece::Broken(message, range) => {
                 let help = "write {{ and }} for braces that are meant as such, and {paths.x} for a reference";
                 reading.error(&reading.within(span, range), message, help);
                 None
             }
-            Piece::Reference(name, range) => match names.resolve(&name) {
-                Resolved::Value(value) if whole => {
-                    alone = Some(value);
-                    None
-                }
-                Resolved::Value(Value::String(text)) => Some(text),
-                Resolved::Value(Value::Number(number)) => Some(number.to_string()),
-                Resolved::Value(Value::Bool(flag)) => Some(flag.to_string()),
+            Piece::Reference(name, range) => match names.resolve(name) {
+                Resolved::Value(value) if range == (0..text.len()) => return Some(value.clone()),
+                Resolved::Value(Value::String(text)) => Some(text.into()),
+                Resolved::Value(Value::Number(number)) => Some(number.to_string().into()),
+                Resolved::Value(Value::Bool(flag)) => Some(flag.to_string().into()),
                 Resolved::Value(Value::Array(_) | Value::Object(_) | Value::Null) => {
                     let message = format!("`{name}` is a list or a table and cannot stand within text");
                     let help = format!("give it alone: \"{{{name}}}\"");
@@ -168,51 +174,38 @@ fn fill_text(reading: &Reading<'_>, text: &str, span: &Range<usize>, names: &Nam
                 }
             },
         };
-        filled = filled.zip(part).map(|(filled, part)| filled + &part);
+        at = next;
+        filled = filled.zip(part).map(|(mut filled, part)| {
+            // Room for the rest too, which is most often all that follows.
+            filled.reserve(part.len() + text.len() - at);
+            filled.push_str(&part);
+            filled
+        });
     }
-    alone.or(filled.map(Value::String))
+    filled.map(Value::String)
 }
 
-fn pieces(text: &str) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let mut literal = String::new();
-    let mut at = 0;
-    while let Some(c) = text[at..].chars().next() {
-        let rest = &text[at..];
-        let plain = rest.find(['{', '}']).unwrap_or(rest.len());
-        if plain > 0 {
-            literal.push_str(&rest[..plain]);
-            at += plain;
-            continue;
-        }
-        if let Some(brace) = ["{{", "}}"].iter().find(|pair| rest.starts_with(**pair)) {
-            literal.push_str(&brace[1..]);
-            at += 2;
-            continue;
-        }
-        if !literal.is_empty() {
-            pieces.push(Piece::Text(std::mem::take(&mut literal)));
-        }
-        let end = rest.find('}').map(|end| at + end + 1);
-        let (piece, next) = match end {
-            _ if c == '}' => (Piece::Broken("a `}` without its `{`", at..at + 1), at + 1),
-            None => (Piece::Broken("a `{` without its `}`", at..text.len()), text.len()),
-            Some(end) => {
-                let name = text[at + 1..end - 1].trim();
-                let word =
-                    |word: &str| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
-                if name.split('.').all(word) && !name.starts_with(|c: char| c.is_ascii_digit()) {
-                    (Piece::Reference(name.to_owned(), at..end), end)
-                } else {
-                    (Piece::Broken("this is not a reference to a name", at..end), end)
-                }
-            }
-        };
-        pieces.push(piece);
-        at = next;
+/// The piece of a text that begins at `at`, before its end, and where the next one begins.
+fn piece(text: &str, at: usize) -> (Piece<'_>, usize) {
+    let rest = &text[at..];
+    let plain = memchr::memchr2(b'{', b'}', rest.as_bytes()).unwrap_or(rest.len());
+    if plain > 0 {
+        return (Piece::Text(&rest[..plain]), at + plain);
     }
-    if !literal.is_empty() || pieces.is_empty() {
-        pieces.push(Piece::Text(literal));
+    if rest.starts_with("{{") || rest.starts_with("}}") {
+        return (Piece::Text(&rest[..1]), at + 2);
     }
-    pieces
+    if rest.starts_with('}') {
+        return (Piece::Broken("a `}` without its `{`", at..at + 1), at + 1);
+    }
+    let Some(end) = rest.find('}').map(|end| at + end + 1) else {
+        return (Piece::Broken("a `{` without its `}`", at..text.len()), text.len());
+    };
+    let name = text[at + 1..end - 1].trim();
+    let word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    if name.split('.').all(word) && !name.starts_with(|c: char| c.is_ascii_digit()) {
+        (Piece::Reference(name, at..end), end)
+    } else {
+        (Piece::Broken("this is not a reference to a name", at..end), end)
+    }
 }

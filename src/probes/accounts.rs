@@ -5,8 +5,7 @@
 //! without a name is shown as its number; an account file that could not be read makes every name unknown.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::Door;
@@ -27,7 +26,7 @@ pub(super) struct Accounts {
 }
 
 /// The answers that were given so far.
-type Asked<K, V> = Mutex<HashMap<K, Result<V, Missing>>>;
+type Asked<K, V> = Mutex<BTreeMap<K, Result<V, Missing>>>;
 
 /// Where names come from.
 #[derive(Debug)]
@@ -189,8 +188,8 @@ impl Accounts {
 /// The answer that was given before, or the one that `ask` brings.
 fn once<K, V: Clone, Q>(asked: &Asked<K, V>, key: &Q, ask: impl FnOnce() -> Result<V, Missing>) -> Result<V, Missing>
 where
-    K: Borrow<Q> + Eq + Hash,
-    Q: ToOwned<Owned = K> + Eq + Hash + ?Sized,
+    K: Borrow<Q> + Ord,
+    Q: ToOwned<Owned = K> + Ord + ?Sized,
 {
     // Who asks for the same meanwhile waits for the answer.
     let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);

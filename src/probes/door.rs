@@ -1,7 +1,6 @@
 //! The door through which probes read: it knows where the package's paths lie, who looks, how long and
 //! how much may be read, and it keeps the provenance of everything that passes.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant as Monotonic};
@@ -68,8 +67,19 @@ pub struct Door {
     surroundings: Arc<Surroundings>,
 }
 
-/// Accesses that have not come back, with their last signs of life and what was tried.
-type UnderWay = BTreeMap<u64, (Monotonic, String)>;
+/// Accesses that have not come back, in the order in which they began. There are as many as a probe has threads.
+type UnderWay = Vec<Pending>;
+
+/// An access that has not come back.
+#[derive(Debug)]
+struct Pending {
+    number: u64,
+    /// Its last sign of life.
+    alive: Monotonic,
+    /// What is tried: a verb, and what it is done to.
+    verb: &'static str,
+    object: String,
+}
 
 /// An access to the file system that is under way, until it is dropped.
 pub struct Access<'a> {
@@ -83,8 +93,8 @@ impl Access<'_> {
     /// life, after which the part that follows has the time of an access.
     pub fn is_over(&self) -> bool {
         let now = Monotonic::now();
-        if let Some((alive, _)) = self.door.under_way().get_mut(&self.number) {
-            *alive = now;
+        if let Some(pending) = self.door.under_way().iter_mut().find(|pending| pending.number == self.number) {
+            pending.alive = now;
         }
         now >= self.end
     }
@@ -92,7 +102,7 @@ impl Access<'_> {
 
 impl Drop for Access<'_> {
     fn drop(&mut self) {
-        self.door.under_way().remove(&self.number);
+        self.door.under_way().retain(|pending| pending.number != self.number);
     }
 }
 
@@ -192,16 +202,23 @@ impl Door {
     /// Begins an access, in the words of [`Missing::tried`]. The kernel may never let go of the thread that asks it, and
     /// then this is what can be said of the probe.
     pub fn begin(&self, tried: &str) -> Access<'_> {
-        let now = Monotonic::now();
+        self.begin_to("", tried)
+    }
+
+    /// As [`Door::begin`], in two parts that are put together only when somebody asks: `look at `, and a path.
+    pub(super) fn begin_to(&self, verb: &'static str, object: &str) -> Access<'_> {
+        let alive = Monotonic::now();
         let mut under_way = self.under_way();
-        let number = under_way.last_key_value().map_or(0, |(number, _)| number + 1);
-        under_way.insert(number, (now, tried.to_owned()));
-        Access { door: self, number, end: self.end.min(now + self.limits.read) }
+        let number = under_way.last().map_or(0, |last| last.number + 1);
+        under_way.push(Pending { number, alive, verb, object: object.to_owned() });
+        Access { door: self, number, end: self.end.min(alive + self.limits.read) }
     }
 
     /// The access that has been silent for the longest time: since when, and what was tried.
     pub fn silent(&self) -> Option<(Monotonic, String)> {
-        self.under_way().values().min_by_key(|(alive, _)| *alive).cloned()
+        let under_way = self.under_way();
+        let silent = under_way.iter().min_by_key(|pending| pending.alive)?;
+        Some((silent.alive, format!("{}{}", silent.verb, silent.object)))
     }
 
     fn under_way(&self) -> std::sync::MutexGuard<'_, UnderWay> {

@@ -104,7 +104,7 @@ impl Door {
     /// # Errors
     /// `None` where it is not seen from there.
     pub(super) fn attributes_in(&self, held: &mut HeldFolder<'_>, logical: &str) -> Option<(Attributes, bool)> {
-        let _access = self.begin(&format!("look at {logical}"));
+        let _access = self.begin_to("look at ", logical);
         let entry = held.entry(logical)?;
         self.watch().marked(logical, false, entry.mark(), Depth::Itself);
         self.note_attributes(logical);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pulldown_cmark::{Event, Options, Parser};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use serde::Serialize;
 use tera::{Context, Kwargs, State, Tera, Value};
 
@@ -68,8 +68,13 @@ impl Renderer {
         let dossier =
             serde_json::to_value(dossier).expect("invariant: a dossier is made of text keys and plain values");
         let context = Context::from_serialize(&dossier).expect("invariant: a dossier has fields");
-        let engine = |quoting| engine(templates, facts, quoting).map_err(|error| error.to_string());
-        Self { real: engine(Quoting::Real), neutral: engine(Quoting::Neutral), context }
+        // The templates are read once: what both engines differ in is asked for when a report is rendered.
+        let real = engine(templates, facts).map_err(|error| error.to_string());
+        let neutral = real.clone().map(|mut neutral| {
+            quote(&mut neutral, Quoting::Neutral);
+            neutral
+        });
+        Self { real, neutral, context }
     }
 
     /// Renders the template `name`, with `report` as the report's own part of the dossier.
@@ -99,9 +104,8 @@ enum Quoting {
     Neutral,
 }
 
-fn engine(templates: &Templates, facts: &Arc<Facts>, quoting: Quoting) -> tera::TeraResult<Tera> {
-    let mut tera = Tera::new();
-    tera.autoescape_on([".md"]);
+/// Sets how an engine shows values.
+fn quote(tera: &mut Tera, quoting: Quoting) {
     match quoting {
         Quoting::Real => tera.set_escape_fn(|text, out| out.write_all(escape::markdown(text).as_bytes())),
         // What is empty is empty in both: an empty cell is a shape that a value may have.
@@ -116,15 +120,9 @@ fn engine(templates: &Templates, facts: &Arc<Facts>, quoting: Quoting) -> tera::
     };
     tera.register_filter("code", move |value: Value, _: Kwargs, _: &State| Value::safe_string(&code(&value, false)));
     tera.register_filter("cell", move |value: Value, _: Kwargs, _: &State| Value::safe_string(&code(&value, true)));
-    tera.register_filter("said", |value: Value, _: Kwargs, _: &State| said(&value));
     tera.register_filter("codes", move |value: Value, _: Kwargs, _: &State| {
         let items = value.as_array().unwrap_or_default().iter().map(|item| code(item, false));
         Value::safe_string(&items.collect::<Vec<_>>().join(", "))
-    });
-    // A list that is known in part without its holes; what could not be read is told beside it.
-    tera.register_filter("read", |value: Value, _: Kwargs, _: &State| {
-        let items = value.as_array().unwrap_or_default().iter();
-        Value::from(items.filter(|item| missing_word(item).is_none()).cloned().collect::<Vec<_>>())
     });
     tera.register_filter("excerpt", move |value: Value, _: Kwargs, _: &State| {
         let json = serde_json::to_value(&value).unwrap_or_default();
@@ -133,6 +131,19 @@ fn engine(templates: &Templates, facts: &Arc<Facts>, quoting: Quoting) -> tera::
             Quoting::Real => escape::block(&drawn),
             Quoting::Neutral => escape::block("x"),
         })
+    });
+}
+
+/// An engine that shows values as they are.
+fn engine(templates: &Templates, facts: &Arc<Facts>) -> tera::TeraResult<Tera> {
+    let mut tera = Tera::new();
+    tera.autoescape_on([".md"]);
+    quote(&mut tera, Quoting::Real);
+    tera.register_filter("said", |value: Value, _: Kwargs, _: &State| said(&value));
+    // A list that is known in part without its holes; what could not be read is told beside it.
+    tera.register_filter("read", |value: Value, _: Kwargs, _: &State| {
+        let items = value.as_array().unwrap_or_default().iter();
+        Value::from(items.filter(|item| missing_word(item).is_none()).cloned().collect::<Vec<_>>())
     });
     // The engine's own filters that declare a value to be safe would pass both renderings alike.
     for filter in ["safe", "escape", "escape_html", "escape_xml", "newlines_to_br"] {
@@ -180,31 +191,51 @@ fn difference(real: &str, neutral: &str) -> Option<String> {
     let (real, neutral) = (shape(real), shape(neutral));
     let longest = real.len().max(neutral.len());
     let at = (0..longest).find(|i| real.get(*i) != neutral.get(*i))?;
-    let word = |shape: &[String]| shape.get(at).cloned().unwrap_or_else(|| "the end".to_owned());
+    let word = |shape: &[Part<'_>]| shape.get(at).map_or_else(|| "the end".to_owned(), Part::to_string);
     Some(format!("{} instead of {}", word(&real), word(&neutral)))
 }
 
+/// A part of the structure of a Markdown text.
+#[derive(Debug, PartialEq)]
+enum Part<'a> {
+    Start(Tag<'a>),
+    End(TagEnd),
+    Text,
+    Other(&'static str),
+}
+
+impl std::fmt::Display for Part<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Start(tag) => write!(f, "start of {tag:?}"),
+            Self::End(tag) => write!(f, "end of {tag:?}"),
+            Self::Text => f.write_str("text"),
+            Self::Other(word) => f.write_str(word),
+        }
+    }
+}
+
 /// The structure of a Markdown text: everything but the words.
-fn shape(markdown: &str) -> Vec<String> {
+fn shape(markdown: &str) -> Vec<Part<'_>> {
     let options = Options::all() - Options::ENABLE_SMART_PUNCTUATION;
-    let mut shape: Vec<String> = Vec::new();
+    let mut shape: Vec<Part<'_>> = Vec::new();
     for event in Parser::new_ext(markdown, options) {
-        let word = match event {
-            Event::Start(tag) => format!("start of {tag:?}"),
-            Event::End(tag) => format!("end of {tag:?}"),
-            Event::Text(_) => "text".to_owned(),
-            Event::Code(_) => "code".to_owned(),
-            Event::Html(_) | Event::InlineHtml(_) => "HTML".to_owned(),
-            Event::InlineMath(_) | Event::DisplayMath(_) => "mathematics".to_owned(),
-            Event::FootnoteReference(_) => "a footnote".to_owned(),
-            Event::SoftBreak => "a line break".to_owned(),
-            Event::HardBreak => "a hard break".to_owned(),
-            Event::Rule => "a rule".to_owned(),
-            Event::TaskListMarker(_) => "a task marker".to_owned(),
+        let part = match event {
+            Event::Start(tag) => Part::Start(tag),
+            Event::End(tag) => Part::End(tag),
+            Event::Text(_) => Part::Text,
+            Event::Code(_) => Part::Other("code"),
+            Event::Html(_) | Event::InlineHtml(_) => Part::Other("HTML"),
+            Event::InlineMath(_) | Event::DisplayMath(_) => Part::Other("mathematics"),
+            Event::FootnoteReference(_) => Part::Other("a footnote"),
+            Event::SoftBreak => Part::Other("a line break"),
+            Event::HardBreak => Part::Other("a hard break"),
+            Event::Rule => Part::Other("a rule"),
+            Event::TaskListMarker(_) => Part::Other("a task marker"),
         };
         // Escapes split a text into several events; together they are one.
-        if !(word == "text" && shape.last().is_some_and(|last| last == "text")) {
-            shape.push(word);
+        if part != Part::Text || shape.last() != Some(&Part::Text) {
+            shape.push(part);
         }
     }
     shape

@@ -7,6 +7,9 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
 use super::publish::LedgerLine;
 use super::replay::{ReplayError, mismatch};
 use crate::evidence::{Digest256, Instant};
@@ -237,6 +240,14 @@ impl Known {
 
 /// The digest of the ledger's line before, if the published result names one: an audit of before that did not.
 pub(super) fn recorded_previous(files: &BTreeMap<String, Vec<u8>>, line: &LedgerLine) -> Option<Digest256> {
-    let result: serde_json::Value = serde_json::from_slice(files.get("result.json")?).ok()?;
-    result.get("audit")?.get("previous").map(|_| line.previous.clone())
+    #[derive(Deserialize)]
+    struct Published {
+        audit: Audit,
+    }
+    #[derive(Deserialize)]
+    struct Audit {
+        previous: Option<IgnoredAny>,
+    }
+    let result: Published = serde_json::from_slice(files.get("result.json")?).ok()?;
+    result.audit.previous.map(|_| line.previous.clone())
 }

@@ -52,6 +52,58 @@ pub fn parse(source: &str) -> Result<Node, Vec<ExprProblem>> {
     if source.trim().is_empty() {
         return Err(vec![problem(0, source.len(), "the expression is empty".to_owned(), "write a condition in CEL")]);
     }
+    dotted(source).map_or_else(|| parsed(source), Ok)
+}
+
+/// Words of CEL that are no names, or are reserved (its grammar, `RESERVED` and the literals).
+const RESERVED: [&str; 21] = [
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "false",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "namespace",
+    "null",
+    "package",
+    "return",
+    "true",
+    "var",
+    "void",
+    "while",
+];
+
+/// A variable, or a fact of one, such as `params.candidate`: half of what texts quote. The parser reads them far more
+/// slowly, and to the same tree; a test compares. Everything else, all that is reserved included, is left to it.
+fn dotted(source: &str) -> Option<Node> {
+    let mut node: Option<Node> = None;
+    let mut start = 0;
+    for word in source.split('.') {
+        let name = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !name || RESERVED.contains(&word) {
+            return None;
+        }
+        let span = Span { start, end: start + word.len() };
+        let kind = match node {
+            None => Kind::Name(word.to_owned()),
+            Some(operand) => Kind::Select(Box::new(operand), word.to_owned()),
+        };
+        node = Some(Node { span, kind });
+        start = span.end + 1;
+    }
+    node
+}
+
+/// Parses a source text by the grammar, whatever it is.
+fn parsed(source: &str) -> Result<Node, Vec<ExprProblem>> {
     let program = cel::Program::compile(source).map_err(|errors| {
         errors.errors.iter().map(|error| syntax_problem(source, error.pos, &error.msg)).collect::<Vec<_>>()
     })?;
@@ -256,5 +308,47 @@ fn appended(add: &CallExpr) -> Option<&IdedExpr> {
     match add.args.get(1).map(|arg| &arg.expr) {
         Some(Cel::List(list)) => list.elements.first(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is read without the grammar is what the grammar gives, places included.
+    fn agree(source: &str) -> bool {
+        let Some(read) = dotted(source) else { return false };
+        let parsed = parsed(source).unwrap_or_else(|problems| panic!("{source}: {problems:?}"));
+        assert_eq!(format!("{read:?}"), format!("{parsed:?}"), "{source}");
+        true
+    }
+
+    proptest! {
+        #[test]
+        fn names_and_their_fields_are_read_as_the_grammar_reads_them(source in "[_a-zA-Z][_a-zA-Z0-9]{0,7}(\\.[_a-zA-Z][_a-zA-Z0-9]{0,7}){0,5}") {
+            let reserved = source.split('.').any(|word| RESERVED.contains(&word));
+            prop_assert_eq!(agree(&source), !reserved);
+        }
+
+        #[test]
+        fn nothing_else_is_read_without_the_grammar(source in "[a-c0-9_.\\[\\]()?! ]{0,9}") {
+            agree(&source);
+        }
+    }
+
+    #[test]
+    fn what_is_reserved_or_is_no_name_is_left_to_the_grammar() {
+        for word in RESERVED {
+            assert!(!agree(word) && !agree(&format!("a.{word}")), "{word}");
+        }
+        for source in [
+            "", ".", "a.", ".a", "a..b", "a b", " a", "a.1", "1", "1.a", "é", "a.é", "a-b", "a[0]", "a.b()", "a.?b",
+            "`a`",
+        ] {
+            assert!(!agree(source), "{source:?}");
+        }
+        assert!(["a", "_", "has", "all.size", "int", "__result__", "a.b.c"].into_iter().all(agree));
     }
 }

@@ -1,6 +1,7 @@
 //! The types of expressions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::evidence::Shape;
 
@@ -19,8 +20,8 @@ pub enum ExprType {
     Duration,
     /// A list of one type.
     List(Box<ExprType>),
-    /// A record with these fields.
-    Record(BTreeMap<String, ExprType>),
+    /// A record with these fields; shared, for every expression that names one of them passes it on.
+    Record(Arc<BTreeMap<String, ExprType>>),
     /// A dictionary from text.
     Dict(Box<ExprType>),
     /// The element of `[]`; fits everything.
@@ -80,7 +81,8 @@ impl From<&Shape> for ExprType {
             Shape::Time => Self::Time,
             Shape::List(item) => Self::List(Box::new(Self::from(&**item))),
             Shape::Record(fields) => {
-                Self::Record(fields.iter().map(|(name, shape)| (name.clone(), Self::from(shape))).collect())
+                let fields = fields.iter().map(|(name, shape)| (name.clone(), Self::from(shape)));
+                Self::Record(Arc::new(fields.collect()))
             }
             Shape::Dict(item) => Self::Dict(Box::new(Self::from(&**item))),
         }

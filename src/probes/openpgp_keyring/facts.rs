@@ -104,7 +104,8 @@ fn shortened(mut phrases: Vec<String>) -> Vec<String> {
 }
 
 fn without(no_ring: NoRing, horizon: Instant) -> Fact {
-    let missing = || Fact::Missing(no_ring.missing.clone());
+    let missing = Fact::from(*no_ring.missing);
+    let missing = || missing.clone();
     Fact::record([
         ("present", no_ring.present.map_or_else(missing, Fact::from)),
         ("form", no_ring.form.map_or_else(missing, Fact::from)),

@@ -4,6 +4,8 @@
 //! 64-bit hash are added up, and the SHA-256 of the count and both sums is the digest. No row can be altered so that it stays the
 //! same by any effort that is known; it is not proof against somebody who may choose very many rows for this purpose.
 
+use std::sync::Arc;
+
 use super::super::sql::query::{Kind, Query};
 use super::super::sql::server::only;
 use super::super::sql::session::Snapshot;
@@ -61,7 +63,7 @@ pub(super) async fn ask(snapshot: &mut Snapshot<'_>, table: &Table) -> Result<Fa
         |said: String| snapshot.missing(written, MissingState::Error, said, "create it, or correct the package");
     let row = match found {
         Fact::List(rows) if rows.is_empty() => Err(unfit(format!("there is no {written} in this database"))),
-        Fact::Missing(missing) => Err(*missing),
+        Fact::Missing(missing) => Err(Arc::unwrap_or_clone(missing)),
         found @ (Fact::List(_) | Fact::Bool(_) | Fact::Int(_) | Fact::Text(_) | Fact::Time(_) | Fact::Map(_)) => {
             Ok(only(found))
         }

@@ -9,6 +9,9 @@ mod compare;
 mod locks;
 mod walk;
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::accounts::{Accounts, Identity};
@@ -20,6 +23,9 @@ use walk::{Folder, Walk, Way};
 
 /// So many paths are worth a second thread.
 const ALONE: usize = 512;
+
+/// In so many respects a path is compared at most.
+const COMPARED: usize = 6;
 
 /// Bytes of the unit of `min_free_mb`.
 const MEBIBYTE: u64 = 1 << 20;
@@ -144,7 +150,7 @@ impl Probe for Provisioning {
         if tables.is_empty() {
             problems.push(problem("paths", "no path is asked for".to_owned(), "name at least one path"));
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = HashSet::with_capacity(tables.len());
         for (i, table) in tables.into_iter().enumerate() {
             let wanted = match table {
                 Ok(wanted) => wanted,
@@ -155,7 +161,7 @@ impl Probe for Provisioning {
                 }
             };
             let path = wanted.path;
-            if path.is_empty() || path.split('/').any(|name| name == "..") {
+            if path.is_empty() || (path.contains("..") && path.split('/').any(|name| name == "..")) {
                 let message = format!("entry {}: {path:?} is empty or goes up with \"..\"", i + 1);
                 problems.push(problem("paths", message, "write the path out"));
             }
@@ -175,18 +181,18 @@ impl Probe for Provisioning {
 
     fn collect(&self, settings: &Settings, door: &Door) -> Result<Fact, Missing> {
         let accounts = Accounts::of(door);
-        let executor = executor(door, &accounts, settings.text("executor_user"));
+        let executor = executor(door, &accounts, settings.text("executor_user")).map_err(Fact::from);
         let min_free = settings.int("min_free_mb").and_then(|mebibytes| u64::try_from(mebibytes).ok());
         let min_free = min_free.map(|mebibytes| mebibytes.saturating_mul(MEBIBYTE));
         let wanted = settings.tables::<WantedPath<'_>>("paths").into_iter().filter_map(Result::ok);
         let wanted: Vec<WantedPath<'_>> = wanted.collect();
-        let found = divided(&wanted, ALONE, |wanted| -> Vec<Found> {
+        let found = divided(&wanted, ALONE, |wanted| -> Vec<Found<'_>> {
             let digests = digests(settings);
             let walk = Walk::new(door);
             let mut look = Look { door, accounts: &accounts, executor: &executor, min_free, digests, walk };
             wanted.iter().map(|wanted| look.path(wanted)).collect()
         });
-        let found: Vec<Found> = found.into_iter().flatten().collect();
+        let found: Vec<Found<'_>> = found.into_iter().flatten().collect();
         let mut fields = vec![
             ("absent", listed(&found, |found| found.exists.clone().map(|exists| !exists))),
             ("unmatched", listed(&found, |found| found.matches.clone().map(|matches| !matches))),
@@ -220,14 +226,14 @@ fn executor(door: &Door, accounts: &Accounts, name: Option<&str>) -> Result<Iden
 }
 
 /// The names of the paths that `select` says yes to; missing as a whole when it is not known of one.
-fn listed(found: &[Found], select: impl Fn(&Found) -> Result<bool, Missing>) -> Fact {
-    let selected = found.iter().map(|found| Ok(select(found)?.then_some(found.path.as_str())));
-    let selected: Result<Vec<Option<&str>>, Missing> = selected.collect();
-    selected.map(|paths| Fact::texts(paths.into_iter().flatten())).into()
+fn listed(found: &[Found<'_>], select: impl Fn(&Found<'_>) -> Known<bool>) -> Fact {
+    let selected = found.iter().map(|found| Ok(select(found)?.then_some(found.path)));
+    // The paths that are not selected leave nothing behind.
+    selected.filter_map(Result::transpose).collect::<Known<Vec<&str>>>().map(Fact::texts).into()
 }
 
 /// The least space over the paths that are there.
-fn smallest_space(door: &Door, found: &[Found]) -> Fact {
+fn smallest_space(door: &Door, found: &[Found<'_>]) -> Fact {
     let mut smallest: Option<u64> = None;
     for found in found {
         match (&found.exists, &found.free_bytes) {
@@ -243,26 +249,35 @@ fn smallest_space(door: &Door, found: &[Found]) -> Fact {
 }
 
 /// What one path came to.
-struct Found {
-    path: String,
-    exists: Result<bool, Missing>,
-    matches: Result<bool, Missing>,
-    free_bytes: Result<u64, Missing>,
+struct Found<'a> {
+    path: &'a str,
+    exists: Known<bool>,
+    matches: Known<bool>,
+    free_bytes: Known<u64>,
     record: Fact,
+}
+
+/// A value, or the reason why there is none, which is kept once: there may be tens of thousands of paths.
+type Known<T> = Result<T, Arc<Missing>>;
+
+/// As [`Known`].
+fn known<T, U>(result: &Result<T, Missing>, value: impl FnOnce(&T) -> U) -> Known<U> {
+    result.as_ref().map(value).map_err(|missing| Arc::new(missing.clone()))
 }
 
 /// What looking at a path needs.
 struct Look<'a> {
     door: &'a Door,
     accounts: &'a Accounts,
-    executor: &'a Result<Identity, Missing>,
+    /// The user that is to write, or what is said of everybody's right to write.
+    executor: &'a Result<Identity, Fact>,
     min_free: Option<u64>,
     digests: bool,
     walk: Walk<'a>,
 }
 
 impl Look<'_> {
-    fn path(&mut self, wanted: &WantedPath<'_>) -> Found {
+    fn path<'w>(&mut self, wanted: &WantedPath<'w>) -> Found<'w> {
         let mut found = self.found(wanted);
         if self.digests
             && let Fact::Map(record) = &mut found.0.record
@@ -292,7 +307,7 @@ impl Look<'_> {
     }
 
     /// What lies there, and its attributes where something does.
-    fn found(&mut self, wanted: &WantedPath<'_>) -> (Found, Option<Attributes>) {
+    fn found<'w>(&mut self, wanted: &WantedPath<'w>) -> (Found<'w>, Option<Attributes>) {
         match self.walk.to(wanted.path) {
             Way::There { attributes, above, link, on_mount_of_folder } => {
                 let space = self.space(wanted.path, &attributes, &above, on_mount_of_folder);
@@ -300,13 +315,14 @@ impl Look<'_> {
                 (found, Some(attributes))
             }
             Way::Absent { missing, link } => {
+                let missing = Arc::new(missing);
                 let link_in_path = link.map_or_else(|| missing.clone().into(), Fact::from);
-                let facts = [Ok(false), Ok(false)];
-                (not_there(wanted, facts, &missing, link_in_path, "absent".into()), None)
+                (not_there(wanted, Ok(false), &missing, link_in_path, "absent".into()), None)
             }
             Way::Unknown(missing) => {
-                let facts = [Err(missing.clone()), Err(missing.clone())];
-                (not_there(wanted, facts, &missing, missing.clone().into(), missing.clone().into()), None)
+                let missing = Arc::new(missing);
+                let reason = || Fact::from(missing.clone());
+                (not_there(wanted, Err(missing.clone()), &missing, reason(), reason()), None)
             }
         }
     }
@@ -331,43 +347,45 @@ impl Look<'_> {
         self.door.space(path, seen)
     }
 
-    fn there(
+    fn there<'w>(
         &self,
-        wanted: &WantedPath<'_>,
+        wanted: &WantedPath<'w>,
         attributes: &Attributes,
         above: &[(String, Attributes)],
         link: Option<&str>,
         space: &Result<Space, Missing>,
-    ) -> Found {
+    ) -> Found<'w> {
         let path = wanted.path;
         let owner = self.accounts.user_name(attributes.uid);
         let group = self.accounts.group_name(attributes.gid);
-        let free_bytes = space.clone().map(|space| space.free_bytes);
+        let free_bytes = known(space, |space| space.free_bytes);
         // A symlink's own owner and mode say nothing about what it leads to.
         let compared = if attributes.kind == FileKind::Link {
             vec![compare_link(link)]
         } else {
-            self.compare(wanted, attributes, link, space)
+            self.compare(wanted, attributes, [&owner, &group], link, space)
         };
         let why = judge(compared);
-        let matches = why.as_ref().map(String::is_empty).map_err(Clone::clone);
-        let writable = self.executor.as_ref().map_err(Clone::clone);
-        let writable =
-            writable.and_then(|user| access::writable(self.door, path, attributes, above, link, space, user));
+        let matches = known(&why, String::is_empty);
+        let writable = match self.executor {
+            Ok(user) => access::writable(self.door, path, attributes, above, link, space, user).into(),
+            Err(missing) => missing.clone(),
+        };
+        // In the order of names, which is that of a record.
         let record = Fact::record([
-            ("path", path.into()),
             ("exists", true.into()),
-            ("kind", attributes.kind.word().into()),
-            ("owner", owner.into()),
-            ("group", group.into()),
-            ("mode", format!("{:04o}", attributes.mode).into()),
-            ("link_in_path", link.unwrap_or("").into()),
             ("free_bytes", free_bytes.clone().into()),
-            ("writable", writable.into()),
+            ("group", group.into()),
+            ("kind", attributes.kind.word().into()),
+            ("link_in_path", link.unwrap_or("").into()),
             ("matches", matches.clone().into()),
+            ("mode", octal(attributes.mode).into()),
+            ("owner", owner.into()),
+            ("path", path.into()),
             ("why", why.into()),
+            ("writable", writable),
         ]);
-        Found { path: path.to_owned(), exists: Ok(true), matches, free_bytes, record }
+        Found { path, exists: Ok(true), matches, free_bytes, record }
     }
 
     /// Everything that the gate expects of a path that is no symlink itself.
@@ -375,17 +393,17 @@ impl Look<'_> {
         &self,
         wanted: &WantedPath<'_>,
         attributes: &Attributes,
+        [owner, group]: [&Result<String, Missing>; 2],
         link: Option<&str>,
         space: &Result<Space, Missing>,
     ) -> Vec<Compared> {
-        let owner = self.accounts.user_name(attributes.uid);
-        let group = self.accounts.group_name(attributes.gid);
-        let mut compared = vec![compare_link(link), compare_kind(attributes.kind, wanted.kind.kind())];
+        let mut compared = Vec::with_capacity(COMPARED);
+        compared.extend([compare_link(link), compare_kind(attributes.kind, wanted.kind.kind())]);
         if let Some(expected) = wanted.owner {
-            compared.push(compare_id("owner", &owner, attributes.uid, expected, self.accounts.uid(expected)));
+            compared.push(compare_id("owner", owner, attributes.uid, expected, self.accounts.uid(expected)));
         }
         if let Some(expected) = wanted.group {
-            compared.push(compare_id("group", &group, attributes.gid, expected, self.accounts.gid(expected)));
+            compared.push(compare_id("group", group, attributes.gid, expected, self.accounts.gid(expected)));
         }
         if let Some(expected) = wanted.mode.and_then(super::parse_mode) {
             compared.push(compare_mode(attributes.mode, expected));
@@ -401,14 +419,20 @@ impl Look<'_> {
     }
 }
 
-/// The record of a path that is not there or could not be seen.
-fn not_there(
-    wanted: &WantedPath<'_>,
-    [exists, matches]: [Result<bool, Missing>; 2],
-    missing: &Missing,
+/// Mode bits as inode(7) writes them: 0750.
+fn octal(mode: u32) -> String {
+    [9, 6, 3, 0].iter().filter_map(|shift| char::from_digit((mode >> shift) & 0o7, 8)).collect()
+}
+
+/// The record of a path that is not there or could not be seen, of which it is `known` that it neither exists nor matches.
+fn not_there<'w>(
+    wanted: &WantedPath<'w>,
+    known: Known<bool>,
+    missing: &Arc<Missing>,
     link_in_path: Fact,
     why: Fact,
-) -> Found {
+) -> Found<'w> {
+    let (exists, matches) = (known.clone(), known);
     let detail = || Fact::from(missing.clone());
     let record = Fact::record([
         ("path", wanted.path.into()),
@@ -423,5 +447,5 @@ fn not_there(
         ("matches", matches.clone().into()),
         ("why", why),
     ]);
-    Found { path: wanted.path.to_owned(), exists, matches, free_bytes: Err(missing.clone()), record }
+    Found { path: wanted.path, exists, matches, free_bytes: Err(missing.clone()), record }
 }

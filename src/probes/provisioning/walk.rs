@@ -1,5 +1,6 @@
 //! What lies on the way to a path: every component looked at once, links not followed.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -14,6 +15,8 @@ pub(super) struct Walk<'a> {
     seen: HashMap<String, Result<Attributes, Missing>>,
     /// What the way into each folder came to.
     folders: HashMap<String, Rc<Folder>>,
+    /// The folder that was asked for last.
+    last: Option<(String, Rc<Folder>)>,
     held: HeldFolder<'a>,
     /// The space of the folder that was asked for last.
     space: Option<(String, Result<Space, Missing>)>,
@@ -65,7 +68,8 @@ enum Stop {
 impl<'a> Walk<'a> {
     /// A walk through what `door` looks at.
     pub fn new(door: &'a Door) -> Self {
-        Self { door, seen: HashMap::new(), folders: HashMap::new(), held: HeldFolder::new(door), space: None }
+        let (seen, folders, held) = (HashMap::new(), HashMap::new(), HeldFolder::new(door));
+        Self { door, seen, folders, last: None, held, space: None }
     }
 
     /// The attributes of a path, a last link not followed, and whether it is known to lie on the mount of its folder.
@@ -100,17 +104,24 @@ impl<'a> Walk<'a> {
         Some(space)
     }
 
-    /// The way into the last of `components`; none of them is the way into nothing.
-    fn way_into(&mut self, components: &[&str]) -> Rc<Folder> {
-        let Some((last, before)) = components.split_last() else {
+    /// The way into a folder that is written out; that of a path which names none is the way into nothing.
+    fn way_into(&mut self, folder: Option<&str>) -> Rc<Folder> {
+        let Some(path) = folder else {
             return Rc::new(Folder { attributes: Vec::new(), link: None, stop: None });
         };
-        if let Some(folder) = self.folders.get(*last) {
+        if let Some((_, folder)) = self.last.as_ref().filter(|(last, _)| last == path) {
             return folder.clone();
         }
-        let above = self.way_into(before);
-        let folder = if above.stop.is_some() { above } else { Rc::new(self.enter(last, &above)) };
-        self.folders.insert((*last).to_owned(), folder.clone());
+        let folder = match self.folders.get(path) {
+            Some(folder) => folder.clone(),
+            None => {
+                let above = self.way_into(above(path));
+                let folder = if above.stop.is_some() { above } else { Rc::new(self.enter(path, &above)) };
+                self.folders.insert(path.to_owned(), folder.clone());
+                folder
+            }
+        };
+        self.last = Some((path.to_owned(), folder.clone()));
         folder
     }
 
@@ -133,21 +144,15 @@ impl<'a> Walk<'a> {
     /// Goes to `path`, component by component.
     pub fn to(&mut self, path: &str) -> Way {
         let written = written_out(path);
-        let components = components(&written);
-        let Some((last, before)) = components.split_last() else {
-            let next = "name a path";
-            return Way::Unknown(self.door.missing(
-                MissingState::Error,
-                format!("look at {path:?}"),
-                "it is empty",
-                next,
-            ));
-        };
-        let above = self.way_into(before);
+        if written.is_empty() {
+            let (tried, next) = (format!("look at {path:?}"), "name a path");
+            return Way::Unknown(self.door.missing(MissingState::Error, tried, "it is empty", next));
+        }
+        let above = self.way_into(above(&written));
         let missing = match &above.stop {
-            None => match self.look(last) {
+            None => match self.look(&written) {
                 Ok((attributes, on_mount_of_folder)) => {
-                    let link = above.link.clone().or_else(|| link_itself(last, &attributes));
+                    let link = above.link.clone().or_else(|| link_itself(&written, &attributes));
                     return Way::There { attributes, above, link, on_mount_of_folder };
                 }
                 Err(missing) => missing,
@@ -172,17 +177,21 @@ fn link_itself(component: &str, attributes: &Attributes) -> Option<String> {
 }
 
 /// A path without empty names and single dots.
-fn written_out(path: &str) -> String {
+fn written_out(path: &str) -> Cow<'_, str> {
+    let odd = path.contains("//") || path.contains("/.") || path.starts_with('.') || path.ends_with('/');
+    if path == "/" || !odd {
+        return Cow::Borrowed(path);
+    }
     let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
-    format!("{}{}", if path.starts_with('/') { "/" } else { "" }, names.join("/"))
+    Cow::Owned(format!("{}{}", if path.starts_with('/') { "/" } else { "" }, names.join("/")))
 }
 
-/// A path and every folder above it, from the top: `/`, `/var`, `/var/lib`.
-fn components(written: &str) -> Vec<&str> {
-    let root = written.starts_with('/').then_some("/");
-    let inner = written.match_indices('/').map(|(at, _)| &written[..at]).filter(|above| !above.is_empty());
-    let whole = (!written.is_empty() && written != "/").then_some(written);
-    root.into_iter().chain(inner).chain(whole).collect()
+/// The folder above a path that is written out, as far as the path names it.
+fn above(written: &str) -> Option<&str> {
+    match written.rfind('/')? {
+        0 => (written != "/").then_some("/"),
+        end => Some(&written[..end]),
+    }
 }
 
 #[cfg(test)]
@@ -198,9 +207,16 @@ mod tests {
             ("a/b", vec!["a", "a/b"]),
             ("./a", vec!["a"]),
             (".", vec![]),
+            ("/.", vec!["/"]),
+            ("a/.b/..c", vec!["a", "a/.b", "a/.b/..c"]),
+            (".a/", vec![".a"]),
             ("", vec![]),
         ] {
-            assert_eq!(components(&written_out(path)), expected, "{path}");
+            let written = written_out(path);
+            let whole = Some(&*written).filter(|written| !written.is_empty());
+            let mut components: Vec<&str> = std::iter::successors(whole, |path| above(path)).collect();
+            components.reverse();
+            assert_eq!(components, expected, "{path}");
         }
     }
 }
