@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::sql::postgresql::{URL, without_tls, words};
+use super::sql::postgresql::{LAST_WORDS, Meanwhile, URL, without_tls, words};
 use super::{Asked, Room, Truth, matrix, state};
 use crate::postgres::Cluster;
 
@@ -16,6 +16,10 @@ const ROLES: &str = "DO $$ BEGIN
 const TABLE: &str = "CREATE SCHEMA governed; CREATE TABLE governed.unit (id int, state text);
     GRANT USAGE ON SCHEMA governed TO writer, reader, looker; GRANT INSERT ON governed.unit TO writer;
     GRANT SELECT ON governed.unit TO reader;";
+
+/// Roles are told slowly: eight seconds for each, as by a server that is short of everything.
+const SLOW: &str = "SET allow_system_table_mods = on; DO $$ BEGIN EXECUTE 'CREATE OR REPLACE VIEW pg_catalog.pg_roles AS ' \
+    || rtrim(pg_get_viewdef('pg_catalog.pg_roles'), ';') || ' WHERE pg_sleep(8) IS NOT NULL'; END $$;";
 
 /// A database of its own for each row.
 fn fill(room: &Room, cluster: &Cluster, role: &str, sql: &str) -> String {
@@ -132,11 +136,22 @@ fn states_of_principals() {
             room.keep(cluster);
         }),
     ]);
+    let slow =
+        asked.table([state("slower than the limit of one second", Truth::CannotBeKnown, database("looker", SLOW))]);
+    let mut patient = asked.clone();
+    patient.settings = patient.settings.replace("\"1s\"", "\"20s\"");
+    let stopped = patient.table([state("the server is stopped while it is asked", Truth::CannotBeKnown, |room| {
+        let cluster = Arc::new(Cluster::start());
+        let name = fill(room, &cluster, "looker", SLOW);
+        room.keep(Meanwhile::run(&cluster, &name, Cluster::stop));
+        room.keep(cluster);
+    })
+    .mask(LAST_WORDS.0, LAST_WORDS.1)]);
     let mut embedded = asked;
     embedded.settings = embedded.settings.replace(URL, "sqlite:governance.db");
     let embedded = embedded.table([state("an embedded registry has no roles", Truth::CannotBeKnown, |room| {
         room.write("governance.db", "");
     })]);
     let about = "Whether a role is as required, may do its work, and another may not do it: asked of the server, tuple by tuple.";
-    matrix("pg-principals", about, vec![table, embedded]);
+    matrix("pg-principals", about, vec![table, slow, stopped, embedded]);
 }

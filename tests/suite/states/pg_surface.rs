@@ -97,6 +97,12 @@ fn states_of_the_surface() {
             cluster.restart_as_standby();
             room.keep(cluster);
         }),
+        state("the server was stopped", Truth::CannotBeKnown, |room| {
+            let cluster = Cluster::start();
+            fill(room, &cluster, "surveyor", "");
+            cluster.stop();
+            room.keep(cluster);
+        }),
     ]);
     let slow = asking("governed.slow(id)", "1s").table([state(
         "slower than the limit of one second",
