@@ -101,16 +101,20 @@ impl AttestArgs {
 }
 
 impl Attesting {
-    /// Seals an audit's files into envelopes, which are added to them, and keeps the key itself from being published.
+    /// Lets nothing be published in which the key occurs.
+    pub fn keep_secret(&self, secrets: &Secrets) {
+        self.pem.lines().filter(|line| !line.starts_with("-----")).for_each(|line| secrets.keep(line.trim()));
+        secrets.keep_key(&self.key.secret());
+    }
+
+    /// Seals an audit's files into envelopes, which are added to them.
     pub fn seal(
         &self,
         loaded: &Loaded,
         templates: &Templates,
         dossier: &Dossier,
         files: &std::collections::BTreeMap<String, Vec<u8>>,
-        secrets: &Secrets,
     ) -> std::collections::BTreeMap<String, Vec<u8>> {
-        self.pem.lines().filter(|line| !line.starts_with("-----")).for_each(|line| secrets.keep(line.trim()));
         let digests = files.iter().map(|(name, bytes)| (name.clone(), Digest256::of(bytes))).collect();
         let attested = Attested { dossier, rules: RuleDigests::of(&loaded.files, templates), files: digests };
         seal(&attested, &self.key)

@@ -38,6 +38,16 @@ impl Seals {
         let attesting = attesting.attesting(trust)?;
         Ok(Self { signing: signing.signer(&trust.auditor, "auditor", interrupts)?, attesting })
     }
+
+    /// Lets nothing be written in which the keys or their passphrase occur.
+    pub fn keep_secret(&self, secrets: &Secrets) {
+        if let Some(chosen) = &self.signing {
+            chosen.keep_secret(secrets);
+        }
+        if let Some(attesting) = &self.attesting {
+            attesting.keep_secret(secrets);
+        }
+    }
 }
 
 /// Everything that one publication holds, judged and rendered, with its number taken.
@@ -71,19 +81,19 @@ impl Publication {
         let claim = Claim::take(root, evidence.evidence.now)?;
         // What is recorded names the folder as it lies beside the ledger; what is printed names it as it can be opened.
         let recorded = dossier.published(&claim.number(), claim.folder(), &evidence.evidence);
+        seals.keep_secret(secrets);
         let signer = seals.signing.as_ref().map(Chosen::signer);
         let certificates = signer.map(|signer| (signer.fingerprint().clone(), armored(signer.cert())));
         let recorded = recorded.chained(Some(claim.previous().clone()), certificates.into_iter().collect());
         let mut files = report_set(loaded, templates, &evidence, &recorded)?;
         let claim = match &seals.attesting {
             Some(attesting) => {
-                files.extend(attesting.seal(loaded, templates, &recorded, &files, secrets));
+                files.extend(attesting.seal(loaded, templates, &recorded, &files));
                 claim.with_checkpoint(attesting.key().clone())
             }
             None => claim,
         };
         if let Some(chosen) = &seals.signing {
-            chosen.keep_secret(secrets);
             files = with_signatures(files, |bytes| chosen.sign(bytes, interrupts))?;
         }
         Ok(Self { claim, files, recorded, root: root.to_owned() })

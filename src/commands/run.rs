@@ -143,6 +143,14 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
+    /// What must not occur in what is written, before anything else is met.
+    fn secrets(&self) -> Secrets {
+        let secrets = Secrets::default();
+        session::keep_environment_secrets(self.loaded, &secrets);
+        self.seals.keep_secret(&secrets);
+        secrets
+    }
+
     /// Everything afresh; refused, with reports that say so, or started.
     fn start(&self, run_id: &RunId, approved: &Payload, payload_sha256: Digest256) -> Result<u8, CommandError> {
         let templates = audit::templates(self.loaded)?;
@@ -152,6 +160,7 @@ impl Desk<'_> {
         let before = self.stamp();
         let session::Collected { evidence, secrets } =
             session::collect_evidence(self.loaded, &gates, true, newest, self.interrupts);
+        self.seals.keep_secret(&secrets);
         let mut evidence = ManuallyDrop::into_inner(evidence);
         evidence.process.recomputed = true;
         let judged = self.against(&evidence, run_id, approved, &templates);

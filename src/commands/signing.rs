@@ -96,8 +96,11 @@ impl Chosen {
         &self.signer
     }
 
-    /// Lets nothing be published in which the passphrase occurs.
+    /// Lets nothing be published in which the passphrase or the secret key occurs.
     pub fn keep_secret(&self, secrets: &Secrets) {
+        if let Signer::File(key) = &self.signer {
+            key.secrets().for_each(|bytes| secrets.keep_key(bytes));
+        }
         if let Some(passphrase) = &self.passphrase {
             passphrase.map(|bytes| std::str::from_utf8(bytes).map(|text| secrets.keep(text)).ok());
         }

@@ -165,6 +165,11 @@ impl Door {
         self.secrets.keep(value);
     }
 
+    /// Remembers the secret bytes of a key likewise.
+    pub fn keep_key(&self, bytes: &[u8]) {
+        self.secrets.keep_key(bytes);
+    }
+
     /// The audit's instant.
     pub fn now(&self) -> Instant {
         self.now

@@ -16,6 +16,7 @@ pub struct Secrets(Arc<Mutex<Known>>);
 #[derive(Default)]
 struct Known {
     values: BTreeSet<String>,
+    keys: BTreeSet<Vec<u8>>,
     /// Made when it is needed, for the values of that time.
     finder: Option<Arc<AhoCorasick>>,
 }
@@ -26,6 +27,10 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 impl Secrets {
     /// Values shorter than this are found everywhere by chance, so that looking for them says nothing.
     pub const SHORTEST: usize = 6;
+
+    /// A key is looked for in pieces of so many bytes: half of a key of 32 bytes, wherever it is cut, holds one, and none occurs by
+    /// chance.
+    pub const PIECE: usize = 8;
 
     /// Remembers a value. Every copy of it that is freed from here on is wiped.
     pub fn keep(&self, value: &str) {
@@ -38,9 +43,22 @@ impl Secrets {
         }
     }
 
-    /// How many values are known.
+    /// Remembers the secret bytes of a key, or of its protected form. Any [`Self::PIECE`] of them are looked for by
+    /// themselves: what is broken into lines, or quoted in part, is found too.
+    pub fn keep_key(&self, bytes: &[u8]) {
+        wiping::from_now_on();
+        if bytes.len() >= Self::PIECE {
+            let mut known = self.known();
+            if known.keys.insert(bytes.to_owned()) {
+                known.finder = None;
+            }
+        }
+    }
+
+    /// How many values and keys are known.
     pub fn count(&self) -> usize {
-        self.known().values.len()
+        let known = self.known();
+        known.values.len() + known.keys.len()
     }
 
     /// Whether `bytes` hold one of the values, in one of the forms.
@@ -50,11 +68,13 @@ impl Secrets {
 
     fn finder(&self) -> Option<Arc<AhoCorasick>> {
         let mut known = self.known();
-        if known.values.is_empty() {
+        if known.values.is_empty() && known.keys.is_empty() {
             return None;
         }
         if known.finder.is_none() {
-            let forms: BTreeSet<Vec<u8>> = known.values.iter().flat_map(|value| forms(value)).collect();
+            let texts = known.values.iter().flat_map(|value| forms(value));
+            let pieces = known.keys.iter().flat_map(|key| key.chunks_exact(Self::PIECE));
+            let forms: BTreeSet<Vec<u8>> = texts.chain(pieces.flat_map(forms_of_bytes)).collect();
             let finder = AhoCorasick::new(forms).expect("invariant: secrets are fewer than patterns may be");
             known.finder = Some(Arc::new(finder));
         }
@@ -74,21 +94,17 @@ impl std::fmt::Debug for Secrets {
 }
 
 fn forms(value: &str) -> Vec<Vec<u8>> {
-    let bytes = value.as_bytes();
+    let percent = percent_encode(value.as_bytes(), RESERVED).to_string();
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let texts = [lower_escapes(&percent), percent.replace("%20", "+"), percent, json.trim_matches('"').to_owned()];
+    let texts = texts.into_iter().filter(|form| form.len() >= Secrets::SHORTEST).map(String::into_bytes);
+    texts.chain(forms_of_bytes(value.as_bytes())).collect()
+}
+
+fn forms_of_bytes(bytes: &[u8]) -> Vec<Vec<u8>> {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let every: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
-    let percent = percent_encode(bytes, RESERVED).to_string();
-    let json = serde_json::to_string(value).unwrap_or_default();
-    let mut forms = vec![
-        hex.to_uppercase(),
-        hex,
-        every.to_lowercase(),
-        every,
-        lower_escapes(&percent),
-        percent.replace("%20", "+"),
-        percent,
-        json.trim_matches('"').to_owned(),
-    ];
+    let mut forms = vec![hex.to_uppercase(), hex, every.to_lowercase(), every];
     for engine in [STANDARD, URL_SAFE] {
         forms.extend((0..3).map(|before| within_base64(&engine, before, bytes)));
     }
@@ -154,5 +170,24 @@ mod tests {
         }
         secrets.keep("another one");
         assert!(secrets.occur_in(b"YW5vdGhlciBvbmU="), "what was met later is found too");
+    }
+
+    #[test]
+    fn half_of_a_key_is_found_wherever_it_is_cut() {
+        let secrets = Secrets::default();
+        let key: Vec<u8> = (0..32_u8).map(|n| n.wrapping_mul(73).wrapping_add(200)).collect();
+        secrets.keep_key(&key);
+        assert_eq!(secrets.count(), 1);
+        for from in 0..=16 {
+            let half = &key[from..from + 16];
+            let hex: String = half.iter().map(|byte| format!("{byte:02X}")).collect();
+            let line = STANDARD.encode(half);
+            for text in [half, hex.as_bytes(), line.as_bytes()] {
+                assert!(secrets.occur_in(&[b"before ", text, b" after"].concat()), "from {from}");
+            }
+        }
+        assert!(!secrets.occur_in(&key[1..8]));
+        // A public number beside it is none.
+        assert!(!secrets.occur_in(&(0..32_u8).map(|n| n.wrapping_mul(71)).collect::<Vec<_>>()));
     }
 }

@@ -113,6 +113,11 @@ impl SigningKey {
         self.public
     }
 
+    /// The bytes that are the secret, for seeing that they turn up nowhere.
+    pub fn secret(&self) -> Vec<u8> {
+        self.key.raw_private_key().expect("invariant: an Ed25519 key has raw bytes")
+    }
+
     /// The signature over a message. The same message has the same signature, always.
     pub fn sign(&self, message: &[u8]) -> [u8; SIGNATURE] {
         let signed = Signer::new_without_digest(&self.key).and_then(|mut signer| signer.sign_oneshot_to_vec(message));

@@ -9,12 +9,13 @@ use std::time::SystemTime;
 use sequoia_openpgp::armor::{Kind, Writer};
 use sequoia_openpgp::cert::{Cert, CertParser};
 use sequoia_openpgp::crypto::KeyPair;
-use sequoia_openpgp::packet::key::{SecretParts, UnspecifiedRole};
+use sequoia_openpgp::crypto::mem::Protected;
+use sequoia_openpgp::packet::key::{SecretKeyMaterial, SecretParts, Unencrypted, UnspecifiedRole};
 use sequoia_openpgp::packet::signature::SignatureBuilder;
 use sequoia_openpgp::packet::{Key, Packet};
 use sequoia_openpgp::parse::Parse as _;
 use sequoia_openpgp::policy::StandardPolicy;
-use sequoia_openpgp::serialize::Serialize as _;
+use sequoia_openpgp::serialize::{MarshalInto as _, Serialize as _};
 use sequoia_openpgp::types::{HashAlgorithm, SignatureType};
 
 use super::certs::sentence;
@@ -67,6 +68,7 @@ pub struct SecretKey {
     cert: Cert,
     fingerprint: Fingerprint,
     pair: KeyPair,
+    secrets: Vec<Protected>,
 }
 
 /// The name only: the rest is secret.
@@ -120,7 +122,10 @@ impl SecretKey {
                 key.into_keypair().map_err(|_| failed)
             });
             match pair {
-                Ok(pair) => return Ok(Self { cert: cert.strip_secret_key_material(), fingerprint, pair }),
+                Ok(pair) => {
+                    let secrets = secrets_of(&cert, &pair);
+                    return Ok(Self { cert: cert.strip_secret_key_material(), fingerprint, pair, secrets });
+                }
                 Err(error) => refused = error,
             }
         }
@@ -135,6 +140,11 @@ impl SecretKey {
     /// The fingerprint of its primary key.
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
+    }
+
+    /// The bytes that are the secret, in the file and opened, for seeing that they turn up nowhere.
+    pub fn secrets(&self) -> impl Iterator<Item = &[u8]> {
+        self.secrets.iter().map(|bytes| &**bytes)
     }
 
     /// A detached signature over `data`, armored, dated `at`.
@@ -154,6 +164,16 @@ impl SecretKey {
         let failed = |error| SignError::Failed { signer: self.fingerprint.clone(), reason: sentence(&error) };
         armored.map_err(failed)
     }
+}
+
+/// The secret parts of all keys of a file as they are in it, and that of the key that was opened.
+fn secrets_of(cert: &Cert, pair: &KeyPair) -> Vec<Protected> {
+    let numbers = |secret: &Unencrypted| secret.map(|numbers| numbers.to_vec().ok()).map(Protected::from);
+    let kept = cert.keys().secret().filter_map(|key| match key.key().secret() {
+        SecretKeyMaterial::Unencrypted(secret) => numbers(secret),
+        SecretKeyMaterial::Encrypted(secret) => secret.ciphertext().ok().map(Protected::from),
+    });
+    kept.chain(numbers(pair.secret())).collect()
 }
 
 /// Whether some key of a certificate can sign at the moment `at`.

@@ -14,6 +14,10 @@ use std::sync::LazyLock;
 use chrono::{Duration, Utc};
 use cutgate::report::{Authorship, Keys, Published, Replayed, read_ledger, replay, verify};
 use cutgate::trust::{Fingerprint, from_bytes};
+use sequoia_openpgp::Cert;
+use sequoia_openpgp::packet::key::SecretKeyMaterial;
+use sequoia_openpgp::parse::Parse as _;
+use sequoia_openpgp::serialize::MarshalInto as _;
 
 use crate::audit::Lab;
 use crate::signing::peers::{NAMES, verify as peer};
@@ -302,6 +306,41 @@ fn a_passphrase_is_published_nowhere() {
     fs::write(lab.path("kb/approvals/quoted.md"), document).unwrap();
     let output = run(&lab, "cutgate audit --sign-key auditor.key --passphrase-fd 3 3< passphrase", 2);
     assert!(text(&output.stderr).contains("a secret value that the audit met occurs in"), "{}", text(&output.stderr));
+}
+
+/// So is the key itself: in a line of its file, in hex, in part; what everybody may have of it is none.
+#[test]
+fn a_signing_key_is_published_nowhere() {
+    let lab = Lab::new();
+    let auditor = pinned(&lab, "auditor");
+    run(&lab, &format!("gpg --batch --armor --export-secret-keys {auditor} > auditor.key"), 0);
+    run(&lab, &format!("gpg --batch --armor --export {auditor} > public"), 0);
+    let body = |name: &str| -> Vec<String> {
+        let whole = fs::read_to_string(lab.path(name)).unwrap();
+        whole.lines().filter(|line| line.len() == 64).map(str::to_owned).collect()
+    };
+    let cert = Cert::from_file(lab.path("auditor.key")).unwrap();
+    let SecretKeyMaterial::Unencrypted(secret) = cert.primary_key().key().optional_secret().unwrap() else {
+        panic!("the laboratory's keys are not protected")
+    };
+    let hex: String = secret.map(|it| it.to_vec().unwrap()).iter().skip(2).map(|byte| format!("{byte:02x}")).collect();
+    let public = body("public");
+    let own: Vec<String> = body("auditor.key").into_iter().filter(|line| !public.contains(line)).collect();
+    let quote = |quoted: &str| {
+        let document = format!("---\ntitle: {quoted}\nkind: approval\ngate: SG_1_cut_authz\n---\n");
+        fs::write(lab.path("kb/approvals/quoted.md"), document).unwrap();
+        typed(&lab, "cutgate audit --sign-key auditor.key")
+    };
+    for quoted in [hex.as_str(), &hex[..32], &hex[11..48]] {
+        let output = quote(quoted);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("a secret value that the audit met"), "{}", text(&output.stderr));
+    }
+    let refused = own.iter().filter(|line| quote(line).status.code() == Some(2)).count();
+    assert!(refused > 0, "a line of the file with half of the secret in it: {own:?}");
+    for line in public {
+        assert_eq!(quote(&line).status.code(), Some(1), "{line}");
+    }
 }
 
 /// Rules and templates travel in the lock with their content, and so do the certificates.

@@ -8,7 +8,6 @@ use super::Desk;
 use crate::commands::{CommandError, keys, output, session};
 use crate::evidence::{CLOSURE_FORMAT, Closure, Digest256, Payload, RunEvidence, RunId, State, canonical_json};
 use crate::execute::{Decision, Line, Step, Wanted, close_by_decision, read_journal, still_there, word};
-use crate::probes::Secrets;
 use crate::report::escape::terminal;
 use crate::report::{CLOSURE, Claim, DECISION, DECISION_SIGNATURE, Entry, Tool, read_ledger};
 
@@ -40,7 +39,7 @@ impl Desk<'_> {
         let now = session::now();
         let wanted = Wanted { run_id, journal: &journal, since: last.utc, trust, certs: &certs, now };
         let decision = Decision::judge(&bytes, &signature, wanted).map_err(CommandError::Refused)?;
-        let secrets = Secrets::default();
+        let secrets = self.secrets();
         let made = self.run(approved, payload_sha256.clone(), String::new(), &secrets, &Vec::new, &Default::default)?;
         let root = self.loaded.place.package_dir.join("reports");
         let decision_sha256 = Digest256::of(&bytes);

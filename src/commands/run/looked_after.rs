@@ -8,7 +8,6 @@ use crate::classify::{Letter, RunOutcome};
 use crate::commands::{CommandError, audit, output, session};
 use crate::evidence::{Digest256, Evidence, Payload, Recorded, RunEvidence, RunId};
 use crate::execute::{EVIDENCE, Known, Run, authority, known, read_journal, still_there, word};
-use crate::probes::Secrets;
 use crate::report::escape::terminal;
 use crate::report::{Dossier, exit_code, read_ledger, utc};
 
@@ -30,7 +29,7 @@ impl Desk<'_> {
         };
         let bytes = std::fs::read(&path).map_err(|error| lost(error.to_string()))?;
         let evidence: Evidence = serde_json::from_slice(&bytes).map_err(|error| lost(error.to_string()))?;
-        let secrets = Secrets::default();
+        let secrets = self.secrets();
         let measure = || session::collect_measures(self.loaded, &secrets);
         let review = authority(self.loaded, self.rules, &evidence, approved.run_id.as_str());
         let review = review.map(|granted| granted.review_decision_id).unwrap_or_default();

@@ -76,6 +76,22 @@ fn an_executor_that_outlives_the_program_is_ended() {
     assert_eq!(approved.rows(), before);
 }
 
+/// Looking after a run knows the executor's secrets as the run did: what its revert prints is kept nowhere with one.
+#[test]
+fn a_secret_that_the_revert_prints_is_not_kept() {
+    let approved = Approved::misbehaving();
+    let token = [("CUTTER_API_TOKEN", "s3cr3t-t0ken-value")];
+    approved.lab.write("mode", "orphan");
+    let killed = approved.run(&[], &token);
+    assert_eq!(killed.status.code(), None, "{}", text(&killed.stderr));
+    approved.lab.write("mode", "telling");
+    let reverted = approved.run(&["--recover", "--revert"], &token);
+    let all = text(&reverted.stdout) + &text(&reverted.stderr);
+    assert!(matches!(reverted.status.code(), Some(4 | 5)), "{all}");
+    assert!(all.contains("printed a secret value"), "{all}");
+    assert!(!all.contains("s3cr3t") && !super::executors::holds_secret(&approved.folder()), "{all}");
+}
+
 /// Records of a run that are gone or damaged never make it one that was not started.
 #[test]
 fn damaged_records_count_as_started() {

@@ -197,6 +197,8 @@ MODES = {
 }
 
 if ARGUMENTS[2] == "revert":
+    if MODE == "telling":
+        print("the token is", os.environ["CUTTER_API_TOKEN"], flush=True)
     sys.exit(honest())
 if MODE.startswith("die "):
     sys.exit(dies(MODE.removeprefix("die ")))

@@ -97,7 +97,7 @@ fn wrong(case: &Case, approved: &Approved) -> Option<String> {
     (!wrong.is_empty()).then(|| format!("{mode}: {}; said: {said}; {}", wrong.join(", "), found["executor"]))
 }
 
-fn holds_secret(folder: &Path) -> bool {
+pub(super) fn holds_secret(folder: &Path) -> bool {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
     files.into_iter().any(|bytes| String::from_utf8_lossy(&bytes).contains("s3cr3t"))
 }

@@ -1,7 +1,8 @@
 //! Encryption and whom it is spoken with, as libpq has it (PostgreSQL, "SSL Support"): `require` encrypts and, where the
 //! user keeps a root certificate, checks the server's; `verify-ca` demands that, `verify-full` the host's name too.
 
-use openssl::pkey::PKey;
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, PKeyRef, Private};
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode, SslVersion};
 use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
@@ -14,7 +15,7 @@ use crate::evidence::Missing;
 /// A connector by the parameters `ssl…`.
 pub(super) fn connector(values: &Values, outside: &Outside<'_>) -> Result<MakeTlsConnector, Missing> {
     let value = |name: &str| values.get(name).map(String::as_str);
-    let failed = |tried: &str, error: openssl::error::ErrorStack| {
+    let failed = |tried: &str, error: ErrorStack| {
         outside.refused(tried, error.to_string(), "see whether OpenSSL and the certificates are in order")
     };
     let mut builder = SslConnector::builder(SslMethod::tls()).map_err(|error| failed("prepare encryption", error))?;
@@ -125,9 +126,22 @@ fn own_certificate(
     // An empty answer keeps a key with a passphrase from asking the terminal for it.
     let key = PKey::private_key_from_pem_callback(&key, |_| Ok(0));
     let key = key.map_err(|_| wrong(format!("{key_file} holds no key in PEM form without a passphrase")))?;
+    secret_numbers(&key).unwrap_or_default().iter().for_each(|bytes| outside.door.keep_key(bytes));
     builder.set_certificate(&first).map_err(|error| wrong(error.to_string()))?;
     for certificate in chain {
         builder.add_extra_chain_cert(certificate).map_err(|error| wrong(error.to_string()))?;
     }
     builder.set_private_key(&key).map_err(|_| wrong(format!("{key_file} is not the key of {file}")))
+}
+
+/// The numbers of a private key that nobody else has.
+fn secret_numbers(key: &PKeyRef<Private>) -> Result<Vec<Vec<u8>>, ErrorStack> {
+    if let Ok(rsa) = key.rsa() {
+        let primes = [rsa.p(), rsa.q()].into_iter().flatten();
+        return Ok([rsa.d()].into_iter().chain(primes).map(|number| number.to_vec()).collect());
+    }
+    match key.ec_key() {
+        Ok(key) => Ok(vec![key.private_key().to_vec()]),
+        Err(_) => key.raw_private_key().map(|bytes| vec![bytes]),
+    }
 }
