@@ -137,7 +137,8 @@ fn answers(phase: &Fact) -> [&str; 3] {
 fn answer<'f>(fact: &'f Fact, path: &str) -> &'f str {
     match fact.at(path) {
         Some(Fact::Missing(missing)) => {
-            assert_eq!(missing.state, MissingState::Unreadable, "{missing}");
+            // What a tree drawn by chance takes, nobody knows before.
+            assert!(matches!(missing.state, MissingState::Unreadable | MissingState::TimedOut), "{missing}");
             "unknown"
         }
         Some(_) | None => text(fact, path),

@@ -380,6 +380,11 @@ fn hazards_reached_without_a_call_are_never_answered_with_more_than_is_so() {
     never_more_than_is_so(include_str!("hazards_reached.txt"), 110);
 }
 
+#[test]
+fn programs_with_a_mistake_are_never_answered_with_more_than_is_so() {
+    never_more_than_is_so(include_str!("hazards_programs.txt"), 60);
+}
+
 /// Random trees, as many as `CUTGATE_RANDOM_TREES` says and from the seed in `CUTGATE_RANDOM_SEED`.
 #[test]
 fn random_trees_are_never_answered_with_more_than_is_so() {
