@@ -16,15 +16,18 @@ pub mod front_matter;
 mod held;
 mod host;
 pub mod knowledge_base;
+mod leftover_dumps;
 mod markdown_tree;
 mod openpgp_keyring;
 mod pg_principals;
 mod pg_surface;
+mod programs;
 mod provisioning;
 mod reading;
 mod rehearsal_records;
 mod runbook;
 mod secrets;
+mod services;
 mod settings;
 mod sql;
 mod stop;
@@ -83,11 +86,13 @@ pub const REGISTRY: &[&dyn Probe] = &[
     &dry_run_record::DryRunRecords,
     &host::Host,
     &knowledge_base::KnowledgeBase,
+    &leftover_dumps::LeftoverDumps,
     &openpgp_keyring::OpenpgpKeyring,
     &pg_principals::PgPrincipals,
     &pg_surface::PgSurface,
     &provisioning::Provisioning,
     &runbook::Runbook,
+    &services::Services,
     &sql::Sql,
     &tree_manifest::TreeManifest,
 ];

@@ -144,6 +144,29 @@ impl Door {
         Ok(Digest256::try_from(hex).expect("invariant: SHA-256 has 64 hex digits"))
     }
 
+    /// The first bytes of a regular file that was `seen` before, at most `max` of them. The last link is not followed, and nothing
+    /// is noted: the caller notes the whole that the file is a part of.
+    ///
+    /// # Errors
+    /// As [`Door::read_seen`].
+    pub(super) fn head_unnoted(&self, logical: &str, max: u64, seen: &Attributes) -> Result<Vec<u8>, Missing> {
+        let tried = format!("read from {logical}");
+        let _access = self.begin(&tried);
+        let failed = |error: std::io::Error| self.vanished(self.io_missing(&tried, logical, &error));
+        let (fd, opened) = self.open_file(logical, OFlags::NOFOLLOW, &tried).map_err(|reason| self.vanished(reason))?;
+        let attributes = Attributes::of(&opened);
+        self.same(logical, seen, &attributes)?;
+        let (mut file, mut head) = (std::fs::File::from(fd), Vec::new());
+        (&mut file).take(max).read_to_end(&mut head).map_err(failed)?;
+        let closed = rustix::fs::fstat(&file).map_err(|error| failed(error.into()))?;
+        if changed(&opened, &closed) || head.len() as u64 != attributes.size.min(max) {
+            let said = "it was changed while it was read";
+            return Err(self.missing(MissingState::Unreadable, &tried, said, QUIET));
+        }
+        self.watch().saw(logical, false, Some(&closed), Depth::Content);
+        Ok(head)
+    }
+
     /// Tries whether the content of a regular file can be read.
     pub(super) fn read_a_byte(&self, logical: &str) -> Result<(), Missing> {
         let tried = format!("read from {logical}");

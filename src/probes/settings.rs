@@ -146,6 +146,12 @@ impl Settings {
     }
 }
 
+/// Whether a key of a table can name a fact in rules: a lower-case letter or `_`, then these and digits.
+pub(super) fn is_fact_name(key: &str) -> bool {
+    let first = key.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    first && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
 /// "90s", "15m", "24h", "30d", and sums such as "1h30m". `None` for anything else, zero and overflow included.
 pub fn parse_duration(text: &str) -> Option<std::time::Duration> {
     let mut seconds: u64 = 0;

@@ -16,7 +16,7 @@
 //! is listed as unreadable, under the lossy name.
 
 mod checksums;
-mod walk;
+pub(super) mod walk;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

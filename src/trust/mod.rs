@@ -15,6 +15,7 @@ mod keybox;
 pub mod merkle;
 pub mod note;
 mod packets;
+mod sealed;
 mod sign;
 mod standing;
 mod verify;
@@ -24,6 +25,7 @@ pub use certs::{
 };
 pub use fingerprint::Fingerprint;
 pub use keybox::{Keybox, KeyboxError, read as read_keybox, serves_openpgp};
+pub use sealed::begins_sealed;
 pub use sign::{Passphrase, SecretKey, SignError, armored, can_sign, would_verify};
 pub use standing::{Ability, KeyStanding, Revocation, Standing, Usable};
 pub use verify::{CLOCK_SKEW, Counted, Refusal, Refused, Verdict, verify_detached};

@@ -50,6 +50,7 @@ mod runs;
 mod sarif;
 mod schemas;
 mod screen;
+mod services;
 mod settings;
 mod signed_reports;
 mod signing;

@@ -367,8 +367,8 @@ fn what_a_bare_machine_lacks_is_named() {
     let install = "apt-get install -y --no-install-recommends";
     let build = "gcc make pkg-config libc6-dev libssl-dev libclang-dev ca-certificates";
     let demo = "gnupg python3";
-    let test = "postgresql sqlite3 openssl python3-jsonschema gpgv sqv sq strace util-linux bsdutils systemd mount coreutils findutils \
-                python3-venv tidy zsh fish mandoc perl";
+    let test = "postgresql sqlite3 openssl python3-jsonschema gpgv sqv sq strace util-linux systemd gzip bzip2 xz-utils tar libc-bin bsdutils mount \
+                coreutils findutils python3-venv tidy zsh fish mandoc perl";
     let python = format!("{}{}/target/python", nowhere.path().display(), root().display());
     let pypi = format!(
         "python3 -m venv --clear {python} && {python}/bin/python -m pip install --quiet securesystemslib[crypto]==1.6.0 \

@@ -291,6 +291,11 @@ impl Cluster {
         self.dir.path().join("data")
     }
 
+    /// A client program of the server's own version.
+    pub fn client(&self, name: &str) -> Command {
+        Command::new(self.bin.join(name))
+    }
+
     /// A server program, as the user `postgres` where the tests are root.
     fn tool(&self, name: &str) -> Command {
         let program = self.bin.join(name);

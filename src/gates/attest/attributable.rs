@@ -88,11 +88,20 @@ fn no_transaction_id(evidence: &Evidence) -> Said {
     Said { status, ground, before: String::new(), after: String::new() }
 }
 
-/// The programs that probes started, with their first argument; only the host probe starts any.
+/// The programs that probes started, with their first argument; only these kinds of probes start any.
 pub(super) fn started(evidence: &Evidence) -> Vec<String> {
     let observations = evidence.probes.values().chain(evidence.before.values()).chain(evidence.after.values());
-    let sources = observations.filter(|observation| observation.kind == "host").flat_map(|o| &o.sources);
-    let programs = sources.filter(|source| matches!(source.read, Reading::Statement { .. }));
-    let programs: BTreeSet<_> = programs.map(|source| format!("{} --version", source.what)).collect();
+    let programs = observations.flat_map(|observation| {
+        let argument = match observation.kind.as_str() {
+            "host" => Some("--version"),
+            "services" => Some("show"),
+            _ => None,
+        };
+        let sources = observation.sources.iter().filter(|source| matches!(source.read, Reading::Statement { .. }));
+        argument
+            .into_iter()
+            .flat_map(move |argument| sources.clone().map(move |source| format!("{} {argument}", source.what)))
+    });
+    let programs: BTreeSet<_> = programs.collect();
     programs.into_iter().collect()
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::accounts::Accounts;
 use super::config::{self, Value};
+use super::programs::SEARCH_PATH;
 use super::{Door, FileKind, Parameter, ParameterKind, Probe, SettingProblem, Settings};
 use crate::evidence::{Fact, Missing, MissingState, Shape};
 
@@ -113,7 +114,7 @@ impl Probe for Host {
     }
 
     fn collect(&self, settings: &Settings, door: &Door) -> Result<Fact, Missing> {
-        let search_path = settings.text("search_path").unwrap_or(tools::SEARCH_PATH);
+        let search_path = settings.text("search_path").unwrap_or(SEARCH_PATH);
         let limit = settings.duration("tool_timeout").unwrap_or(TOOL_TIMEOUT);
         // Files first: programs may use up the time.
         let readable = Fact::list(settings.texts("readable").into_iter().map(|path| readable(door, path)));

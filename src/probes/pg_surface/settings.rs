@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::super::settings::is_fact_name;
 use super::super::sql::name::{Name, function};
 use super::super::sql::query::condition_problems;
 use super::super::{SettingProblem, Settings};
@@ -101,9 +102,7 @@ impl Problems {
             BTreeMap::new()
         });
         entries.retain(|key, _| {
-            let first = key.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte == b'_');
-            let sound =
-                first && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+            let sound = is_fact_name(key);
             if !sound {
                 let help = "use a lower-case letter or _, then lower-case letters, digits and _";
                 self.add(table.to_owned(), format!("{key:?} is not a name for facts"), help);

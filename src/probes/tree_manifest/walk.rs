@@ -14,7 +14,8 @@ use crate::evidence::{Digest256, Missing, MissingState};
 const IGNORED: [&str; 2] = ["__pycache__", "*.pyc"];
 
 /// The names that are left aside.
-pub(super) struct Ignore(Vec<String>);
+#[derive(Default)]
+pub(in crate::probes) struct Ignore(Vec<String>);
 
 impl Ignore {
     /// The names of the setting `ignore`.
@@ -36,11 +37,11 @@ impl Ignore {
 }
 
 /// A link's target and whether it leads out of the tree.
-pub(super) type Target = Result<(String, bool), Missing>;
+pub(in crate::probes) type Target = Result<(String, bool), Missing>;
 
 /// What the tree holds. Paths are relative to the tree.
 #[derive(Default)]
-pub(super) struct Walk {
+pub(in crate::probes) struct Walk {
     /// Regular files, those that cannot be read included.
     pub files: Vec<(String, Attributes)>,
     /// Folders below the tree's own.
@@ -59,7 +60,14 @@ pub(super) struct Walk {
 
 impl Walk {
     /// Lists the tree, whose folder was seen as `root`; `own` is the manifest's place in it, which is left aside.
-    pub(super) fn descend(&mut self, tree: &str, root: &Attributes, ignore: &Ignore, own: Option<&str>, door: &Door) {
+    pub(in crate::probes) fn descend(
+        &mut self,
+        tree: &str,
+        root: &Attributes,
+        ignore: &Ignore,
+        own: Option<&str>,
+        door: &Door,
+    ) {
         let mut entries = 0_usize;
         let mut folders = vec![(String::new(), *root)];
         while let Some((folder, seen)) = folders.pop() {
@@ -109,7 +117,7 @@ impl Walk {
             return None;
         }
         if !entry.exact {
-            let said = "its name is not UTF-8, so no line of a manifest can be written for it exactly";
+            let said = "its name is not UTF-8, and cannot be written down exactly";
             let next = format!("rename it: ls -b {}", join(tree, folder));
             let reason = door.missing(MissingState::Unreadable, format!("name {path}"), said, next);
             self.not_seen(&path, reason, door);

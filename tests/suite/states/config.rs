@@ -235,7 +235,7 @@ fn two_files_are_never_taken_for_one() {
     let loaded = super::judge::load(&asked(), &room);
     let state = state("two files, exchanged again and again", Truth::Fails, |_| ());
     for _ in 0..300 {
-        let judged = super::judge::judge(&loaded, &state);
+        let judged = super::judge::judge(&loaded, &state, &room);
         assert_ne!(judged.rule.state, GapState::Closed, "{:#?}", judged.facts);
     }
 }
@@ -258,7 +258,7 @@ fn a_fifo_is_never_opened() {
         std::thread::sleep(Duration::from_millis(20));
         let loaded = super::judge::load(&asked, &room);
         let state = state("a FIFO with a writer that waits", Truth::CannotBeKnown, |_| ());
-        (0..20).for_each(|_| drop(super::judge::judge(&loaded, &state)));
+        (0..20).for_each(|_| drop(super::judge::judge(&loaded, &state, &room)));
         let let_go = receiver.recv_timeout(Duration::from_millis(50));
         assert!(let_go.is_err(), "the writer of {path} waits still");
         drop(std::fs::File::open(room.host(path)).expect("open"));

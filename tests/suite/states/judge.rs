@@ -21,7 +21,7 @@ pub(super) struct Judged {
 }
 
 /// Collects and evaluates; fails when that takes longer than the limits and [`GRACE`].
-pub(super) fn judge(loaded: &Loaded, state: &State) -> Judged {
+pub(super) fn judge(loaded: &Loaded, state: &State, room: &Room) -> Judged {
     let mut limits = loaded.package.limits;
     (state.limits)(&mut limits);
     let now = chrono::Utc::now();
@@ -46,9 +46,10 @@ pub(super) fn judge(loaded: &Loaded, state: &State) -> Judged {
         // What a probe itself notices of a change is told; looking again would notice it, too, in other words.
         if races { collected.observations() } else { collected.settled() }
     };
-    let probes = match state.reader {
-        Reader::Root => read(),
-        Reader::Nobody => harness::as_nobody(read),
+    let probes = match (&state.elsewhere, state.reader) {
+        (Some(audit), _) => audit(room).probes,
+        (None, Reader::Root) => read(),
+        (None, Reader::Nobody) => harness::as_nobody(read),
     };
     let took = begun.elapsed();
     let observation = probes.values().next().expect("one observation");

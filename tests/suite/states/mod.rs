@@ -32,11 +32,13 @@
 
 mod code_path;
 mod config;
+pub mod container;
 mod documents;
-mod fuse;
+pub mod fuse;
 mod host;
 mod judge;
 mod knowledge_base;
+mod leftover_dumps;
 mod limits;
 mod mount;
 mod openpgp_keyring;
@@ -47,12 +49,13 @@ mod provisioning;
 mod race;
 mod records;
 mod room;
+pub mod services;
 mod sql;
 mod tree_manifest;
 
 use std::time::{Duration, Instant};
 
-use cutgate::evidence::{Fact, Missing};
+use cutgate::evidence::{Evidence, Fact, Missing};
 use cutgate::gates::expr::render_fact;
 use cutgate::gates::{Finding, GapState};
 use cutgate::probes::Limits;
@@ -147,6 +150,9 @@ pub struct Table {
     states: Vec<State>,
 }
 
+/// An audit of the room's package, made by another process.
+type Elsewhere = Box<dyn Fn(&Room) -> Evidence>;
+
 /// One state.
 pub struct State {
     words: String,
@@ -157,6 +163,7 @@ pub struct State {
     deadline: Duration,
     race: Option<&'static str>,
     masks: Vec<(&'static str, &'static str)>,
+    elsewhere: Option<Elsewhere>,
 }
 
 /// The state that `make` makes, in words, and what is so in it. The room is the package folder; what must stay
@@ -171,6 +178,7 @@ pub fn state(words: impl Into<String>, truth: Truth, make: impl Fn(&Room) + 'sta
         deadline: Duration::from_secs(60),
         race: None,
         masks: Vec::new(),
+        elsewhere: None,
     }
 }
 
@@ -198,6 +206,12 @@ impl State {
     /// laws hold of every try, and the false gate is closed in none.
     pub fn race(mut self, met: &'static str) -> Self {
         self.race = Some(met);
+        self
+    }
+
+    /// Collected by an audit elsewhere, such as in a container; only judged here.
+    pub fn read_by(mut self, audit: impl Fn(&Room) -> Evidence + 'static) -> Self {
+        self.elsewhere = Some(Box::new(audit));
         self
     }
 
@@ -232,7 +246,7 @@ fn row(asked: &Asked, state: &State) -> String {
     let loaded = load(asked, &room);
     let begun = Instant::now();
     loop {
-        let judged = judge(&loaded, state);
+        let judged = judge(&loaded, state, &room);
         let met = state.race.is_none_or(|met| judged.rule.reason.contains(met));
         check_laws(asked, state, &judged, met);
         if met {
