@@ -69,7 +69,7 @@ impl Container {
         let begun = Instant::now();
         loop {
             let needs = "systemd does not start: apt-get install systemd; run the tests as root, in a container with --cap-add SYS_ADMIN";
-            assert!(begun.elapsed() < Duration::from_secs(30), "{needs}");
+            assert!(begun.elapsed() < Duration::from_secs(120), "{needs}");
             container.init = std::fs::read_to_string(&children).unwrap_or_default().trim().to_owned();
             if !container.init.is_empty() {
                 let state = container
