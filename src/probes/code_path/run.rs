@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::config::{CodePathConfig, Drive, Literal, ModeKind, PhaseConfig};
 use super::interp::{Evaled, GivenUp, Interp, Log, Switch};
-use super::model::{Function, Name, ParameterKind, Stmt, StmtKind};
+use super::model::{Const, ExprKind, Function, Name, Parameter, ParameterKind, Stmt, StmtKind};
 use super::phase::split;
 use super::state::{Home, State};
 use super::tree::Resolution;
@@ -198,6 +198,31 @@ pub fn mode_value(interp: &mut Interp<'_>, config: &CodePathConfig, literal: &Li
     }
 }
 
+/// That no carrier is given, with one to write: the parameter whose declared type is the mode's, else what the others are.
+fn no_carrier(entry: &Entry, mode: &str) -> String {
+    let class = mode.rsplit('.').next().unwrap_or(mode);
+    let is_mode = |parameter: &&Parameter| match parameter.annotation.as_ref().map(|annotation| &annotation.kind) {
+        Some(ExprKind::Name(name) | ExprKind::Attribute(_, name)) => &**name == class,
+        Some(ExprKind::Const(Const::Text(text))) => &**text == class,
+        Some(_) | None => false,
+    };
+    let parameters = &entry.written.parameters;
+    let example = match parameters.iter().find(is_mode) {
+        Some(parameter) => format!("write --carrier {}, or carrier = \"{}\"", parameter.name, parameter.name),
+        None => {
+            let others = parameters.iter().map(|parameter| &*parameter.name).filter(|name| *name != "self");
+            let others = others.collect::<Vec<_>>().join(", ");
+            let others = if others.is_empty() {
+                "there is no parameter".to_owned()
+            } else {
+                format!("the parameters are {others}")
+            };
+            format!("name it with --carrier, or as carrier, such as mode, ctx.mode or self.mode; {others}")
+        }
+    };
+    format!("no carrier says where the mode enters: {example}")
+}
+
 /// Follows every path of one run.
 pub fn follow(
     interp: &mut Interp<'_>,
@@ -220,10 +245,7 @@ pub fn follow(
     }
     interp.mode_variable = variable.map(|(module, name)| ((module, name.as_str().into()), mode.clone()));
     if phase.carrier.is_empty() && interp.mode_variable.is_none() {
-        return Err(Failure::unseen(
-            "no carrier says where the mode enters, such as mode or ctx.mode",
-            Some(entry.spot),
-        ));
+        return Err(Failure::unseen(no_carrier(entry, &config.mode.name), Some(entry.spot)));
     }
     let mut state = interp.base.clone().without_effect();
     interp.taint_by_imports(&mut state, entry.spot.module);

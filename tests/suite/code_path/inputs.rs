@@ -13,8 +13,15 @@ fn what_is_not_there_is_unknown_and_says_why() {
         ("app.phase:nothing", "ctx.mode", "app.phase has no nothing"),
         ("app.phase:Ctx.nothing", "ctx.mode", "app.phase has no Ctx.nothing"),
         ("app.phase:run", "context.mode", "the entry has no context.mode that could carry the mode"),
-        ("app.phase:run", "", "no carrier says where the mode enters"),
+        ("app.phase:run", "", "no carrier says where the mode enters: name it with --carrier"),
+        ("app.phase:run", "", "the parameters are ctx"),
+        ("app.phase:typed", "", "no carrier says where the mode enters: write --carrier how"),
+        ("app.phase:quoted", "", "write --carrier how, or carrier = \"how\""),
+        ("app.phase:bare", "", "there is no parameter"),
     ];
+    let more =
+        "def typed(rows, how: Mode):\n    pass\ndef quoted(rows, *, how: 'Mode'):\n    pass\ndef bare():\n    pass\n";
+    let module = module + more;
     for (entry, carrier, reason) in cases {
         let (_dir, fact) = one(&[("app/phase.py", &module)], &config(entry, carrier));
         let phase = phase(&fact, "p");
