@@ -199,7 +199,7 @@ impl Interp<'_> {
         unknown.then(|| format!("what {chain}() is given to call is not seen"))
     }
 
-    fn may_be_code(&self, value: &Value) -> bool {
+    pub(super) fn may_be_code(&self, value: &Value) -> bool {
         match value {
             Value::OneOf(all) => all.iter().any(|each| self.may_be_code(each)),
             Value::Partial(pair) => self.may_be_code(&pair.0),

@@ -219,13 +219,25 @@ impl Interp<'_> {
             Reach::Runs => Some(self.call_lost(state.clone(), &format!("{chain}() runs code that is not seen"), spot)),
             Reach::Finds => {
                 let value = self.lost(&format!("{chain}() leads to code that is not followed"), spot);
-                let mut out = vec![(state.clone(), Ok(value))];
-                self.may_raise(state, &mut out);
+                let mut state = state.clone();
+                // It may read attributes of what it is given, and so run properties.
+                if let Some(reason) = self.runs_methods(&state, chain, arguments) {
+                    self.taint(&mut state, &reason, spot);
+                }
+                let mut out = Vec::new();
+                for state in self.hand_over(state, arguments, spot) {
+                    self.may_raise(&state, &mut out);
+                    out.push((state, Ok(value.clone())));
+                }
                 Some(out)
             }
             Reach::Hooks => {
                 let given: Vec<Value> = arguments.values().cloned().collect();
-                let mut states = vec![state.clone()];
+                let mut state = state.clone();
+                if is_one_of(chain, HOOKING) && given.iter().any(|value| self.may_be_code(value)) {
+                    self.taint(&mut state, &format!("what {chain}() is given to call is not seen"), spot);
+                }
+                let mut states = vec![state];
                 for value in given {
                     let next = states.into_iter().flat_map(|state| self.given_to_library(state, chain, &value, spot));
                     states = next.collect();
