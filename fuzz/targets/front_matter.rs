@@ -2,6 +2,9 @@
 
 use cutgate::probes::front_matter::{self, Fields, Value, plain_key};
 
+/// Characters of an implicit key.
+const LONGEST_KEY: usize = 1024;
+
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let parts = match front_matter::split(text) {
@@ -18,6 +21,10 @@ pub fn run(data: &[u8]) {
     };
     assert!(parts.body.len() < text.len());
     assert!(fields.keys().all(|key| plain_key(key) == key), "keys are in their plain form");
+    // Written with escapes, a key may be longer than YAML allows one on a line (YAML 1.2.2, section 7.4.2).
+    if fields.keys().any(|key| serde_json::to_string(key).expect("JSON").chars().count() > LONGEST_KEY) {
+        return;
+    }
     let again = written(&fields);
     let read = front_matter::split(&again).unwrap_or_else(|broken| panic!("{broken}: {again:?}"));
     assert_eq!(read.fields.as_ref(), Some(&fields), "{again:?}");

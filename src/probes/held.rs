@@ -4,6 +4,7 @@
 //! It is held as a place only (`O_PATH`). What cannot be seen in this way is looked at by its own path, which then says why.
 
 use std::os::fd::OwnedFd;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags};
@@ -138,13 +139,20 @@ fn parted(logical: &str) -> Option<(&str, &str)> {
     (!matches!(name, "" | "." | "..")).then_some((folder, name))
 }
 
+/// How many processors this process may use, asked once: the system reads several files for an answer.
+pub(super) fn processors() -> usize {
+    static PROCESSORS: LazyLock<usize> =
+        LazyLock::new(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    *PROCESSORS
+}
+
 /// Does the same to parts of `all`, which follow each other, on as many threads as there are processors, but on one for
 /// each `alone` of them; the answers are in the order of the parts. A thread that is done with one part takes the next, so
 /// that all of them end at about the same time.
 pub(super) fn divided<'a, T: Sync, A: Send>(all: &'a [T], alone: usize, work: impl Fn(&'a [T]) -> A + Sync) -> Vec<A> {
     /// Parts for each thread.
     const PARTS: usize = 8;
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(all.len() / alone + 1);
+    let threads = processors().min(all.len() / alone + 1);
     if threads == 1 {
         return if all.is_empty() { Vec::new() } else { vec![work(all)] };
     }

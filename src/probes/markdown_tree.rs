@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use super::held::divided;
 use super::reading::FileReader;
 use super::{Attributes, Door, Entry, FileKind};
@@ -65,7 +67,7 @@ impl Tree {
     /// When the root cannot be listed at all.
     pub fn walk(door: &Door, root: &str) -> Result<Self, Missing> {
         let mut tree = Self { root: root.trim_end_matches('/').to_owned(), ..Self::default() };
-        let mut listed = vec![(String::new(), Ok(door.list_unnoted(root)?))];
+        let mut listed = vec![(String::new(), Ok(below("", door.list_unnoted(root)?)))];
         let (mut entries, mut ahead) = (0, VecDeque::new());
         loop {
             for (folder, listed) in listed {
@@ -76,21 +78,23 @@ impl Tree {
                         continue;
                     }
                 };
-                for entry in listed {
+                for (rel, entry) in listed {
                     entries += 1;
                     if entries > door.limits().entries || door.time_left().is_zero() {
                         tree.stopped(door, entries);
                         return Ok(tree.whole(door));
                     }
-                    let rel = if folder.is_empty() { entry.name.clone() } else { format!("{folder}/{}", entry.name) };
-                    ahead.extend(tree.take(door, &rel, &entry).map(|seen| (rel, seen)));
+                    ahead.extend(tree.take(door, rel, &entry));
                 }
             }
             let folders: Vec<(String, Attributes)> = ahead.drain(..ahead.len().min(AT_ONCE)).collect();
             if folders.is_empty() {
                 return Ok(tree.whole(door));
             }
-            let list = |(rel, seen): &(String, Attributes)| (rel.clone(), door.list_seen(&tree.logical(rel), seen));
+            let list = |(rel, seen): &(String, Attributes)| {
+                let listed = door.list_seen(&tree.logical(rel), seen);
+                (rel.clone(), listed.map(|entries| below(rel, entries)))
+            };
             let parts = divided(&folders, ALONE, |folders| folders.iter().map(list).collect::<Vec<_>>());
             listed = parts.into_iter().flatten().collect();
         }
@@ -106,7 +110,8 @@ impl Tree {
 
     /// The tree, when the walk is over.
     fn whole(mut self, door: &Door) -> Self {
-        self.nodes.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        // What lies in one folder is in order already, which the stable sort makes use of.
+        self.nodes.sort_by(|a, b| a.0.cmp(&b.0));
         self.resolve_links(door);
         self
     }
@@ -117,8 +122,9 @@ impl Tree {
     }
 
     /// The Markdown files, sorted by path.
-    pub fn documents(&self) -> impl Iterator<Item = &str> {
-        self.found(Node::Document)
+    pub fn documents(&self) -> impl Iterator<Item = File<'_>> {
+        let documents = self.nodes.iter().enumerate().filter(|(_, (_, node, _))| *node == Node::Document);
+        documents.map(|(at, (rel, _, seen))| File { tree: self, at, rel, seen })
     }
 
     fn found(&self, kind: Node) -> impl Iterator<Item = &str> {
@@ -126,25 +132,9 @@ impl Tree {
     }
 
     /// What lies at a path of the walked tree.
-    fn at(&self, rel: &str) -> Option<(Node, &Attributes)> {
+    fn at(&self, rel: &str) -> Option<Node> {
         let at = self.nodes.binary_search_by(|(path, ..)| path.as_str().cmp(rel)).ok()?;
-        let (_, node, attributes) = &self.nodes[at];
-        Some((*node, attributes))
-    }
-
-    /// The content of a file of the tree, not noted. A folder on the way may have been replaced since the walk: the file
-    /// must be the one that was listed.
-    ///
-    /// # Errors
-    /// As [`FileReader::read`].
-    pub fn read<'r>(&self, reader: &'r mut FileReader<'_>, rel: &str, max: u64) -> Result<&'r [u8], Missing> {
-        let (_, seen) = self.at(rel).expect("invariant: only files that were listed are read");
-        reader.read(&self.logical(rel), max, seen)
-    }
-
-    /// Whether a regular file lies at a path.
-    pub fn has_file(&self, rel: &str) -> bool {
-        matches!(self.at(rel), Some((Node::OtherFile | Node::Document, _)))
+        Some(self.nodes[at].1)
     }
 
     /// The hidden folders that were left aside.
@@ -180,16 +170,16 @@ impl Tree {
     }
 
     /// Takes one entry in; gives back a folder that is to be entered.
-    fn take(&mut self, door: &Door, rel: &str, entry: &Entry) -> Option<Attributes> {
+    fn take(&mut self, door: &Door, rel: String, entry: &Entry) -> Option<(String, Attributes)> {
         let attributes: &Attributes = match &entry.attributes {
             Ok(attributes) => attributes,
             // It may be a folder, so documents may hide there.
             Err(missing) => {
-                self.hidden_part(rel, missing.clone());
+                self.hidden_part(&rel, missing.clone());
                 return None;
             }
         };
-        let path = || self.logical(rel);
+        let path = || self.logical(&rel);
         let next = || format!("rename {}", path());
         let no_name =
             || door.missing(MissingState::Unreadable, format!("read {}", path()), "its name is not UTF-8", next());
@@ -198,22 +188,22 @@ impl Tree {
             FileKind::Directory => {
                 if !entry.exact {
                     let missing = no_name();
-                    self.hidden_part(rel, missing);
+                    self.hidden_part(&rel, missing);
                 } else if rel.matches('/').count() >= MAX_DEPTH {
                     let said = format!("it lies deeper than {MAX_DEPTH} folders");
                     let tried = format!("list {}", path());
                     let missing = door.missing(MissingState::Unreadable, tried, said, next());
-                    self.hidden_part(rel, missing);
+                    self.hidden_part(&rel, missing);
                 } else {
-                    self.nodes.push((rel.to_owned(), Node::Folder, *attributes));
-                    return Some(*attributes);
+                    self.nodes.push((rel.clone(), Node::Folder, *attributes));
+                    return Some((rel, *attributes));
                 }
                 return None;
             }
-            FileKind::File if is_markdown(rel) => {
+            FileKind::File if is_markdown(&rel) => {
                 if !entry.exact {
                     let why = reason(&no_name());
-                    self.add_unreadable(rel, why);
+                    self.add_unreadable(&rel, why);
                     return None;
                 }
                 Node::Document
@@ -222,18 +212,18 @@ impl Tree {
             FileKind::Link => {
                 match door.link_target(&path()) {
                     Ok(target) => {
-                        self.raw_links.insert(rel.to_owned(), target.to_string_lossy().into_owned());
+                        self.raw_links.insert(rel, target.to_string_lossy().into_owned());
                     }
-                    Err(missing) => self.add_unreadable(rel, format!("symlink, {}", reason(&missing))),
+                    Err(missing) => self.add_unreadable(&rel, format!("symlink, {}", reason(&missing))),
                 }
                 return None;
             }
             FileKind::Fifo | FileKind::Socket | FileKind::Device => {
-                self.add_unreadable(rel, format!("it is a {}, not a regular file", attributes.kind.word()));
+                self.add_unreadable(&rel, format!("it is a {}, not a regular file", attributes.kind.word()));
                 Node::Special
             }
         };
-        self.nodes.push((rel.to_owned(), node, *attributes));
+        self.nodes.push((rel, node, *attributes));
         None
     }
 
@@ -242,7 +232,7 @@ impl Tree {
         for (rel, target) in self.raw_links.clone() {
             match self.resolve(door, &rel) {
                 Err(why) => self.add_unreadable(&rel, format!("symlink to {target}: {why}")),
-                Ok(found) => match self.at(&found).map(|(node, _)| node) {
+                Ok(found) => match self.at(&found) {
                     Some(Node::Hidden) => {
                         self.add_unreadable(&rel, format!("symlink to {target}: a hidden folder, which is left aside"));
                     }
@@ -288,7 +278,7 @@ impl Tree {
                 inside.split('/').rev().for_each(|name| ahead.push_front(name.to_owned()));
                 continue;
             }
-            match self.at(&rel).map(|(node, _)| node) {
+            match self.at(&rel) {
                 Some(Node::Folder) => {}
                 Some(Node::Hidden) => return Ok(rel),
                 Some(Node::Document | Node::OtherFile | Node::Special) if ahead.is_empty() => {}
@@ -306,6 +296,48 @@ impl Tree {
         let inside = Path::new(target).strip_prefix(root).ok()?;
         inside.to_str().map(str::to_owned)
     }
+}
+
+/// A regular file of a walked tree.
+#[derive(Clone, Copy, Debug)]
+pub struct File<'t> {
+    tree: &'t Tree,
+    at: usize,
+    /// Its path below the tree's root.
+    pub rel: &'t str,
+    seen: &'t Attributes,
+}
+
+impl<'t> File<'t> {
+    /// Its logical path.
+    pub fn logical(&self) -> String {
+        self.tree.logical(self.rel)
+    }
+
+    /// Its content, not noted. A folder on the way may have been replaced since the walk: the file must be the one that was
+    /// listed.
+    ///
+    /// # Errors
+    /// As [`FileReader::read`].
+    pub fn read<'r>(&self, reader: &'r mut FileReader<'_>, max: u64) -> Result<&'r [u8], Missing> {
+        reader.read(&self.logical(), max, self.seen)
+    }
+
+    /// The regular file whose path is this one's with an ending more.
+    pub fn with_ending(&self, ending: &str) -> Option<File<'t>> {
+        // All paths that begin with this one's follow it.
+        let rest = self.tree.nodes.iter().enumerate().skip(self.at + 1);
+        let longer = rest.map_while(|(at, node)| Some((at, node, node.0.strip_prefix(self.rel)?)));
+        let mut wanted = longer.filter(|(.., more)| *more == ending).map(|(at, node, _)| (at, node));
+        let (at, (rel, _, seen)) = wanted.find(|(_, (_, node, _))| matches!(node, Node::OtherFile | Node::Document))?;
+        Some(File { at, rel, seen, ..*self })
+    }
+}
+
+/// The entries of a folder, each with its path below the tree's root.
+fn below(folder: &str, entries: Vec<Entry>) -> Vec<(String, Entry)> {
+    let path = |entry: &Entry| if folder.is_empty() { entry.name.clone() } else { [folder, "/", &entry.name].concat() };
+    entries.into_iter().map(|entry| (path(&entry), entry)).collect()
 }
 
 /// Whether a name has an ending of Markdown.
@@ -339,6 +371,6 @@ pub fn digest_line(path: &str, sha256: &str) -> String {
 
 /// The digest of a set of files: SHA-256 over their sorted lines.
 pub fn digest(mut lines: Vec<String>) -> String {
-    lines.sort_unstable();
+    lines.par_sort_unstable();
     sha256_hex(lines.concat().as_bytes())
 }

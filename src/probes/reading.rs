@@ -10,6 +10,8 @@ use std::cell::Cell;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use bytes::Bytes;
+use memmap2::{Advice, MmapMut};
 use rustix::fs::{Mode, OFlags, Stat};
 use sha2::{Digest, Sha256};
 
@@ -55,9 +57,21 @@ impl<'a> FileReader<'a> {
         let file = Opened { logical, tried: &tried, follow: true, opened };
         self.bytes.clear();
         let (chunk, bytes) = (&mut self.chunk, &mut self.bytes);
-        let accept = |attributes: &Attributes| self.door.same(logical, seen, attributes);
-        self.door.stream(&access, file, max, accept, chunk, |chunk| bytes.extend_from_slice(chunk))?;
-        Ok(&self.bytes)
+        let size = Cell::new(u64::MAX);
+        let accept = |attributes: &Attributes| {
+            size.set(attributes.size);
+            self.door.same(logical, seen, attributes)
+        };
+        // What comes in one piece stays where it is.
+        let mut whole = None;
+        self.door.stream(&access, file, max, accept, chunk, |piece| {
+            if piece.len() as u64 == size.get() {
+                whole = Some(piece.len());
+            } else {
+                bytes.extend_from_slice(piece);
+            }
+        })?;
+        Ok(whole.map_or(self.bytes.as_slice(), |length| &self.chunk[..length]))
     }
 
     /// Opens a regular file for its data in the folder that is held; `None` where it has to be opened by its path.
@@ -140,8 +154,42 @@ impl Door {
             self.stream(&access, file, u64::MAX, same, &mut Vec::new(), |chunk| hasher.update(chunk))
         });
         read.map_err(|reason| self.vanished(reason))?;
-        let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Digest256::try_from(hex).expect("invariant: SHA-256 has 64 hex digits"))
+        Ok(digest(hasher))
+    }
+
+    /// As [`Door::read_unnoted`], with the SHA-256, of a file that may be large: it is kept in huge pages where the system gives
+    /// them, for a megabyte in small ones takes longer to give out than to read.
+    pub(super) fn read_large(&self, logical: &str, max: u64) -> Result<(Bytes, Digest256), Missing> {
+        let (mut memory, mut filled, mut hasher, size) = (None, 0, Sha256::new(), Cell::new(0));
+        let accept = |attributes: &Attributes| {
+            size.set(usize::try_from(attributes.size).unwrap_or(usize::MAX));
+            Ok(())
+        };
+        let tried = format!("read {logical}");
+        let access = self.begin(&tried);
+        let opened = self.open_file(logical, OFlags::empty(), &tried)?;
+        let file = Opened { logical, tried: &tried, follow: true, opened };
+        let mut no_room = None;
+        self.stream(&access, file, max, accept, &mut Vec::new(), |piece| {
+            hasher.update(piece);
+            if memory.is_none() && no_room.is_none() {
+                memory = huge(size.get()).map_err(|error| no_room = Some(error)).ok();
+            }
+            // What a file has beyond its size is told when all of it was read.
+            if let Some(place) = memory.as_mut().and_then(|memory| memory.get_mut(filled..filled + piece.len())) {
+                place.copy_from_slice(piece);
+            }
+            filled += piece.len();
+        })?;
+        if let Some(error) = no_room {
+            return Err(self.missing(
+                MissingState::Error,
+                tried,
+                error.to_string(),
+                "see what memory is left: free -m",
+            ));
+        }
+        Ok((memory.map_or_else(Bytes::new, |memory| Bytes::from_owner(memory).slice(..filled)), digest(hasher)))
     }
 
     /// The first bytes of a regular file that was `seen` before, at most `max` of them. The last link is not followed, and nothing
@@ -306,6 +354,19 @@ impl Door {
         self.watch().saw(logical, follow, Some(&closed), Depth::Content);
         Ok(())
     }
+}
+
+/// Memory of its own for so many bytes.
+fn huge(bytes: usize) -> std::io::Result<MmapMut> {
+    let memory = MmapMut::map_anon(bytes)?;
+    // Advice: a system without huge pages gives small ones.
+    let _ = memory.advise(Advice::HugePage);
+    Ok(memory)
+}
+
+fn digest(hasher: Sha256) -> Digest256 {
+    let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Digest256::try_from(hex).expect("invariant: SHA-256 has 64 hex digits")
 }
 
 /// Whether a file was written to, or its attributes were set, between two looks: its change time says so (inode(7)), as

@@ -147,18 +147,18 @@ fn read_folder(door: &Door, path: &str, phases: &[&str]) -> Result<Vec<Document>
         Box::new(NotRead { missing, unreadable: BTreeSet::from([own]) })
     })?;
     door.note_attributes(path);
-    let names: Vec<String> = tree.documents().map(str::to_owned).collect();
-    let (mut documents, mut reader) = (Vec::new(), FileReader::new(door));
-    for name in names {
-        let path = tree.logical(&name);
-        let bytes = tree.read(&mut reader, &name, MAX_BYTES).inspect(|bytes| door.note_content(&path, bytes));
+    let (mut documents, mut unread, mut reader) = (Vec::new(), Vec::new(), FileReader::new(door));
+    for file in tree.documents() {
+        let path = file.logical();
+        let bytes = file.read(&mut reader, MAX_BYTES).inspect(|bytes| door.note_content(&path, bytes));
         match bytes.and_then(|bytes| parse(door, &path, bytes, phases)) {
             Ok(document) => documents.push(document),
-            Err(missing) => {
-                tree.add_unreadable(&name, markdown_tree::reason(&missing));
-                tree.block(missing);
-            }
+            Err(missing) => unread.push((file.rel.to_owned(), missing)),
         }
+    }
+    for (rel, missing) in unread {
+        tree.add_unreadable(&rel, markdown_tree::reason(&missing));
+        tree.block(missing);
     }
     let unreadable = tree.unreadable;
     let first = unreadable.first().map(|first| {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
+use rayon::prelude::*;
 use rustix::fs::{OFlags, Stat};
 
 use super::Door;
@@ -108,7 +109,12 @@ impl Watch {
     fn take(&self) -> Vec<Look> {
         let mut seen = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         // Looks at one place stay in their order.
-        seen.sort_by(|a, b| (a.logical.as_str(), a.follow).cmp(&(b.logical.as_str(), b.follow)));
+        let place = |a: &Look, b: &Look| (a.logical.as_str(), a.follow).cmp(&(b.logical.as_str(), b.follow));
+        if seen.len() > ALONE {
+            seen.par_sort_by(place)
+        } else {
+            seen.sort_by(place)
+        }
         seen.dedup_by(|later, first| {
             let same = first.at_place_of(later);
             if same && !first.mark.same(later.mark, later.depth.min(first.depth)) {

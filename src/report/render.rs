@@ -188,11 +188,15 @@ fn said(value: &Value) -> String {
 
 /// The first place where two reports differ in structure.
 fn difference(real: &str, neutral: &str) -> Option<String> {
-    let (real, neutral) = (shape(real), shape(neutral));
-    let longest = real.len().max(neutral.len());
-    let at = (0..longest).find(|i| real.get(*i) != neutral.get(*i))?;
-    let word = |shape: &[Part<'_>]| shape.get(at).map_or_else(|| "the end".to_owned(), Part::to_string);
-    Some(format!("{} instead of {}", word(&real), word(&neutral)))
+    let (mut real, mut neutral) = (shape(real), shape(neutral));
+    let word = |part: Option<Part<'_>>| part.map_or_else(|| "the end".to_owned(), |part| part.to_string());
+    loop {
+        match (real.next(), neutral.next()) {
+            (None, None) => return None,
+            (ours, other) if ours != other => return Some(format!("{} instead of {}", word(ours), word(other))),
+            (_, _) => {}
+        }
+    }
 }
 
 /// A part of the structure of a Markdown text.
@@ -216,29 +220,27 @@ impl std::fmt::Display for Part<'_> {
 }
 
 /// The structure of a Markdown text: everything but the words.
-fn shape(markdown: &str) -> Vec<Part<'_>> {
+fn shape(markdown: &str) -> impl Iterator<Item = Part<'_>> {
     let options = Options::all() - Options::ENABLE_SMART_PUNCTUATION;
-    let mut shape: Vec<Part<'_>> = Vec::new();
-    for event in Parser::new_ext(markdown, options) {
-        let part = match event {
-            Event::Start(tag) => Part::Start(tag),
-            Event::End(tag) => Part::End(tag),
-            Event::Text(_) => Part::Text,
-            Event::Code(_) => Part::Other("code"),
-            Event::Html(_) | Event::InlineHtml(_) => Part::Other("HTML"),
-            Event::InlineMath(_) | Event::DisplayMath(_) => Part::Other("mathematics"),
-            Event::FootnoteReference(_) => Part::Other("a footnote"),
-            Event::SoftBreak => Part::Other("a line break"),
-            Event::HardBreak => Part::Other("a hard break"),
-            Event::Rule => Part::Other("a rule"),
-            Event::TaskListMarker(_) => Part::Other("a task marker"),
-        };
-        // Escapes split a text into several events; together they are one.
-        if part != Part::Text || shape.last() != Some(&Part::Text) {
-            shape.push(part);
-        }
-    }
-    shape
+    let parts = Parser::new_ext(markdown, options).map(|event| match event {
+        Event::Start(tag) => Part::Start(tag),
+        Event::End(tag) => Part::End(tag),
+        Event::Text(_) => Part::Text,
+        Event::Code(_) => Part::Other("code"),
+        Event::Html(_) | Event::InlineHtml(_) => Part::Other("HTML"),
+        Event::InlineMath(_) | Event::DisplayMath(_) => Part::Other("mathematics"),
+        Event::FootnoteReference(_) => Part::Other("a footnote"),
+        Event::SoftBreak => Part::Other("a line break"),
+        Event::HardBreak => Part::Other("a hard break"),
+        Event::Rule => Part::Other("a rule"),
+        Event::TaskListMarker(_) => Part::Other("a task marker"),
+    });
+    // Escapes split a text into several events; together they are one.
+    let mut in_text = false;
+    parts.filter(move |part| {
+        let was_in_text = std::mem::replace(&mut in_text, *part == Part::Text);
+        !(was_in_text && in_text)
+    })
 }
 
 fn tidy(text: &str) -> String {

@@ -30,6 +30,7 @@ mod tree;
 mod value;
 mod words;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{Door, Parameter, ParameterKind, Probe, SettingProblem, Settings};
@@ -118,22 +119,32 @@ impl Probe for CodePath {
     }
 }
 
-fn analyse(door: &Door, root: &str, config: &CodePathConfig, order: &[&str]) -> Result<Fact, Missing> {
-    let mut tree = match tree::read(door, root) {
-        Ok(tree) => tree,
-        Err(missing) => return Ok(facts::nothing(true, &missing)),
-    };
-    let found = discover::phases(&tree, config);
+/// The dotted names of what a package, and what was found by its rules, describes the phases with.
+fn described(config: &CodePathConfig, found: &[discover::Found]) -> BTreeSet<String> {
     let entries = config.phases.values().chain(found.iter().filter_map(discover::Found::phase));
     let entries = entries.filter_map(|phase| phase.entry.split(':').next());
-    let described = entries.chain([config.mode.name.as_str()]);
-    let named = described.chain(config.kill_switch.iter().map(|switch| switch.name.as_str()));
-    tree.concern(&named.map(str::to_owned).collect());
+    let switches = config.kill_switch.iter().map(|switch| switch.name.as_str());
+    entries.chain([config.mode.name.as_str()]).chain(switches).map(str::to_owned).collect()
+}
+
+fn analyse(door: &Door, root: &str, config: &CodePathConfig, order: &[&str]) -> Result<Fact, Missing> {
     let globs = |texts: &[String]| texts.iter().map(|text| Glob::new(text)).collect::<Vec<_>>();
     let patterns = Patterns {
         sinks: globs(&config.patterns.sinks),
         commands: globs(&config.patterns.command_sinks),
         simulators: globs(&config.patterns.simulators),
+    };
+    // What is sought by a rule may stand anywhere.
+    let library = patterns::writing_names(&patterns.sinks).filter(|_| config.discover.is_empty());
+    let interest = library.map(|library| tree::Interest { described: described(config, &[]), library });
+    let read = tree::read(door, root, interest.as_ref()).and_then(|(mut tree, source)| {
+        let found = discover::phases(&tree, config);
+        tree.concern(&described(config, &found), &source)?;
+        Ok((tree, found))
+    });
+    let (tree, found) = match read {
+        Ok(read) => read,
+        Err(missing) => return Ok(facts::nothing(true, &missing)),
     };
     let left = door.time_left();
     // The last part of the time is kept for writing the answer down.

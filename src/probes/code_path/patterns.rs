@@ -1,6 +1,8 @@
 //! Globs over dotted names, and what a statement or a command line says about itself. Judges texts
 //! only; it knows nothing of paths through code.
 
+use std::collections::BTreeSet;
+
 /// The stock sinks: statements of the Python DB-API (PEP 249) and its common extensions. They count
 /// only when they are committed.
 pub const SINKS: &[&str] = &[
@@ -86,16 +88,32 @@ pub enum DatabaseCall {
     Close,
 }
 
+/// What callables' last names mean on a database connection.
+const DATABASE_CALLS: &[(&str, DatabaseCall)] = &[
+    ("execute", DatabaseCall::Statement),
+    ("executemany", DatabaseCall::Statement),
+    ("executescript", DatabaseCall::Statement),
+    ("execute_values", DatabaseCall::Statement),
+    ("execute_batch", DatabaseCall::Statement),
+    ("copy", DatabaseCall::Statement),
+    ("copy_from", DatabaseCall::Statement),
+    ("copy_expert", DatabaseCall::Statement),
+    ("mogrify_execute", DatabaseCall::Statement),
+    ("commit", DatabaseCall::Commit),
+    ("rollback", DatabaseCall::Rollback),
+    ("close", DatabaseCall::Close),
+];
+
 /// What a callable's last name means on a database connection.
 pub fn database_call(name: &str) -> Option<DatabaseCall> {
-    match name {
-        "execute" | "executemany" | "executescript" | "execute_values" | "execute_batch" | "copy" | "copy_from"
-        | "copy_expert" | "mogrify_execute" => Some(DatabaseCall::Statement),
-        "commit" => Some(DatabaseCall::Commit),
-        "rollback" => Some(DatabaseCall::Rollback),
-        "close" => Some(DatabaseCall::Close),
-        _ => None,
-    }
+    DATABASE_CALLS.iter().find(|(known, _)| *known == name).map(|(_, call)| *call)
+}
+
+/// The last names of everything of a library that may write: on a database connection, or as one of these sinks. `None` where
+/// a sink does not say how its name ends.
+pub fn writing_names(sinks: &[Glob]) -> Option<BTreeSet<String>> {
+    let of_sinks = sinks.iter().map(|sink| sink.last_part().map(str::to_owned)).collect::<Option<Vec<_>>>()?;
+    Some(of_sinks.into_iter().chain(DATABASE_CALLS.iter().map(|(name, _)| (*name).to_owned())).collect())
 }
 
 /// What the text of a statement says.

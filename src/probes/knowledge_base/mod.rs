@@ -23,7 +23,7 @@ pub use kinds::Kind;
 pub use requests::{OpenRun, Requests, Spent};
 
 use super::held::divided;
-use super::markdown_tree::{self, Tree, Unreadable};
+use super::markdown_tree::{self, File, Tree, Unreadable};
 use super::reading::FileReader;
 use super::{Door, Parameter, ParameterKind, Probe, SettingProblem, Settings};
 use crate::evidence::{Digest256, Fact, Missing, MissingState, Reading, Shape};
@@ -213,14 +213,13 @@ struct Documents {
 /// Reads every document of the tree; what cannot be read is added to the tree's list.
 fn read_documents(tree: &mut Tree, settings: &Settings, door: &Door) -> Documents {
     let max = u64::try_from(settings.int("max_file_mb").unwrap_or(16)).unwrap_or(16) << 20;
-    let paths: Vec<String> = tree.documents().map(str::to_owned).collect();
-    let walked = &*tree;
-    let read = divided(&paths, ALONE, |paths| {
+    let files: Vec<File<'_>> = tree.documents().collect();
+    let read = divided(&files, ALONE, |files| {
         let (mut late, mut reader) = (false, FileReader::new(door));
-        let read = paths.iter().map_while(|rel| {
+        let read = files.iter().map_while(|file| {
             // What follows one whose time is over is not tried.
             (!late).then(|| {
-                let read = read_document(walked, &mut reader, rel, max);
+                let read = read_document(*file, &mut reader, max);
                 late = read.as_ref().is_err_and(|unread| unread.late.is_some());
                 read
             })
@@ -228,24 +227,27 @@ fn read_documents(tree: &mut Tree, settings: &Settings, door: &Door) -> Document
         read.collect::<Vec<_>>()
     });
     let (mut lines, mut speaking, mut size) = (Vec::new(), Vec::new(), 0);
-    for (rel, read) in paths.iter().zip(read.into_iter().flatten()) {
+    let (mut unreadable, mut blocked) = (Vec::new(), None);
+    for (file, read) in files.iter().zip(read.into_iter().flatten()) {
         match read {
             Ok(Read { line, length, unreadable_signature, document }) => {
                 size += length;
-                if let Some(reason) = unreadable_signature {
-                    tree.add_unreadable(&format!("{rel}.asc"), reason);
-                }
+                unreadable.extend(unreadable_signature.map(|reason| (format!("{}.asc", file.rel), reason)));
                 lines.push(line);
                 speaking.extend(document);
             }
             Err(Unread { reason, late }) => {
-                tree.add_unreadable(rel, reason);
-                if let Some(missing) = late {
-                    tree.block(*missing);
+                unreadable.push((file.rel.to_owned(), reason));
+                blocked = late;
+                if blocked.is_some() {
                     break;
                 }
             }
         }
+    }
+    unreadable.into_iter().for_each(|(rel, reason)| tree.add_unreadable(&rel, reason));
+    if let Some(missing) = blocked {
+        tree.block(*missing);
     }
     // One source for the whole tree; its digest is the fact `digest`.
     let (count, digest) = (lines.len(), markdown_tree::digest(lines));
@@ -275,25 +277,21 @@ struct Unread {
 }
 
 /// Reads one document.
-fn read_document(tree: &Tree, reader: &mut FileReader<'_>, rel: &str, max: u64) -> Result<Read, Unread> {
-    let signature_at = format!("{rel}.asc");
-    let signature = if tree.has_file(&signature_at) {
-        match tree.read(reader, &signature_at, MAX_SIGNATURE) {
-            Ok(bytes) => SignatureFile::Present(bytes.to_vec()),
-            Err(missing) => SignatureFile::Unreadable(markdown_tree::reason(&missing)),
-        }
-    } else {
-        SignatureFile::Absent
+fn read_document(file: File<'_>, reader: &mut FileReader<'_>, max: u64) -> Result<Read, Unread> {
+    let signature = match file.with_ending(".asc").map(|signature| signature.read(reader, MAX_SIGNATURE)) {
+        None => SignatureFile::Absent,
+        Some(Ok(bytes)) => SignatureFile::Present(bytes.to_vec()),
+        Some(Err(missing)) => SignatureFile::Unreadable(markdown_tree::reason(&missing)),
     };
-    let bytes = tree.read(reader, rel, max).map_err(|missing| Unread {
+    let bytes = file.read(reader, max).map_err(|missing| Unread {
         reason: markdown_tree::reason(&missing),
         late: (missing.state == MissingState::TimedOut).then(|| Box::new(missing)),
     })?;
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Unread { reason: format!("not UTF-8 from byte {} on", error.valid_up_to()), late: None })?;
-    let document = Document::parse(tree.logical(rel), rel, text, signature);
+    let document = Document::parse(file.logical(), file.rel, text, signature);
     Ok(Read {
-        line: markdown_tree::digest_line(rel, &document.digest),
+        line: markdown_tree::digest_line(file.rel, &document.digest),
         length: text.len() as u64,
         unreadable_signature: match &document.signature {
             SignatureFile::Unreadable(reason) => Some(reason.clone()),

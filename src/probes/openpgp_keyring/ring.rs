@@ -8,6 +8,8 @@
 //! before each change beside it; where that copy shows that something is lost, the keyring is unreadable. Where
 //! there is no copy, such a cut cannot be seen.
 
+use bytes::Bytes;
+
 use crate::evidence::{Digest256, Missing, MissingState, Reading};
 use crate::probes::{Door, Entry, FileKind};
 use crate::trust::{self, Cert, Fingerprint, Keybox, Part, RingError, RingForm};
@@ -152,20 +154,16 @@ fn read_file(door: &Door, path: &str, wanted: Wanted<'_>) -> Result<Ring, NoRing
 
 /// A file that was read and noted.
 struct Whole {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     digest: Digest256,
     /// The copy that gpg keeps beside a keybox; `None` beside another form.
-    copy: Option<Result<Vec<u8>, Missing>>,
+    copy: Option<Result<Bytes, Missing>>,
 }
 
 /// Reads the file of a ring and, beside a keybox, its copy; both at the same time where the name says what it is.
 fn read_bytes(door: &Door, path: &str, form: &'static str) -> Result<Whole, NoRing> {
-    let read = |path: &str| {
-        let bytes = door.read_unnoted(path, u64::MAX)?;
-        let digest = Digest256::of(&bytes);
-        Ok::<_, Missing>((bytes, digest))
-    };
-    let note = |path: &str, (bytes, digest): &(Vec<u8>, Digest256)| {
+    let read = |path: &str| door.read_large(path, u64::MAX);
+    let note = |path: &str, (bytes, digest): &(Bytes, Digest256)| {
         let read = Reading::Content { size: bytes.len() as u64, sha256: digest.clone() };
         door.note_by(path, door.by(), read);
     };
@@ -258,7 +256,7 @@ fn loss(
     door: &Door,
     path: &str,
     keybox: &Keybox<'_>,
-    copy: Option<Result<Vec<u8>, Missing>>,
+    copy: Option<Result<Bytes, Missing>>,
 ) -> Result<Option<String>, Missing> {
     let copy_path = copy_of(path);
     let not_compared = |why: String| Ok(Some(format!("{copy_path}, which could not be compared: {why}")));

@@ -7,6 +7,7 @@ use std::path::{Component, Path};
 
 use rayon::prelude::*;
 
+use super::super::held::processors;
 use super::super::{Attributes, Door, Entry, FileKind, Settings};
 use crate::evidence::{Digest256, Missing, MissingState};
 
@@ -155,7 +156,7 @@ impl Walk {
     /// The SHA-256 of every file that could be read. The threads are this probe's own: they have the rights of
     /// the thread that asks, and a file that does not answer holds up no other probe.
     pub(super) fn hash(&mut self, tree: &str, door: &Door) -> Result<BTreeMap<String, Digest256>, Missing> {
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
+        let threads = processors().min(8);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| {
             let next = "see how many threads this user may have: ulimit -u";
             door.missing(MissingState::Error, format!("hash {tree}"), error.to_string(), next)

@@ -10,67 +10,84 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use rayon::prelude::*;
-use regex::bytes::Regex;
 
-use super::{SourceFile, Tree};
+use super::aside::{Naming, is_named};
+use super::{Source, SourceFile, Tree};
+use crate::evidence::Missing;
 use crate::probes::code_path::value::ModuleId;
 use crate::probes::code_path::words::{Word, Words};
 
 impl Tree {
     /// Narrows what is looked into to the files that can matter to modules of these dotted names.
-    pub fn concern(&mut self, names: &BTreeSet<String>) {
-        let mut tops: BTreeSet<String> = BTreeSet::new();
-        for name in names {
-            let ends = name.match_indices('.').map(|(at, _)| at).chain([name.len()]);
-            let found = ends.filter_map(|end| self.module(&name[..end]));
-            tops.extend(found.map(|id| self.file(id).top().to_owned()));
-        }
-        self.add_knowers(&mut tops);
-        self.add_known(&mut tops);
+    ///
+    /// # Errors
+    /// When a file that was laid aside has to be read again and cannot be, or is not what it was.
+    pub fn concern(&mut self, names: &BTreeSet<String>, source: &Source<'_>) -> Result<(), Missing> {
+        let mut tops = self.tops_of(names);
+        self.add_knowers(&mut tops, source)?;
+        self.add_known(&mut tops, source)?;
         let in_tops = |file: &SourceFile| !file.is_test && tops.contains(file.top());
         let all = (0..self.files.len()).map(ModuleId);
         self.concerned = all.filter(|id| in_tops(&self.files[id.0])).collect();
         let unreadable = self.concerned().any(|(_, file)| file.text.is_err());
         self.unreadable = unreadable;
         self.find_words(&self.concerned);
+        Ok(())
+    }
+
+    /// The folders of modules of these dotted names.
+    pub(super) fn tops_of(&self, names: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut tops = BTreeSet::new();
+        for name in names {
+            let ends = name.match_indices('.').map(|(at, _)| at).chain([name.len()]);
+            let found = ends.filter_map(|end| self.module(&name[..end]));
+            tops.extend(found.map(|id| self.file(id).top().to_owned()));
+        }
+        tops
     }
 
     /// Adds the folders with files that name one of these, and so on.
-    fn add_knowers(&self, tops: &mut BTreeSet<String>) {
+    fn add_knowers(&self, tops: &mut BTreeSet<String>, source: &Source<'_>) -> Result<(), Missing> {
         let mut fresh: Vec<String> = tops.iter().cloned().collect();
         while !fresh.is_empty() {
-            let words: Vec<String> = fresh.iter().map(|word| regex::escape(word)).collect();
-            let names = Regex::new(&format!(r"(?-u)\b(?:{})\b", words.join("|")));
-            let others: Vec<&SourceFile> =
-                self.files.iter().filter(|file| !file.is_test && !tops.contains(file.top())).collect();
+            let names = Naming::of(&fresh);
+            let others = self.files.iter().enumerate().filter(|(_, file)| !file.is_test && !tops.contains(file.top()));
+            let (aside, others): (Vec<_>, Vec<_>) = others.partition(|(_, file)| file.aside);
             // What is not understood may name anything.
-            let looked: Vec<(&str, Option<&str>)> = others.iter().map(|file| (file.top(), file.spelt())).collect();
-            let names_one = |text: &str| {
-                let bytes = text.as_bytes();
-                let found = |names: &Regex| names.find_iter(bytes).any(|at| is_named(bytes, at.start(), at.end()));
-                names.as_ref().map_or(true, found)
-            };
-            let found: BTreeSet<&str> =
-                looked.par_iter().filter(|(_, text)| text.is_none_or(names_one)).map(|(top, _)| *top).collect();
+            let looked: Vec<(&str, Option<&str>)> = others.iter().map(|(_, file)| (file.top(), file.spelt())).collect();
+            let naming = looked.par_iter().filter(|(_, text)| text.is_none_or(|text| names.is_in(text)));
+            let mut found: BTreeSet<&str> = naming.map(|(top, _)| *top).collect();
+            // When they were read they were searched for the first of these names.
+            if !source.was_searched_for(&fresh) {
+                let aside: Vec<usize> = aside.into_iter().map(|(index, _)| index).collect();
+                found.extend(source.naming(&aside, &names)?.into_iter().map(|index| self.files[index].top()));
+            }
             fresh = found.into_iter().map(str::to_owned).collect();
             tops.extend(fresh.iter().cloned());
         }
+        Ok(())
     }
 
     /// Adds the folders that files of these name, and so on.
-    fn add_known(&self, tops: &mut BTreeSet<String>) {
-        let mut rest: BTreeSet<&str> =
-            self.files.iter().filter(|file| !tops.contains(file.top())).map(SourceFile::top).collect();
+    fn add_known(&mut self, tops: &mut BTreeSet<String>, source: &Source<'_>) -> Result<(), Missing> {
+        let others = self.files.iter().filter(|file| !tops.contains(file.top()));
+        let mut rest: BTreeSet<String> = others.map(|file| file.top().to_owned()).collect();
         let mut fresh: BTreeSet<String> = tops.clone();
-        while !fresh.is_empty() && !rest.is_empty() {
+        while !fresh.is_empty() {
+            let wanted = |(_, file): &(usize, &SourceFile)| file.aside && fresh.contains(file.top());
+            let wanted: Vec<usize> = self.files.iter().enumerate().filter(wanted).map(|(index, _)| index).collect();
+            for (index, text) in source.texts(&wanted)? {
+                self.files[index].keep(text);
+            }
             let inside = |id: &ModuleId| !self.file(*id).is_test && fresh.contains(self.file(*id).top());
             let files: Vec<ModuleId> = (0..self.files.len()).map(ModuleId).filter(inside).collect();
             self.find_words(&files);
-            let named = |top: &str| files.iter().any(|id| self.file(*id).may_name(top));
-            fresh = rest.iter().filter(|top| named(top)).map(|top| (*top).to_owned()).collect();
-            rest.retain(|top| !fresh.contains(*top));
+            let named = |top: &String| files.iter().any(|id| self.file(*id).may_name(top));
+            fresh = rest.iter().filter(|top| named(top)).cloned().collect();
+            rest.retain(|top| !fresh.contains(top));
             tops.extend(fresh.iter().cloned());
         }
+        Ok(())
     }
 
     /// Looks at the words of files, on all cores.
@@ -89,11 +106,11 @@ impl Tree {
         self.concerned.iter().map(|id| (*id, self.file(*id)))
     }
 
-    /// The files that cannot, tests aside.
+    /// The files that cannot and were kept, tests aside.
     pub(super) fn elsewhere(&self) -> impl Iterator<Item = &SourceFile> {
         let inside: BTreeSet<ModuleId> = self.concerned.iter().copied().collect();
         let all = self.files.iter().enumerate().filter(|(_, file)| !file.is_test);
-        all.filter(move |(index, _)| !inside.contains(&ModuleId(*index))).map(|(_, file)| file)
+        all.filter(move |(index, file)| !file.aside && !inside.contains(&ModuleId(*index))).map(|(_, file)| file)
     }
 
     /// Whether a file may know what another one defines: they lie in one top folder, or it names the other's, or one that
@@ -131,22 +148,5 @@ impl SourceFile {
         let Some(text) = self.spelt() else { return true };
         let stands = || text.match_indices(top).any(|(at, _)| is_named(text.as_bytes(), at, at + top.len()));
         self.words().may_hold(Word::new(top)) && stands()
-    }
-}
-
-/// Whether the word at a place of a text may name a module: it stands alone, no other word but `import` or `from` comes
-/// before it, and it is not called.
-fn is_named(text: &[u8], start: usize, end: usize) -> bool {
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    if text.get(end).is_some_and(|byte| is_part(byte) || *byte == b'(')
-        || start.checked_sub(1).is_some_and(|before| is_part(&text[before]))
-    {
-        return false;
-    }
-    let before = text[..start].trim_ascii_end();
-    match before.last() {
-        Some(b'#') => false,
-        Some(byte) if is_part(byte) => before.ends_with(b"import") || before.ends_with(b"from"),
-        Some(_) | None => true,
     }
 }

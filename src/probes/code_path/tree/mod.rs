@@ -1,7 +1,8 @@
 //! The source tree: which files there are, which module each is, and quick looks at their texts. All files are
-//! read once ([`reading`]), so that every later step sees the same moment; of many only those are looked into
-//! that can matter to the phases ([`concern`]).
+//! read and hashed ([`reading`]), so that every later step sees the same moment; of many only those are kept and looked into
+//! that can matter to the phases ([`aside`], [`concern`]).
 
+mod aside;
 mod concern;
 mod questions;
 mod reading;
@@ -15,7 +16,8 @@ use std::rc::Rc;
 
 use bytestring::ByteString;
 
-pub use reading::read;
+pub use aside::Interest;
+pub use reading::{Source, read};
 pub use resolution::Resolution;
 
 use super::model::{Module, Name, ParseFailure};
@@ -41,6 +43,8 @@ pub struct SourceFile {
     pub text: Result<ByteString, String>,
     /// Its text as the language reads the names in it, where that is another.
     normal: Option<String>,
+    /// Whether it was read and its text was not kept.
+    aside: bool,
     /// The words in it, once they matter.
     words: OnceCell<Words>,
     scan: OnceCell<Scan>,
@@ -69,6 +73,8 @@ pub struct Tree {
     blind: BTreeSet<String>,
     /// Files, tests aside, that can matter to the phases.
     concerned: Vec<ModuleId>,
+    /// The names that no file which was laid aside gives to something of a library; `None` where none was laid aside.
+    unassigned: Option<BTreeSet<String>>,
     unreadable: bool,
     computed_bases: OnceCell<BTreeSet<String>>,
     knowers: RefCell<BTreeMap<String, Rc<BTreeSet<String>>>>,
@@ -84,7 +90,8 @@ fn dotted(path: &str) -> String {
 }
 
 impl SourceFile {
-    fn new(path: &str, text: Text) -> Self {
+    /// A file whose text is not kept.
+    fn new(path: &str) -> Self {
         let module = dotted(path);
         let (module, is_package) = match module.strip_suffix("__init__") {
             Some("") => (String::new(), true),
@@ -97,9 +104,16 @@ impl SourceFile {
             || file.starts_with("test_")
             || file.ends_with("_test.py")
             || file == "conftest.py";
-        let Text { written: text, normal } = text;
+        let text = Err("nothing that belongs to the phases names it, and it names nothing of theirs".to_owned());
+        let (normal, aside) = (None, true);
         let (words, scan, parsed) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Self { path: path.to_owned(), module, is_package, is_test, text, normal, words, scan, parsed }
+        Self { path: path.to_owned(), module, is_package, is_test, text, normal, aside, words, scan, parsed }
+    }
+
+    /// Keeps its text.
+    fn keep(&mut self, text: Text) {
+        let Text { written, normal } = text;
+        (self.text, self.normal, self.aside) = (written, normal, false);
     }
 
     /// What its lines say, looked at when it is first asked for.
@@ -177,7 +191,7 @@ impl SourceFile {
 }
 
 impl Tree {
-    fn new(files: Vec<SourceFile>, digest: Digest256, name: String, blind: BTreeSet<String>) -> Self {
+    fn new(files: Vec<SourceFile>, name: String, blind: BTreeSet<String>) -> Self {
         let mut modules = BTreeMap::new();
         let mut packages = BTreeSet::new();
         for (index, file) in files.iter().enumerate() {
@@ -193,16 +207,16 @@ impl Tree {
             }
         }
         let concerned = (0..files.len()).map(ModuleId).filter(|id| !files[id.0].is_test).collect();
-        let unreadable = files.iter().any(|file| !file.is_test && file.text.is_err());
         Self {
             files,
-            digest,
+            digest: Digest256::of(b""),
             name,
             modules,
             packages,
             blind,
             concerned,
-            unreadable,
+            unassigned: None,
+            unreadable: false,
             computed_bases: OnceCell::new(),
             knowers: RefCell::default(),
             names_memory: OnceCell::new(),

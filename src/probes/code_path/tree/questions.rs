@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
-use regex::Regex;
 
+use super::aside::assignment;
 use super::{SourceFile, Tree};
 use crate::probes::code_path::scan::{self, Scan};
 use crate::probes::code_path::value::ModuleId;
@@ -80,19 +80,17 @@ impl Tree {
     /// As [`Self::may_be_replaced`], of something that belongs to a library: any file of the tree may have done that,
     /// tests aside, also one that cannot know the phases.
     pub fn may_be_replaced_in_library(&self, name: &str) -> bool {
-        if self.may_be_replaced(name) {
+        // Of a file that was laid aside only some names are known not to be assigned in it.
+        if self.may_be_replaced(name) || self.unassigned.as_ref().is_some_and(|names| !names.contains(name)) {
             return true;
         }
         let key = (Asked::ReplacedElsewhere, name.to_owned());
         if let Some(known) = self.answers.borrow().get(&key) {
             return *known;
         }
-        let quoted = regex::escape(name);
-        // Behind the name no bracket opens: that would be a call.
-        let assigned = format!(r#"\.{quoted}\b\s*[^\s(\w][^\r\n]*|["']{quoted}["']|\bdel\b[^\r\n]*\.{quoted}\b"#);
-        let assigned = Regex::new(&assigned).expect("invariant: the name is escaped and the rest is constant");
+        let assigned = assignment([name].into_iter());
         let texts: Vec<&str> = self.elsewhere().filter_map(SourceFile::spelt).collect();
-        let assigns = |text: &&str| assigned.is_match(text) && Scan::of(text).assigned.contains(name);
+        let assigns = |text: &&str| assigned.is_match(text.as_bytes()) && Scan::of(text).assigned.contains(name);
         let answer = texts.par_iter().any(assigns);
         self.answers.borrow_mut().insert(key, answer);
         answer

@@ -1,15 +1,17 @@
-//! Reading a tree: its files are listed, then read and hashed on all cores, each once.
+//! Reading a tree: its files are listed, then read and hashed on all cores, each once; those that were laid aside and matter
+//! after all are read again.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::aside::{Fate, Interest, Naming, Search};
 use super::shelf::{Kept, Shelf};
 use super::{SourceFile, Text, Tree, dotted};
 use crate::evidence::{Digest256, Missing, MissingState, Reading};
 use crate::probes::code_path::python;
 use crate::probes::code_path::words::normal_form;
-use crate::probes::held::divided;
+use crate::probes::held::{divided, processors};
 use crate::probes::reading::FileReader;
 use crate::probes::{Attributes, Door, Entry, FileKind};
 
@@ -31,77 +33,159 @@ const READERS: usize = 8;
 /// Trees with more bytes than this are kept in huge pages.
 const LARGE: u64 = 32 << 20;
 
-/// What a file holds: its digest, its length and its text.
-type Content = (Digest256, u64, Text);
-
 /// A file that was found, with its attributes where it is no link.
 type Path = (String, Option<Attributes>);
 
-/// Reads the tree at a logical path.
+/// Where a tree's files come from, for those that were laid aside.
+pub struct Source<'d> {
+    door: &'d Door,
+    root: String,
+    paths: Vec<Path>,
+    digests: Vec<Digest256>,
+    searched: BTreeSet<String>,
+}
+
+/// Reads the tree at a logical path. With an interest, files in which nothing of it stands are laid aside.
 ///
 /// # Errors
 /// The first folder or file that could not be read.
-pub fn read(door: &Door, root: &str) -> Result<Tree, Missing> {
+pub fn read<'d>(door: &'d Door, root: &str, interest: Option<&Interest>) -> Result<(Tree, Source<'d>), Missing> {
     let root = if root == "/" { root } else { root.trim_end_matches('/') };
     let mut found = walk(door, root)?;
     found.paths.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    let contents = contents(door, root, &found.paths)?;
-    let (mut files, mut listing, mut size) = (Vec::new(), String::new(), 0_u64);
-    for ((path, _), (digest, bytes, text)) in found.paths.iter().zip(contents) {
-        size += bytes;
-        listing.push_str(&format!("{digest}  {path}\n"));
-        files.push(SourceFile::new(path, text));
-    }
-    let digest = Digest256::of(listing.as_bytes());
-    let what = format!("{root} ({} files that end in {})", files.len(), python::EXTENSION);
-    door.note_by(what, door.by().to_owned(), Reading::Content { size, sha256: digest.clone() });
+    let files = found.paths.iter().map(|(path, _)| SourceFile::new(path)).collect();
     let name = root.rsplit('/').next().unwrap_or(root).to_owned();
-    Ok(Tree::new(files, digest, name, found.blind))
+    let mut tree = Tree::new(files, name, found.blind);
+    let searched = interest.map(|interest| tree.tops_of(&interest.described)).unwrap_or_default();
+    let none = BTreeSet::new();
+    let search = Search::new(&searched, interest.map_or(&none, |interest| &interest.library));
+    let fates = tree.fates(interest);
+    let source = Source { door, root: root.to_owned(), paths: found.paths, digests: Vec::new(), searched };
+    let all: Vec<usize> = (0..source.paths.len()).collect();
+    let kept = all.iter().filter(|index| fates[**index] == Fate::Kept).flat_map(|index| &source.paths[*index].1);
+    let large = kept.map(|seen| seen.size).sum::<u64>() > LARGE;
+    let (looked, texts) = source.each(&all, |shelf, index, bytes| {
+        let length = bytes.len() as u64;
+        let too_long = length > MODULE_BYTES;
+        let aside = match fates[index] {
+            Fate::Kept => false,
+            Fate::Searched => !too_long && !search.finds(bytes),
+            Fate::Aside => true,
+        };
+        if !aside && !too_long {
+            shelf.put(index, bytes, large);
+        }
+        Ok((Digest256::of(bytes), length, aside))
+    })?;
+    let (mut digests, mut listing, mut size) = (Vec::new(), String::new(), 0_u64);
+    let mut texts = texts.into_iter().peekable();
+    for (index, (digest, length, aside)) in looked {
+        size += length;
+        listing.push_str(&format!("{digest}  {}\n", source.paths[index].0));
+        digests.push(digest);
+        if !aside {
+            let text = texts.next_if(|(other, _)| *other == index).map(|(_, text)| text);
+            tree.files[index].keep(Text::of(length, text));
+        }
+    }
+    let source = Source { digests, ..source };
+    tree.unassigned =
+        interest.filter(|_| tree.files.iter().any(|file| file.aside)).map(|interest| interest.library.clone());
+    tree.digest = Digest256::of(listing.as_bytes());
+    let what = format!("{root} ({} files that end in {})", tree.files.len(), python::EXTENSION);
+    door.note_by(what, door.by().to_owned(), Reading::Content { size, sha256: tree.digest.clone() });
+    Ok((tree, source))
 }
 
-/// The contents of the files, in their order. They are read on threads that this one starts, for these have its rights.
-fn contents(door: &Door, root: &str, paths: &[Path]) -> Result<Vec<Content>, Missing> {
-    let next = AtomicUsize::new(0);
-    let large = paths.iter().flat_map(|(_, seen)| seen).map(|seen| seen.size).sum::<u64>() > LARGE;
-    let work = || {
-        let (mut done, mut reader, mut shelf) = (Vec::new(), FileReader::new(door), Shelf::default());
-        // Paths are given out in order: when one fails, those before it are given out already.
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(path) = paths.get(index) else { return (done, shelf.into_texts()) };
-            let read = bytes(door, &mut reader, root, path).map(|bytes| {
-                let length = bytes.len() as u64;
-                if length <= MODULE_BYTES {
-                    shelf.put(index, &bytes, large);
-                }
-                (Digest256::of(&bytes), length)
-            });
-            if read.is_err() {
-                next.store(paths.len(), Ordering::Relaxed);
+/// What was made of files, and the texts that were kept, each under its number and in the order of these.
+type Looked<T> = (Vec<(usize, T)>, Vec<(usize, Kept)>);
+
+impl Source<'_> {
+    /// Whether every file that was laid aside was searched for these folders' names before.
+    pub fn was_searched_for(&self, tops: &[String]) -> bool {
+        tops.iter().all(|top| self.searched.contains(top))
+    }
+
+    /// Those of some files that name one of some folders.
+    pub(super) fn naming(&self, indexes: &[usize], names: &Naming) -> Result<Vec<usize>, Missing> {
+        let (looked, _) = self.again(indexes, |_, _, bytes| {
+            std::str::from_utf8(bytes).map_or(true, |text| names.is_in(normal_form(text).as_deref().unwrap_or(text)))
+        })?;
+        Ok(looked.into_iter().filter(|(_, naming)| *naming).map(|(index, _)| index).collect())
+    }
+
+    /// The texts of some files.
+    pub(super) fn texts(&self, indexes: &[usize]) -> Result<Vec<(usize, Text)>, Missing> {
+        let sizes = indexes.iter().flat_map(|index| &self.paths[*index].1).map(|seen| seen.size);
+        let large = sizes.sum::<u64>() > LARGE;
+        let (looked, texts) = self.again(indexes, |shelf, index, bytes| {
+            let length = bytes.len() as u64;
+            if length <= MODULE_BYTES {
+                shelf.put(index, bytes, large);
             }
-            done.push((index, read));
-        }
-    };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let readers = cores.min(READERS).min(1 + paths.len() / 64);
-    let (mut read, mut texts) = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..readers).map(|_| scope.spawn(work)).collect();
-        let (mut read, mut texts) = work();
-        for other in others {
-            let (more, further) = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            read.extend(more);
-            texts.extend(further);
-        }
-        (read, texts)
-    });
-    read.sort_by_key(|(index, _)| *index);
-    texts.sort_by_key(|(index, _)| *index);
-    let mut texts = texts.into_iter().peekable();
-    let content = |(index, read): (usize, Result<(Digest256, u64), Missing>)| {
-        let (digest, length) = read?;
-        Ok((digest, length, Text::of(length, texts.next_if(|(other, _)| *other == index).map(|(_, text)| text))))
-    };
-    read.into_iter().map(content).collect()
+            length
+        })?;
+        let mut texts = texts.into_iter().peekable();
+        let text = |(index, length): (usize, u64)| {
+            (index, Text::of(length, texts.next_if(|(other, _)| *other == index).map(|(_, text)| text)))
+        };
+        Ok(looked.into_iter().map(text).collect())
+    }
+
+    /// As [`Source::each`], of files that were read before: they must hold what they held.
+    fn again<T: Send>(
+        &self,
+        indexes: &[usize],
+        look: impl Fn(&mut Shelf, usize, &[u8]) -> T + Sync,
+    ) -> Result<Looked<T>, Missing> {
+        self.each(indexes, |shelf, index, bytes| {
+            if Digest256::of(bytes) != self.digests[index] {
+                let tried = format!("read {}/{} again", self.root, self.paths[index].0);
+                let next = "run it again when nobody writes to the tree";
+                let said = "it changed while the tree was read";
+                return Err(self.door.missing(MissingState::Unreadable, tried, said, next));
+            }
+            Ok(look(shelf, index, bytes))
+        })
+    }
+
+    /// Looks at the contents of some files. They are read on threads that this one starts, for these have its rights.
+    fn each<T: Send>(
+        &self,
+        indexes: &[usize],
+        look: impl Fn(&mut Shelf, usize, &[u8]) -> Result<T, Missing> + Sync,
+    ) -> Result<Looked<T>, Missing> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let (mut done, mut reader, mut shelf) = (Vec::new(), FileReader::new(self.door), Shelf::default());
+            // Paths are given out in order: when one fails, those before it are given out already.
+            loop {
+                let taken = next.fetch_add(1, Ordering::Relaxed);
+                let Some(index) = indexes.get(taken).copied() else { return (done, shelf.into_texts()) };
+                let read = bytes(self.door, &mut reader, &self.root, &self.paths[index]);
+                let looked = read.and_then(|bytes| look(&mut shelf, index, &bytes));
+                if looked.is_err() {
+                    next.store(indexes.len(), Ordering::Relaxed);
+                }
+                done.push((index, looked));
+            }
+        };
+        let readers = processors().min(READERS).min(1 + indexes.len() / 64);
+        let (mut looked, mut texts) = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..readers).map(|_| scope.spawn(work)).collect();
+            let (mut looked, mut texts) = work();
+            for other in others {
+                let (more, further) = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                looked.extend(more);
+                texts.extend(further);
+            }
+            (looked, texts)
+        });
+        looked.sort_by_key(|(index, _)| *index);
+        texts.sort_by_key(|(index, _)| *index);
+        let looked: Result<Vec<_>, Missing> = looked.into_iter().map(|(index, looked)| Ok((index, looked?))).collect();
+        Ok((looked?, texts))
+    }
 }
 
 fn bytes<'r>(
