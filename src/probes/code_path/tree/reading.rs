@@ -287,3 +287,86 @@ impl Found {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path as FilePath;
+    use std::time::{Duration, Instant as Monotonic};
+
+    use super::*;
+    use crate::evidence::Instant;
+    use crate::probes::{Limits, Place};
+
+    const FILES: &[(&str, &str)] = &[
+        ("app/phase.py", "import known.helper\n"),
+        ("known/helper.py", "X = 1\n"),
+        ("near/user.py", "from app import phase\n"),
+        ("far/user.py", "import near.user\n"),
+        ("lib/patch.py", "import psycopg\npsycopg.Connection.commit = print\n"),
+        ("stranger/one.py", "def f():\n    return 1\n"),
+        ("stranger/test_it.py", "import app\n"),
+    ];
+
+    fn made() -> (tempfile::TempDir, Door) {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in FILES {
+            let path = dir.path().join("t").join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let now: Instant = "2026-05-21T10:00:00Z".parse().unwrap();
+        let place = Place { package_dir: FilePath::new("/").to_owned(), root: Some(dir.path().to_owned()) };
+        let door =
+            Door::new(place, Limits::default(), now, "me".to_owned(), Monotonic::now() + Duration::from_secs(60));
+        (dir, door)
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn aside(tree: &Tree) -> Vec<&str> {
+        tree.files.iter().filter(|file| file.aside).map(|file| file.path.as_str()).collect()
+    }
+
+    #[test]
+    fn what_is_laid_aside_comes_back_when_it_matters() {
+        let (_dir, door) = made();
+        let described = names(&["app.phase"]);
+        let interest = Interest { described: described.clone(), library: names(&["commit"]) };
+        let (mut tree, source) = read(&door, "/t", Some(&interest)).unwrap();
+        assert_eq!(aside(&tree), ["far/user.py", "known/helper.py", "stranger/one.py", "stranger/test_it.py"]);
+        let (whole, _) = read(&door, "/t", None).unwrap();
+        assert_eq!((tree.digest.as_str(), aside(&whole)), (whole.digest.as_str(), Vec::new()));
+        tree.concern(&described, &source).unwrap();
+        // One names a file that names the phases, the other is named by them; the test lies with a stranger.
+        assert_eq!(aside(&tree), ["stranger/one.py", "stranger/test_it.py"]);
+        for file in tree.files.iter().filter(|file| !file.aside) {
+            let (_, text) = FILES.iter().find(|(path, _)| *path == file.path).unwrap();
+            assert_eq!(file.text.as_deref(), Ok(*text));
+        }
+        assert!(tree.may_be_replaced_in_library("commit"), "lib/patch.py was kept");
+        // Nobody looked for this name in what was laid aside.
+        assert!(tree.may_be_replaced_in_library("save"));
+        let silent = Interest { described: described.clone(), library: names(&["save"]) };
+        let (mut tree, source) = read(&door, "/t", Some(&silent)).unwrap();
+        tree.concern(&described, &source).unwrap();
+        assert!(aside(&tree).contains(&"lib/patch.py") && !tree.may_be_replaced_in_library("save"));
+    }
+
+    #[test]
+    fn what_changed_between_two_readings_was_not_read() {
+        let described = names(&["app.phase"]);
+        for (path, matters) in
+            [("far/user.py", true), ("known/helper.py", true), ("stranger/one.py", true), ("app/phase.py", false)]
+        {
+            let (dir, door) = made();
+            let interest = Interest { described: described.clone(), library: names(&["commit"]) };
+            let (mut tree, source) = read(&door, "/t", Some(&interest)).unwrap();
+            // Through the same file, as an editor may.
+            std::fs::write(dir.path().join("t").join(path), "import app.phase, another\n").unwrap();
+            let said = tree.concern(&described, &source).err().map(|missing| missing.said);
+            assert_eq!(said.as_deref(), matters.then_some("it changed while the tree was read"), "{path}");
+        }
+    }
+}
