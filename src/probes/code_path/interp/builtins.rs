@@ -184,14 +184,16 @@ impl Interp<'_> {
                 Some(self.call_lost(state.clone(), "a module is imported by a name that is not seen", spot))
             }
             ("importlib.reload", _) => Some(self.rewired(state, "a module is loaded again", spot)),
-            (
-                "functools.wraps"
-                | "functools.lru_cache"
-                | "functools.cache"
-                | "dataclasses.dataclass"
-                | "contextlib.contextmanager",
-                _,
-            ) => {
+            // The name and the documentation of what is wrapped are read, which may be computed.
+            ("functools.wraps" | "functools.lru_cache" | "functools.cache", _) => {
+                let value = self.unseen(Origin::Outside, chain, UnseenKind::Plain);
+                let mut states = vec![state.clone()];
+                for wrapped in arguments.values() {
+                    states = states.iter().flat_map(|state| self.looked_at(state, wrapped, None, spot)).collect();
+                }
+                Some(states.into_iter().map(|state| (state, Ok(value.clone()))).collect())
+            }
+            ("dataclasses.dataclass" | "contextlib.contextmanager", _) => {
                 let value = self.unseen(Origin::Outside, chain, UnseenKind::Plain);
                 one(value)
             }
