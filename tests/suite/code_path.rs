@@ -18,6 +18,7 @@ mod inputs;
 mod limits;
 mod meaning;
 mod mutants;
+mod replaced;
 mod witness;
 
 /// The modules around `app/phase.py` in the table below.

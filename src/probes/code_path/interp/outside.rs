@@ -142,7 +142,7 @@ impl Interp<'_> {
             Some(DatabaseCall::Commit | DatabaseCall::Rollback | DatabaseCall::Close) => true,
             None => false,
         };
-        if (in_database || is_sink) && self.tree.may_be_replaced_in_library(&name) {
+        if (in_database || is_sink) && self.tree.may_be_replaced_in_library(&chain, is_library) {
             // Somewhere the tree assigns an attribute of this name: the library's own may be gone.
             let mut state = state;
             self.unseen_code(&mut state, format!("the tree assigns a {name} of its own to something"), spot);

@@ -55,7 +55,7 @@ impl Tree {
             let (aside, others): (Vec<_>, Vec<_>) = others.partition(|(_, file)| file.aside);
             // What is not understood may name anything.
             let looked: Vec<(&str, Option<&str>)> = others.iter().map(|(_, file)| (file.top(), file.spelt())).collect();
-            let naming = looked.par_iter().filter(|(_, text)| text.is_none_or(|text| names.is_in(text)));
+            let naming = looked.par_iter().filter(|(_, text)| text.is_none_or(|text| names.is_in(text.as_bytes())));
             let mut found: BTreeSet<&str> = naming.map(|(top, _)| *top).collect();
             // When they were read they were searched for the first of these names.
             if !source.was_searched_for(&fresh) {

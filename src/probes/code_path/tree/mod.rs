@@ -7,6 +7,7 @@ mod concern;
 mod questions;
 mod reading;
 mod resolution;
+mod rewired;
 mod search_path;
 mod shelf;
 
@@ -26,7 +27,9 @@ use super::scan::Scan;
 use super::value::{ModuleId, Spot};
 use super::words::{Word, Words};
 use crate::evidence::Digest256;
+use aside::Assignments;
 use questions::Asked;
+use rewired::Rewired;
 
 /// A source file of the tree.
 #[derive(Debug)]
@@ -48,6 +51,7 @@ pub struct SourceFile {
     /// The words in it, once they matter.
     words: OnceCell<Words>,
     scan: OnceCell<Scan>,
+    rewired: OnceCell<Rewired>,
     parsed: OnceCell<Result<Rc<Module>, ParseFailure>>,
 }
 
@@ -106,8 +110,8 @@ impl SourceFile {
             || file == "conftest.py";
         let text = Err("nothing that belongs to the phases names it, and it names nothing of theirs".to_owned());
         let (normal, aside) = (None, true);
-        let (words, scan, parsed) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Self { path: path.to_owned(), module, is_package, is_test, text, normal, aside, words, scan, parsed }
+        let (words, scan, rewired, parsed) = (OnceCell::new(), OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { path: path.to_owned(), module, is_package, is_test, text, normal, aside, words, scan, rewired, parsed }
     }
 
     /// Keeps its text.
@@ -149,6 +153,17 @@ impl SourceFile {
     fn top(&self) -> &str {
         let module = self.module.strip_prefix("src.").unwrap_or(&self.module);
         module.split('.').next().unwrap_or(module)
+    }
+
+    /// What it replaces in things that are not its own. One that is not understood replaces what its lines say.
+    fn rewired(&self) -> &Rewired {
+        self.rewired.get_or_init(|| self.parsed().as_ref().map(|module| Rewired::of(module)).unwrap_or_default())
+    }
+
+    /// Whether it assigns or deletes an attribute of this name of something other than `self`.
+    fn assigns(&self, name: &str) -> bool {
+        let may = |text: &str| Assignments::of([name].into_iter()).may_be_in(text.as_bytes());
+        self.spelt().is_some_and(may) && (self.scan().assigned.contains(name) || self.rewired().names.contains(name))
     }
 
     /// The module, parsed when it is first asked for.

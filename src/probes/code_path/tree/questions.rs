@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rayon::prelude::*;
-
-use super::aside::assignment;
-use super::{SourceFile, Tree};
+use super::{SourceFile, Tree, has_word};
 use crate::probes::code_path::scan::{self, Scan};
 use crate::probes::code_path::value::ModuleId;
 use crate::probes::code_path::words::Word;
@@ -49,12 +46,15 @@ impl Tree {
     }
 
     fn any_scan(&self, asked: Asked, name: &str, holds: impl Fn(&Scan) -> bool) -> bool {
+        self.any_file(asked, name, |file| holds(file.scan()))
+    }
+
+    fn any_file(&self, asked: Asked, name: &str, holds: impl Fn(&SourceFile) -> bool) -> bool {
         let key = (asked, name.to_owned());
         if let Some(known) = self.answers.borrow().get(&key) {
             return *known;
         }
-        let holds = |id| holds(self.file(id).scan());
-        let answer = self.files_with_word(name).into_iter().any(holds);
+        let answer = self.files_with_word(name).into_iter().any(|id| holds(self.file(id)));
         self.answers.borrow_mut().insert(key, answer);
         answer
     }
@@ -74,26 +74,37 @@ impl Tree {
     /// replaced before the run.
     fn may_be_replaced(&self, name: &str) -> bool {
         let name = as_written(name);
-        self.any_scan(Asked::Replaced, name, |scan| scan.assigned.contains(name))
+        self.any_file(Asked::Replaced, name, |file| file.assigns(name))
     }
 
-    /// As [`Self::may_be_replaced`], of something that belongs to a library: any file of the tree may have done that,
-    /// tests aside, also one that cannot know the phases.
-    pub fn may_be_replaced_in_library(&self, name: &str) -> bool {
+    /// As [`Self::may_be_replaced`], of something that belongs to a library and is reached by a chain of names: any file of the
+    /// tree may have done that, tests aside, also one that cannot know the phases. `named` says whether the chain begins with the
+    /// library's own name.
+    pub fn may_be_replaced_in_library(&self, chain: &str, named: bool) -> bool {
+        let name = chain.rsplit('.').next().unwrap_or(chain);
         // Of a file that was laid aside only some names are known not to be assigned in it.
         if self.may_be_replaced(name) || self.unassigned.as_ref().is_some_and(|names| !names.contains(name)) {
             return true;
         }
-        let key = (Asked::ReplacedElsewhere, name.to_owned());
+        let key = (Asked::ReplacedElsewhere, chain.to_owned());
         if let Some(known) = self.answers.borrow().get(&key) {
             return *known;
         }
-        let assigned = assignment([name].into_iter());
-        let texts: Vec<&str> = self.elsewhere().filter_map(SourceFile::spelt).collect();
-        let assigns = |text: &&str| assigned.is_match(text.as_bytes()) && Scan::of(text).assigned.contains(name);
-        let answer = texts.par_iter().any(assigns);
+        let answer = self.elsewhere().any(|file| file.assigns(name)) || named && self.replaces_in(chain);
         self.answers.borrow_mut().insert(key, answer);
         answer
+    }
+
+    /// Whether a file that was kept replaces something on the way from a library to what a chain of its names leads to.
+    fn replaces_in(&self, chain: &str) -> bool {
+        let Some((library, names)) = chain.split_once('.') else { return false };
+        let kept = self.concerned().map(|(_, file)| file).chain(self.elsewhere());
+        let mut naming = kept.filter(|file| file.spelt().is_some_and(|text| has_word(text, library)));
+        naming.any(|file| {
+            let rewired = file.rewired();
+            rewired.computed.contains(library)
+                || names.split('.').any(|name| rewired.rooted.contains(&(library.to_owned(), name.into())))
+        })
     }
 
     /// As [`Self::may_be_replaced`], by a file that may know what `home` defines.
@@ -104,8 +115,7 @@ impl Tree {
         if let Some(known) = self.answers.borrow().get(&key) {
             return *known;
         }
-        let assigned = |file: &SourceFile| file.scan().assigned.contains(written);
-        let assigns = |id: &ModuleId| assigned(self.file(*id)) && self.may_know(*id, home);
+        let assigns = |id: &ModuleId| self.file(*id).assigns(written) && self.may_know(*id, home);
         let answer = self.files_with_word(written).iter().any(assigns);
         self.answers.borrow_mut().insert(key, answer);
         answer
@@ -118,7 +128,7 @@ impl Tree {
                 .files_with_word(name)
                 .into_iter()
                 .map(|id| self.file(id))
-                .filter(|file| file.scan().assigned.contains(name))
+                .filter(|file| file.assigns(name))
                 .any(|file| file.text.as_ref().is_ok_and(|text| text.contains(owner)))
     }
 

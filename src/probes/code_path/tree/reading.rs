@@ -109,7 +109,8 @@ impl Source<'_> {
     /// Those of some files that name one of some folders.
     pub(super) fn naming(&self, indexes: &[usize], names: &Naming) -> Result<Vec<usize>, Missing> {
         let (looked, _) = self.again(indexes, |_, _, bytes| {
-            std::str::from_utf8(bytes).map_or(true, |text| names.is_in(normal_form(text).as_deref().unwrap_or(text)))
+            let normal = |text: &str| names.is_in(normal_form(text).as_deref().unwrap_or(text).as_bytes());
+            std::str::from_utf8(bytes).map_or(true, normal)
         })?;
         Ok(looked.into_iter().filter(|(_, naming)| *naming).map(|(index, _)| index).collect())
     }
@@ -345,13 +346,15 @@ mod tests {
             let (_, text) = FILES.iter().find(|(path, _)| *path == file.path).unwrap();
             assert_eq!(file.text.as_deref(), Ok(*text));
         }
-        assert!(tree.may_be_replaced_in_library("commit"), "lib/patch.py was kept");
+        assert!(tree.may_be_replaced_in_library("psycopg.Connection.commit", true), "lib/patch.py was kept");
         // Nobody looked for this name in what was laid aside.
-        assert!(tree.may_be_replaced_in_library("save"));
+        assert!(tree.may_be_replaced_in_library("psycopg.Connection.save", true));
         let silent = Interest { described: described.clone(), library: names(&["save"]) };
         let (mut tree, source) = read(&door, "/t", Some(&silent)).unwrap();
         tree.concern(&described, &source).unwrap();
-        assert!(aside(&tree).contains(&"lib/patch.py") && !tree.may_be_replaced_in_library("save"));
+        assert!(
+            aside(&tree).contains(&"lib/patch.py") && !tree.may_be_replaced_in_library("psycopg.Connection.save", true)
+        );
     }
 
     #[test]
