@@ -358,7 +358,12 @@ impl Door {
 
 /// Memory of its own for so many bytes.
 fn huge(bytes: usize) -> std::io::Result<MmapMut> {
-    let memory = MmapMut::map_anon(bytes)?;
+    const HUGE_PAGE: usize = 2 << 20;
+    if bytes < HUGE_PAGE / 2 {
+        return MmapMut::map_anon(bytes);
+    }
+    // Linux begins a whole number of huge pages where one begins, and others anywhere.
+    let memory = MmapMut::map_anon(bytes.checked_next_multiple_of(HUGE_PAGE).unwrap_or(bytes))?;
     // Advice: a system without huge pages gives small ones.
     let _ = memory.advise(Advice::HugePage);
     Ok(memory)
