@@ -91,7 +91,8 @@ impl<'n> Assignments<'n> {
     /// Whether one of them begins at a place of a text, quoted, or as an attribute of something that is not called, nor looked into.
     fn may_be_at(&self, text: &[u8], at: usize) -> bool {
         let (before, rest) = text.split_at(at);
-        let (name, behind) = rest.split_at(rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len()));
+        let (name, behind) =
+            rest.split_at(rest.iter().position(|byte| !is_part(byte) && byte.is_ascii()).unwrap_or(rest.len()));
         if !std::str::from_utf8(name).is_ok_and(|name| self.names.contains(name)) {
             return false;
         }
@@ -236,6 +237,13 @@ mod tests {
         ] {
             assert!(!found(text) && !assigned(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_name_need_not_be_ascii() {
+        let names = || Assignments::of(["schließen"].into_iter());
+        assert!(names().may_be_in("a.schließen = b\n".as_bytes()));
+        assert!(!names().may_be_in("a.schließend = b\n".as_bytes()));
     }
 
     proptest! {
