@@ -281,9 +281,8 @@ def keyring(bench):
             [("`gpg --no-sig-cache --list-keys`", everything), ("`sq keyring list`", listed)],
             runs=5,
             targets=[at_most_times(1 / 5, "gpg"), at_most_times(1 / 2, "sq", 1)],
-            limits="OpenSSL, which checks each of the two self-signatures once, on all processors: a core does 8,250 in a second "
-            "(`openssl speed ed25519`), so that 10,000 take 0.6 s on two, half of what `sq` takes on one, before anything is read. "
-            "The library offers no other way to check them, and none to check them in batches.",
+            limits="the self-signatures, two of each certificate, which are checked every time, on all processors "
+            "(docs/decisions/0019-ed25519-is-checked-ahead.md); then parsing the packets and hashing what is signed.",
         ),
         Entry(
             f"one of {KEYS:,} certificates: can it encrypt, now and through the run?",

@@ -14,7 +14,7 @@ use sequoia_openpgp::packet::Tag;
 use sequoia_openpgp::parse::Parse as _;
 
 use super::packets::{packet_body, packet_end, tag_at};
-use super::{Fingerprint, Keybox, KeyboxError, armor, keybox};
+use super::{Fingerprint, Keybox, KeyboxError, ahead, armor, keybox};
 
 /// The form in which a file keeps certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,28 +182,32 @@ pub fn some_of_keybox(keybox: &Keybox<'_>, wanted: &[Fingerprint]) -> Result<Par
 const ALONE: usize = 32;
 
 fn of_keyblocks(keyblocks: &[(usize, &[u8])]) -> Result<Vec<Cert>, RingError> {
-    let one = |(offset, block): &(usize, &[u8])| {
-        let found = parse(block, *offset)?;
+    let one = |offset: usize, packets: Vec<Packet>| {
+        let found = certs_of(packets, offset)?;
         let count = found.len();
         let one = found.into_iter().next().filter(|_| count == 1);
-        one.ok_or_else(|| RingError::Packet {
-            offset: *offset,
-            reason: format!("a keyblock with {count} certificates"),
-        })
-    };
-    let certs: Vec<Result<Cert, RingError>> = if keyblocks.len() > ALONE {
-        keyblocks.par_iter().map(one).collect()
-    } else {
-        keyblocks.iter().map(one).collect()
+        one.ok_or_else(|| RingError::Packet { offset, reason: format!("a keyblock with {count} certificates") })
     };
     // The first that is wrong is told, whichever was found first.
-    certs.into_iter().collect()
+    if keyblocks.len() <= ALONE {
+        return keyblocks.iter().map(|(offset, block)| one(*offset, packets_of(block, *offset)?)).collect();
+    }
+    let checked = |(offset, block): &(usize, &[u8])| {
+        let packets = packets_of(block, *offset)?;
+        let held = ahead::held(&packets);
+        Ok::<_, RingError>((one(*offset, packets)?, held))
+    };
+    let checked: Vec<Result<_, _>> = keyblocks.par_iter().map(checked).collect();
+    let checked: Vec<_> = checked.into_iter().collect::<Result<_, _>>()?;
+    let (certs, held): (Vec<_>, Vec<_>) = checked.into_iter().unzip();
+    ahead::remember(held.into_iter().flatten().collect());
+    Ok(certs)
 }
 
 /// The fingerprint of the one certificate of a keyblock at offset `base` of the file: its packets are framed, and the
 /// first one is hashed (RFC 9580, section 5.5.4).
 fn named(block: &[u8], base: usize) -> Result<Fingerprint, RingError> {
-    let fail = |offset: usize, reason: String| RingError::Packet { offset: base + offset, reason };
+    let fail = |offset, reason| wrong(base, offset, reason);
     let (mut at, mut first, mut primaries) = (0, 0..0, 0);
     while at < block.len() {
         let (body, end) = packet_body(block, at).map_err(|reason| fail(at, reason))?;
@@ -270,9 +274,19 @@ pub fn from_armor(bytes: &[u8]) -> Result<Vec<Cert>, RingError> {
     if blocks.is_empty() { Err(RingError::UnknownForm) } else { merge(certs) }
 }
 
-/// Certificates from packets that begin at offset `base` of the file.
+/// Certificates from bytes that begin at offset `base` of the file.
 fn parse(bytes: &[u8], base: usize) -> Result<Vec<Cert>, RingError> {
-    let fail = |offset: usize, reason: String| RingError::Packet { offset: base + offset, reason };
+    certs_of(packets_of(bytes, base)?, base)
+}
+
+/// What is wrong with packets, and where in the file that they begin in at offset `base`.
+fn wrong(base: usize, offset: usize, reason: String) -> RingError {
+    RingError::Packet { offset: base + offset, reason }
+}
+
+/// The packets of a keyring or a part of one that begins at offset `base` of the file.
+fn packets_of(bytes: &[u8], base: usize) -> Result<Vec<Packet>, RingError> {
+    let fail = |offset, reason| wrong(base, offset, reason);
     let mut packets = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
@@ -299,14 +313,20 @@ fn parse(bytes: &[u8], base: usize) -> Result<Vec<Cert>, RingError> {
         }
         at = end;
     }
+    Ok(packets)
+}
+
+/// The certificates that packets make up.
+fn certs_of(packets: Vec<Packet>, base: usize) -> Result<Vec<Cert>, RingError> {
+    let fail = |reason| wrong(base, 0, reason);
     if packets.is_empty() && base > 0 {
-        return Err(fail(0, "no packets".to_owned()));
+        return Err(fail("no packets".to_owned()));
     }
     let primaries = packets.iter().filter(|packet| packet.tag() == Tag::PublicKey).count();
     let certs: Result<Vec<Cert>, _> = CertParser::from(packets).collect();
-    let certs = certs.map_err(|error| fail(0, sentence(&error)))?;
+    let certs = certs.map_err(|error| fail(sentence(&error)))?;
     if certs.len() != primaries {
-        return Err(fail(0, format!("{primaries} primary keys make {} certificates", certs.len())));
+        return Err(fail(format!("{primaries} primary keys make {} certificates", certs.len())));
     }
     Ok(certs)
 }

@@ -6,6 +6,7 @@
 //! behind all of it. A keyring of which one part cannot be understood is an error, never a shorter list; and
 //! a signature counts only when nothing at all speaks against it, at its own time and now.
 
+mod ahead;
 mod armor;
 mod certs;
 pub mod dsse;
