@@ -296,7 +296,11 @@ def keyring(folder, python, count):
 PROSE = "the table keeps every entry of a register with its date and its source so that a reader may follow what became of it "
 
 
-def knowledge(folder, count, approvals=5):
+# Signed approvals in a knowledge base: two for each of 25 runs.
+APPROVALS = 50
+
+
+def knowledge(folder, count, approvals=APPROVALS):
     """`count` Markdown documents of 6 kB on the average in folders of 100, of which `approvals` are signed and look like
     approvals and as many speak of one, and a package that asks for both."""
     tree, home = folder / "kb", folder / "gnupg"

@@ -88,25 +88,9 @@ fn classes(body: &[Stmt]) -> Vec<&Class> {
         if let StmtKind::Class(class) = &stmt.kind {
             all.push(&**class);
         }
-        all.extend(blocks(&stmt.kind).into_iter().flat_map(classes));
+        all.extend(stmt.blocks().into_iter().flat_map(classes));
     }
     all
-}
-
-/// The blocks that run at a module's own level.
-fn blocks(kind: &StmtKind) -> Vec<&[Stmt]> {
-    match kind {
-        StmtKind::If(branches) => branches.iter().map(|(_, body)| body.as_slice()).collect(),
-        StmtKind::While { body, otherwise, .. } => vec![body, otherwise],
-        StmtKind::For { body, otherwise, .. } => vec![body.as_slice(), otherwise],
-        StmtKind::Try { body, handlers, otherwise, finally, .. } => {
-            let handlers = handlers.iter().map(|handler| handler.body.as_slice());
-            [body.as_slice(), otherwise, finally].into_iter().chain(handlers).collect()
-        }
-        StmtKind::With { body, .. } => vec![body.as_slice()],
-        StmtKind::Match(_, cases) => cases.iter().map(|case| case.body.as_slice()).collect(),
-        _ => Vec::new(),
-    }
 }
 
 /// Whether a class is a phase: its name fits, and it has the method or may inherit it. An abstract one cannot be run,

@@ -18,6 +18,7 @@ mod interp;
 mod merge;
 mod model;
 mod occurrences;
+mod parts;
 mod patterns;
 mod phase;
 mod problems;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::model::{
     Argument, Class, Comprehension, Element, Expr, ExprKind, Function, Module, Name, Stmt, StmtKind, Target,
 };
+use super::parts::Part;
 
 /// The function or class around something, by its index in [`Occurrences::scopes`].
 pub type ScopeId = usize;
@@ -79,8 +80,8 @@ impl<'m> Occurrences<'m> {
     }
 
     fn statement(&mut self, stmt: &'m Stmt, scope: ScopeId) {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "every other kind is its parts")]
         match &stmt.kind {
-            StmtKind::Expr(expr) => self.expression(expr, scope),
             StmtKind::Assign(targets, value) => {
                 self.value(value, scope);
                 targets.iter().for_each(|target| self.target(target, Some(value), scope));
@@ -89,29 +90,6 @@ impl<'m> Occurrences<'m> {
                 value.iter().for_each(|value| self.value(value, scope));
                 self.target(target, value.as_ref(), scope);
             }
-            StmtKind::If(branches) => {
-                for (test, body) in branches {
-                    test.iter().for_each(|test| self.expression(test, scope));
-                    self.block(body, scope);
-                }
-            }
-            StmtKind::While { test, body, otherwise } => {
-                self.expression(test, scope);
-                self.block(body, scope);
-                self.block(otherwise, scope);
-            }
-            StmtKind::For { target, iterable, body, otherwise, .. } => {
-                self.expression(iterable, scope);
-                self.target(target, None, scope);
-                self.block(body, scope);
-                self.block(otherwise, scope);
-            }
-            StmtKind::Try { body, handlers, otherwise, finally, .. } => {
-                self.block(body, scope);
-                handlers.iter().for_each(|handler| self.block(&handler.body, scope));
-                self.block(otherwise, scope);
-                self.block(finally, scope);
-            }
             StmtKind::With { items, body, .. } => {
                 for (manager, target) in items.iter() {
                     self.expression(manager, scope);
@@ -119,37 +97,21 @@ impl<'m> Occurrences<'m> {
                 }
                 self.block(body, scope);
             }
-            StmtKind::Match(subject, cases) => {
-                self.expression(subject, scope);
-                for case in cases {
-                    case.guard.iter().for_each(|guard| self.expression(guard, scope));
-                    self.block(&case.body, scope);
-                }
-            }
             StmtKind::Return(Some(value)) => {
                 self.value(value, scope);
                 self.scopes[scope].returned.push(value);
-            }
-            StmtKind::Raise(Some(value)) => self.expression(value, scope),
-            StmtKind::Assert(test, message) => {
-                self.expression(test, scope);
-                message.iter().for_each(|message| self.expression(message, scope));
             }
             StmtKind::ImportFrom { names, .. } => {
                 self.renamed.extend(names.iter().filter(|(name, alias)| name != alias).cloned());
             }
             StmtKind::Function(function) => self.function(function, scope),
             StmtKind::Class(class) => self.class(class, scope),
-            StmtKind::Import(_)
-            | StmtKind::Return(None)
-            | StmtKind::Raise(None)
-            | StmtKind::Global(_)
-            | StmtKind::Nonlocal(_)
-            | StmtKind::Break
-            | StmtKind::Continue
-            | StmtKind::Pass
-            | StmtKind::Delete(_)
-            | StmtKind::Opaque(_) => {}
+            _ => stmt.parts(&mut |part| match part {
+                Part::Expression(expr) => self.expression(expr, scope),
+                Part::Target(target) => self.target(target, None, scope),
+                Part::Pattern(_) => {}
+                Part::Block(body) => self.block(body, scope),
+            }),
         }
     }
 
@@ -215,15 +177,14 @@ impl<'m> Occurrences<'m> {
     }
 
     fn expression(&mut self, expr: &'m Expr, scope: ScopeId) {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "every other kind is its parts")]
         match &expr.kind {
-            ExprKind::Const(_) | ExprKind::Name(_) | ExprKind::Opaque(_) => {}
             ExprKind::Attribute(inner, name) => {
                 if &**name == "register" {
                     self.registering.push(inner);
                 }
                 self.expression(inner, scope);
             }
-            ExprKind::Not(inner) => self.expression(inner, scope),
             ExprKind::Await(inner) | ExprKind::YieldFrom(inner) => self.value(inner, scope),
             ExprKind::Call(callee, arguments) => {
                 self.calls.push(Call { callee, arguments, scope });
@@ -239,21 +200,7 @@ impl<'m> Occurrences<'m> {
                     self.attributes.push((&object.value, name.clone(), &value.value, scope));
                 }
             }
-            ExprKind::Item(object, index) | ExprKind::Update(object, index, _) => {
-                self.expression(object, scope);
-                self.expression(index, scope);
-            }
-            ExprKind::Text(_, parts, _)
-            | ExprKind::Operation(parts)
-            | ExprKind::Sum(parts)
-            | ExprKind::Either(parts) => {
-                parts.iter().for_each(|part| self.expression(part, scope));
-            }
             ExprKind::All(items) | ExprKind::Any(items) => items.iter().for_each(|item| self.value(item, scope)),
-            ExprKind::Compare(first, rest) => {
-                self.expression(first, scope);
-                rest.iter().for_each(|(_, other)| self.expression(other, scope));
-            }
             ExprKind::Choice { test, then, otherwise } => {
                 self.expression(test, scope);
                 self.value(then, scope);
@@ -280,6 +227,7 @@ impl<'m> Occurrences<'m> {
                 self.value(value, scope);
                 self.scopes[scope].assigned.push((name.clone(), value));
             }
+            _ => expr.parts(&mut |part| self.expression(part, scope)),
         }
     }
 

@@ -376,13 +376,8 @@ impl Interp<'_> {
 
 /// Whether closing a generator of this body may do something: there is a block that is left then.
 fn has_closing(body: &[Stmt]) -> bool {
-    body.iter().any(|stmt| match &stmt.kind {
-        StmtKind::Try { .. } | StmtKind::With { .. } => true,
-        StmtKind::If(branches) => branches.iter().any(|(_, body)| has_closing(body)),
-        StmtKind::While { body, otherwise, .. } => has_closing(body) || has_closing(otherwise),
-        StmtKind::For { body, otherwise, .. } => has_closing(body) || has_closing(otherwise),
-        StmtKind::Match(_, cases) => cases.iter().any(|case| has_closing(&case.body)),
-        _ => false,
+    body.iter().any(|stmt| {
+        matches!(&stmt.kind, StmtKind::Try { .. } | StmtKind::With { .. }) || stmt.blocks().into_iter().any(has_closing)
     })
 }
 

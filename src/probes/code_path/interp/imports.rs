@@ -373,6 +373,7 @@ type Request = (Name, u32, Vec<Name>);
 /// Which variables functions assign, and what is imported anywhere.
 fn survey(body: &[Stmt], reassigned: &mut std::collections::BTreeSet<Name>, requests: &mut Vec<Request>) {
     for stmt in body {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "every other kind is its parts")]
         match &stmt.kind {
             StmtKind::Global(names) => reassigned.extend(names.iter().cloned()),
             StmtKind::Import(names) => {
@@ -389,35 +390,7 @@ fn survey(body: &[Stmt], reassigned: &mut std::collections::BTreeSet<Name>, requ
             }
             StmtKind::Function(function) => survey(&function.body, reassigned, requests),
             StmtKind::Class(class) => survey(&class.body, reassigned, requests),
-            StmtKind::If(branches) => branches.iter().for_each(|(_, body)| survey(body, reassigned, requests)),
-            StmtKind::While { body, otherwise, .. } => {
-                survey(body, reassigned, requests);
-                survey(otherwise, reassigned, requests);
-            }
-            StmtKind::For { body, otherwise, .. } => {
-                survey(body, reassigned, requests);
-                survey(otherwise, reassigned, requests);
-            }
-            StmtKind::Try { body, handlers, otherwise, finally, .. } => {
-                survey(body, reassigned, requests);
-                handlers.iter().for_each(|handler| survey(&handler.body, reassigned, requests));
-                survey(otherwise, reassigned, requests);
-                survey(finally, reassigned, requests);
-            }
-            StmtKind::With { body, .. } => survey(body, reassigned, requests),
-            StmtKind::Match(_, cases) => cases.iter().for_each(|case| survey(&case.body, reassigned, requests)),
-            StmtKind::Expr(_)
-            | StmtKind::Assign(..)
-            | StmtKind::Declare(..)
-            | StmtKind::Return(_)
-            | StmtKind::Raise(_)
-            | StmtKind::Assert(..)
-            | StmtKind::Nonlocal(_)
-            | StmtKind::Break
-            | StmtKind::Continue
-            | StmtKind::Pass
-            | StmtKind::Delete(_)
-            | StmtKind::Opaque(_) => {}
+            _ => stmt.blocks().into_iter().for_each(|body| survey(body, reassigned, requests)),
         }
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use super::Interp;
 use crate::probes::code_path::model::{
-    Class, Comparison, Const, Expr, ExprKind, Function, Module, Name, Pattern, Stmt, StmtKind, Target,
+    Class, Comparison, Const, Expr, ExprKind, Function, Module, Name, Stmt, StmtKind, Target,
 };
+use crate::probes::code_path::parts::Part;
 use crate::probes::code_path::tree::Resolution;
 use crate::probes::code_path::value::{Address, ModuleId};
 
@@ -135,6 +136,7 @@ impl Look<'_> {
     }
 
     pub(super) fn statement(&mut self, stmt: &Stmt) {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "every other kind is its parts")]
         match &stmt.kind {
             StmtKind::Expr(expr) => match &expr.kind {
                 // A call for its effect while the module is imported.
@@ -171,28 +173,6 @@ impl Look<'_> {
                 self.block(body);
                 self.block(otherwise);
             }
-            StmtKind::Try { body, handlers, otherwise, finally, .. } => {
-                self.block(body);
-                handlers.iter().for_each(|handler| self.block(&handler.body));
-                self.block(otherwise);
-                self.block(finally);
-            }
-            StmtKind::With { items, body, .. } => {
-                for (manager, target) in items.iter() {
-                    self.expression(manager);
-                    target.iter().for_each(|target| self.target(target, None));
-                }
-                self.block(body);
-            }
-            StmtKind::Match(subject, cases) => {
-                self.expression(subject);
-                for case in cases {
-                    self.is_bad |= binds(&case.pattern, self.name);
-                    case.guard.iter().for_each(|guard| self.expression(guard));
-                    self.block(&case.body);
-                }
-            }
-            StmtKind::Return(Some(value)) | StmtKind::Raise(Some(value)) => self.expression(value),
             StmtKind::Assert(test, message) => {
                 self.read(test);
                 message.iter().for_each(|message| self.expression(message));
@@ -209,9 +189,18 @@ impl Look<'_> {
             StmtKind::Global(names) | StmtKind::Nonlocal(names) => {
                 self.is_bad |= names.iter().any(|name| **name == *self.name);
             }
-            StmtKind::Delete(targets) => targets.iter().for_each(|target| self.target(target, None)),
             StmtKind::Opaque(_) => self.is_bad = true,
-            StmtKind::Return(None) | StmtKind::Raise(None) | StmtKind::Break | StmtKind::Continue | StmtKind::Pass => {}
+            _ => {
+                if let StmtKind::Try { handlers, .. } = &stmt.kind {
+                    self.is_bad |= handlers.iter().any(|handler| handler.name.as_deref() == Some(self.name));
+                }
+                stmt.parts(&mut |part| match part {
+                    Part::Expression(expr) => self.expression(expr),
+                    Part::Target(target) => self.target(target, None),
+                    Part::Pattern(pattern) => self.is_bad |= pattern.bound().iter().any(|bound| ***bound == *self.name),
+                    Part::Block(body) => self.block(body),
+                });
+            }
         }
     }
 
@@ -315,14 +304,11 @@ impl Look<'_> {
         if self.is(expr) {
             self.is_bad = true;
         }
+        #[allow(clippy::wildcard_enum_match_arm, reason = "every other kind is its parts")]
         match &expr.kind {
             // By its name in a text it is reached in other ways.
             ExprKind::Const(Const::Text(text)) => self.is_bad |= **text == *self.name,
-            ExprKind::Const(_) | ExprKind::Name(_) | ExprKind::Yield(None) => {}
             ExprKind::Opaque(_) => self.is_bad = true,
-            ExprKind::Attribute(inner, _) | ExprKind::Await(inner) | ExprKind::Yield(Some(inner)) => {
-                self.expression(inner);
-            }
             ExprKind::YieldFrom(inner) | ExprKind::Not(inner) => self.read(inner),
             ExprKind::Call(callee, arguments) => {
                 let looks = matches!(&callee.kind, ExprKind::Name(name) if LOOKING.contains(&&**name));
@@ -345,16 +331,6 @@ impl Look<'_> {
                 self.read(object);
                 self.expression(index);
             }
-            ExprKind::Update(first, second, _) => {
-                self.expression(first);
-                self.expression(second);
-            }
-            ExprKind::Text(_, items, _)
-            | ExprKind::All(items)
-            | ExprKind::Any(items)
-            | ExprKind::Either(items)
-            | ExprKind::Operation(items)
-            | ExprKind::Sum(items) => items.iter().for_each(|item| self.expression(item)),
             ExprKind::Compare(first, rest) => {
                 self.expression(first);
                 for (op, operand) in rest {
@@ -369,13 +345,6 @@ impl Look<'_> {
                 self.expression(then);
                 self.expression(otherwise);
             }
-            ExprKind::Sequence(_, elements) => elements.iter().for_each(|element| self.expression(&element.value)),
-            ExprKind::Table(entries) => {
-                for (key, value) in entries {
-                    key.iter().for_each(|key| self.expression(key));
-                    self.expression(value);
-                }
-            }
             ExprKind::Function(function) => self.function(function),
             ExprKind::Comprehension(comprehension) => {
                 for each in &comprehension.loops {
@@ -389,20 +358,7 @@ impl Look<'_> {
                 self.is_bad |= **name == *self.name;
                 self.expression(value);
             }
+            _ => expr.parts(&mut |part| self.expression(part)),
         }
-    }
-}
-
-/// Whether a pattern binds a name.
-fn binds(pattern: &Pattern, name: &str) -> bool {
-    match pattern {
-        Pattern::Value(_) | Pattern::Same(_) => false,
-        Pattern::Anything(bound) => bound.as_deref() == Some(name),
-        Pattern::As(inner, bound) => &**bound == name || binds(inner, name),
-        Pattern::Or(all) => all.iter().any(|inner| binds(inner, name)),
-        Pattern::Structure(names)
-        | Pattern::Instance(_, _, names)
-        | Pattern::Items(_, names)
-        | Pattern::Entries(_, names) => names.iter().any(|bound| &**bound == name),
     }
 }

@@ -7,6 +7,7 @@ use crate::probes::code_path::model::{
     Argument, Class, Const, Expr, ExprKind, Function, Module, Name, Pattern, Stmt, StmtKind, Target, Way,
 };
 use crate::probes::code_path::occurrences::last_name;
+use crate::probes::code_path::parts::Part;
 use crate::probes::code_path::scan::REWIRING;
 
 /// What one module replaces.
@@ -71,62 +72,17 @@ impl Walk {
     }
 
     fn statement(&mut self, stmt: &Stmt) {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "every other kind is its parts")]
         match &stmt.kind {
-            StmtKind::Expr(expr) | StmtKind::Return(Some(expr)) | StmtKind::Raise(Some(expr)) => self.expression(expr),
-            StmtKind::Assign(targets, value) => {
-                self.expression(value);
-                targets.iter().for_each(|target| self.bound(target, value));
-            }
-            StmtKind::Declare(target, _, value) => {
-                if let Some(value) = value {
-                    self.expression(value);
-                    self.bound(target, value);
-                }
-            }
-            StmtKind::If(branches) => {
-                for (test, body) in branches {
-                    test.iter().for_each(|test| self.expression(test));
-                    self.block(body);
-                }
-            }
-            StmtKind::While { test, body, otherwise } => {
-                self.expression(test);
-                self.block(body);
-                self.block(otherwise);
-            }
-            StmtKind::For { target, iterable, body, otherwise, .. } => {
-                self.expression(iterable);
-                self.bound(target, iterable);
-                self.block(body);
-                self.block(otherwise);
-            }
-            StmtKind::Try { body, handlers, otherwise, finally, .. } => {
-                self.block(body);
-                handlers.iter().for_each(|handler| self.block(&handler.body));
-                self.block(otherwise);
-                self.block(finally);
-            }
-            StmtKind::With { items, body, stacked, .. } => {
+            StmtKind::Assign(targets, value) => targets.iter().for_each(|target| self.bound(target, value)),
+            StmtKind::Declare(target, _, Some(value)) => self.bound(target, value),
+            StmtKind::For { target, iterable, .. } => self.bound(target, iterable),
+            StmtKind::With { items, stacked, .. } => {
                 for (manager, target) in items.iter() {
-                    self.expression(manager);
                     target.iter().for_each(|target| self.bound(target, manager));
                 }
-                self.block(body);
                 stacked.iter().for_each(|stacked| self.block(stacked));
             }
-            StmtKind::Match(subject, cases) => {
-                self.expression(subject);
-                for case in cases {
-                    self.pattern(&case.pattern);
-                    case.guard.iter().for_each(|guard| self.expression(guard));
-                    self.block(&case.body);
-                }
-            }
-            StmtKind::Assert(test, message) => {
-                self.expression(test);
-                message.iter().for_each(|message| self.expression(message));
-            }
-            StmtKind::Delete(targets) => targets.iter().for_each(|target| self.target(target)),
             StmtKind::Import(modules) => {
                 for (module, alias) in modules {
                     let library = first_part(module);
@@ -141,16 +97,14 @@ impl Walk {
             }
             StmtKind::Function(function) => self.function(function),
             StmtKind::Class(class) => self.class(class),
-            StmtKind::ImportFrom { .. }
-            | StmtKind::Return(None)
-            | StmtKind::Raise(None)
-            | StmtKind::Global(_)
-            | StmtKind::Nonlocal(_)
-            | StmtKind::Break
-            | StmtKind::Continue
-            | StmtKind::Pass
-            | StmtKind::Opaque(_) => {}
+            _ => {}
         }
+        stmt.parts(&mut |part| match part {
+            Part::Expression(expr) => self.expression(expr),
+            Part::Target(target) => self.target(target),
+            Part::Pattern(pattern) => self.pattern(pattern),
+            Part::Block(body) => self.block(body),
+        });
     }
 
     fn function(&mut self, function: &Function) {
@@ -169,10 +123,19 @@ impl Walk {
 
     fn pattern(&mut self, pattern: &Pattern) {
         match pattern {
-            Pattern::Value(value) | Pattern::Instance(value, ..) => self.expression(value),
+            Pattern::Value(value) => self.expression(value),
+            Pattern::Instance(class, attributes, _) => {
+                self.expression(class);
+                attributes.iter().for_each(|(_, each)| self.pattern(each));
+            }
             Pattern::As(inner, _) => self.pattern(inner),
             Pattern::Or(patterns) | Pattern::Items(patterns, _) => patterns.iter().for_each(|each| self.pattern(each)),
-            Pattern::Entries(entries, _) => entries.iter().for_each(|(_, each)| self.pattern(each)),
+            Pattern::Entries(entries, _) => {
+                for (key, each) in entries {
+                    self.expression(key);
+                    self.pattern(each);
+                }
+            }
             Pattern::Same(_) | Pattern::Anything(_) | Pattern::Structure(_) => {}
         }
     }
@@ -181,7 +144,6 @@ impl Walk {
     fn bound(&mut self, target: &Target, value: &Expr) {
         let roots = self.roots_in(value);
         self.named(target, &roots);
-        self.target(target);
     }
 
     fn named(&mut self, target: &Target, roots: &BTreeSet<String>) {
@@ -233,60 +195,32 @@ impl Walk {
     }
 
     fn expression(&mut self, expr: &Expr) {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "every other kind is its parts")]
         match &expr.kind {
             ExprKind::Const(Const::Text(text)) => {
                 self.loose |= SETTERS.contains(&&**text);
                 self.texts.insert(text.clone());
             }
-            ExprKind::Name(name) => self.loose |= SETTERS.contains(&&**name),
-            ExprKind::Const(_) | ExprKind::Opaque(_) => {}
-            ExprKind::Attribute(inner, name) => {
-                self.loose |= SETTERS.contains(&&**name);
-                self.expression(inner);
-            }
-            ExprKind::Call(callee, arguments) => self.call(callee, arguments),
-            ExprKind::Not(inner) | ExprKind::Await(inner) | ExprKind::YieldFrom(inner) | ExprKind::Bind(_, inner) => {
-                self.expression(inner)
-            }
-            ExprKind::Yield(inner) => inner.iter().for_each(|inner| self.expression(inner)),
-            ExprKind::Item(first, second) | ExprKind::Update(first, second, _) => {
-                self.expression(first);
-                self.expression(second);
-            }
-            ExprKind::Text(text, parts, _) => {
+            ExprKind::Text(text, ..) => {
                 self.texts.insert(text.clone());
-                parts.iter().for_each(|part| self.expression(part));
             }
-            ExprKind::Operation(parts)
-            | ExprKind::Sum(parts)
-            | ExprKind::Either(parts)
-            | ExprKind::All(parts)
-            | ExprKind::Any(parts) => parts.iter().for_each(|part| self.expression(part)),
-            ExprKind::Compare(first, rest) => {
-                self.expression(first);
-                rest.iter().for_each(|(_, other)| self.expression(other));
-            }
-            ExprKind::Choice { test, then, otherwise } => {
-                [test, then, otherwise].into_iter().for_each(|part| self.expression(part));
-            }
-            ExprKind::Sequence(_, elements) => elements.iter().for_each(|element| self.expression(&element.value)),
-            ExprKind::Table(entries) => {
-                for (key, value) in entries {
-                    key.iter().for_each(|key| self.expression(key));
-                    self.expression(value);
-                }
+            ExprKind::Name(name) | ExprKind::Attribute(_, name) => self.loose |= SETTERS.contains(&&**name),
+            ExprKind::Call(callee, arguments) => return self.call(callee, arguments),
+            ExprKind::Bind(name, value) => {
+                let roots = self.roots_in(value);
+                self.named(&Target::Name(name.clone()), &roots);
             }
             ExprKind::Function(function) => self.function(function),
             ExprKind::Comprehension(comprehension) => {
                 for each in &comprehension.loops {
-                    self.expression(&each.iterable);
                     self.bound(&each.target, &each.iterable);
-                    each.conditions.iter().for_each(|condition| self.expression(condition));
+                    self.target(&each.target);
                 }
-                comprehension.element.iter().for_each(|element| self.expression(element));
                 comprehension.generator.iter().for_each(|generator| self.function(generator));
             }
+            _ => {}
         }
+        expr.parts(&mut |part| self.expression(part));
     }
 
     fn call(&mut self, callee: &Expr, arguments: &[Argument]) {
