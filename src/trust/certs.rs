@@ -254,7 +254,25 @@ fn named(block: &[u8], base: usize) -> Result<Fingerprint, RingError> {
 /// The first packet that is truncated, broken, of a version that is not known, or that does not belong into
 /// a keyring; a certificate without any signature of its own that holds.
 pub fn from_binary(bytes: &[u8]) -> Result<Vec<Cert>, RingError> {
-    merge(parse(bytes, 0)?)
+    match blocks_of(bytes) {
+        Some(blocks) if blocks.len() > ALONE => merge(of_keyblocks(&blocks)?),
+        Some(_) | None => merge(parse(bytes, 0)?),
+    }
+}
+
+/// The parts of a binary keyring that begin with a primary key, each with its offset; `None` where it does not consist of
+/// such parts.
+fn blocks_of(bytes: &[u8]) -> Option<Vec<(usize, &[u8])>> {
+    let (mut at, mut starts) = (0, Vec::new());
+    while at < bytes.len() {
+        if tag_at(bytes, at) == Tag::PublicKey {
+            starts.push(at);
+        }
+        at = packet_end(bytes, at).ok()?;
+    }
+    let ends = starts.iter().skip(1).copied().chain([bytes.len()]);
+    let blocks = starts.iter().zip(ends).map(|(start, end)| (*start, &bytes[*start..end])).collect();
+    (starts.first() == Some(&0)).then_some(blocks)
 }
 
 /// The certificates of every armored block of a file.
@@ -335,10 +353,6 @@ fn certs_of(packets: Vec<Packet>, base: usize) -> Result<Vec<Cert>, RingError> {
 fn merge(certs: Vec<Cert>) -> Result<Vec<Cert>, RingError> {
     let mut merged: BTreeMap<Fingerprint, Cert> = BTreeMap::new();
     // Counting them verifies them, which takes most of the time; the certificate remembers the answer.
-    let own = |cert: &Cert| {
-        cert.keys().flat_map(|key| key.self_signatures().chain(key.self_revocations())).count()
-            + cert.userids().flat_map(|id| id.self_signatures()).count()
-    };
     let own: Vec<usize> =
         if certs.len() > ALONE { certs.par_iter().map(own).collect() } else { certs.iter().map(own).collect() };
     for (cert, own) in certs.into_iter().zip(own) {
@@ -358,6 +372,12 @@ fn merge(certs: Vec<Cert>) -> Result<Vec<Cert>, RingError> {
         merged.insert(fingerprint, whole);
     }
     Ok(merged.into_values().collect())
+}
+
+/// How many of the signatures on a certificate are its own and hold.
+fn own(cert: &Cert) -> usize {
+    cert.keys().flat_map(|key| key.self_signatures().chain(key.self_revocations())).count()
+        + cert.userids().flat_map(|id| id.self_signatures()).count()
 }
 
 /// The algorithm or curve of a primary key with which no signature can be checked here.
@@ -389,6 +409,10 @@ pub(super) fn sentence(error: &sequoia_openpgp::anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sequoia_openpgp::Profile;
+    use sequoia_openpgp::cert::CertBuilder;
+    use sequoia_openpgp::serialize::MarshalInto as _;
+
     use super::*;
 
     /// A keyring file may be empty; a keyblock may not.
@@ -396,6 +420,42 @@ mod tests {
     fn no_packets_are_a_keyring_and_no_keyblock() {
         assert_eq!(parse(b"", 0).map(|certs| certs.len()).ok(), Some(0));
         assert_eq!(parse(b"", 9).expect_err("refused").to_string(), fail_at(9).to_string());
+    }
+
+    /// A keyring of many certificates is read in another way than one of few, and says the same of each.
+    #[test]
+    fn one_among_many_is_judged_as_alone() {
+        let make = |number: usize| {
+            let builder = CertBuilder::new().add_userid(format!("key {number}")).add_storage_encryption_subkey();
+            let cert = builder.set_profile(Profile::RFC4880).expect("a profile").generate().expect("a key").0;
+            cert.to_vec().expect("bytes")
+        };
+        let certs: Vec<Vec<u8>> = (0..=ALONE).map(make).collect();
+        let (before, good) = (certs[..9].concat(), &certs[9]);
+        let mut seen = [0; 4];
+        for at in (0..good.len()).step_by(3) {
+            let mut altered = good.clone();
+            altered[at] ^= 1 << (at % 8);
+            let print = |cert: &Cert| cert.fingerprint();
+            let alone = from_binary(&altered).map(|certs| certs.iter().map(|cert| (print(cert), own(cert))).collect());
+            let among = from_binary(&[before.as_slice(), &altered, &certs[10..].concat()].concat()).map(|all| {
+                let others: Vec<_> = certs.iter().filter_map(|cert| Cert::from_bytes(cert).ok()).collect();
+                let is_other = |cert: &Cert| others.iter().any(|other| print(other) == print(cert));
+                let own_print = print(&Cert::from_bytes(good).expect("a certificate"));
+                let it = all.iter().filter(|cert| !is_other(cert) || print(cert) == own_print);
+                it.map(|cert| (print(cert), own(cert))).collect::<Vec<_>>()
+            });
+            let alone: Result<Vec<_>, RingError> = alone;
+            match (alone, among) {
+                (Ok(alone), Ok(among)) => {
+                    assert_eq!(alone, among, "byte {at}");
+                    seen[alone[0].1.min(2)] += 1;
+                }
+                (Err(_), Err(_)) => seen[3] += 1,
+                (alone, among) => panic!("byte {at}: {alone:?}, {among:?}"),
+            }
+        }
+        assert!(seen[1] + seen[2] > 20 && seen[3] > 20, "{seen:?}");
     }
 
     fn fail_at(offset: usize) -> RingError {
