@@ -315,10 +315,10 @@ fn simulator_reachable(run: &Run) -> Verdict {
 fn guarded(run: &Run) -> Verdict {
     let returns = |doubt: bool| run.outcomes.iter().any(|(state, r)| r.is_ok() && state.effect.doubt == doubt);
     let begun = |certain: bool| run.log.writes.values().any(|met| met.certain == certain);
-    if returns(false) || begun(true) {
+    if (returns(false) && !run.narrow) || begun(true) {
         return Verdict::False;
     }
-    let unclear = run.exhausted.is_some() || run.log.unseen_code || returns(true) || begun(false);
+    let unclear = run.exhausted.is_some() || run.log.unseen_code || returns(true) || returns(false) || begun(false);
     // A run that neither returns nor raises is no refusal.
     if unclear || run.outcomes.is_empty() { Verdict::Unknown } else { Verdict::True }
 }

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::config::{CodePathConfig, Drive, Literal, ModeKind, PhaseConfig};
-use super::interp::{Evaled, GivenUp, Interp, Log, Switch};
+use super::interp::{Evaled, GivenUp, Interp, Log, NARROW, Switch, WIDTH};
 use super::model::{Const, ExprKind, Function, Name, Parameter, ParameterKind, Stmt, StmtKind};
 use super::phase::split;
 use super::state::{Home, State};
@@ -19,6 +19,8 @@ pub struct Run {
     pub log: Log,
     /// Why they were not followed to their end, if they were not.
     pub exhausted: Option<GivenUp>,
+    /// Whether paths were merged so early that what no single path does may be among them.
+    pub narrow: bool,
 }
 
 /// Why a run could not be begun.
@@ -223,8 +225,33 @@ fn no_carrier(entry: &Entry, mode: &str) -> String {
     format!("no carrier says where the mode enters: {example}")
 }
 
-/// Follows every path of one run.
+/// Follows every path of one run. Where there are too many, they are merged early: what then holds on all of them holds for
+/// the run; what only some of them do counts where it was met before.
+///
+/// # Errors
+/// Why no path can be followed.
 pub fn follow(
+    interp: &mut Interp<'_>,
+    config: &CodePathConfig,
+    phase: &PhaseConfig,
+    entry: &Entry,
+    mode: &Value,
+    switches: Vec<Switch>,
+) -> Result<Run, Failure> {
+    let wide = follow_all(interp, config, phase, entry, mode, switches.clone())?;
+    if wide.exhausted.as_ref().is_none_or(|why| why.in_time) {
+        return Ok(wide);
+    }
+    interp.width = NARROW;
+    let narrow = follow_all(interp, config, phase, entry, mode, switches);
+    interp.width = WIDTH;
+    Ok(match narrow {
+        Ok(run) if run.exhausted.is_none() => Run { log: run.log.doubted_beside(wide.log), narrow: true, ..run },
+        Ok(_) | Err(_) => wide,
+    })
+}
+
+fn follow_all(
     interp: &mut Interp<'_>,
     config: &CodePathConfig,
     phase: &PhaseConfig,
@@ -282,7 +309,7 @@ pub fn follow(
         }
     }
     let log = std::mem::take(&mut interp.log);
-    Ok(Run { outcomes, log, exhausted })
+    Ok(Run { outcomes, log, exhausted, narrow: false })
 }
 
 /// Puts the mode where the carrier says. False when these arguments cannot carry it.

@@ -97,6 +97,45 @@ fn a_run_that_was_given_up_is_not_judged_by_the_paths_that_were_followed() {
     }
 }
 
+/// Sixteen paths, each of which takes so many steps that all of them take more than an analysis may, and one does not.
+/// `one` and `other` are never the same.
+const MANY_PATHS: &str = "import os
+
+def run(ctx: Ctx):
+    gate.require()
+    one, other = ('live', 'dry') if os.path.exists('a') else ('dry', 'live')
+    b = 1 if os.path.exists('b') else 2
+    c = 1 if os.path.exists('c') else 2
+    d = 1 if os.path.exists('d') else 2
+    LOOPS
+    if TEST:
+        ctx.discoverer.simulate_cut(ctx.rows)
+    return ctx.adapter.write(ctx.rows)
+";
+
+#[test]
+fn too_many_paths_are_merged_early_and_what_holds_on_all_of_them_is_answered() {
+    let numbers: String = (0..40).map(|n| format!("{n}, ")).collect();
+    let loops: String = (0..3).map(|n| format!("for v{n} in ({numbers}):\n{}", "    ".repeat(n + 2))).collect();
+    let loops = format!("{loops}pass\n{0}pass", "    ".repeat(4));
+    for (test, expected) in [
+        ("one == 'neither'", ["always", "false", "true"]),
+        // On merged paths both may be 'dry', which no real one comes to: neither true nor false.
+        ("one == other == 'dry'", ["always", "unknown", "true"]),
+    ] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path().join("tree");
+        write_tree(&root, FRAME);
+        let body = MANY_PATHS.replace("LOOPS", &loops).replace("TEST", test);
+        write_tree(&root, &[("app/phase.py", &format!("{HEAD}{body}"))]);
+        let limits = cutgate::probes::Limits { probe: Duration::from_secs(300), ..Default::default() };
+        let given = json!({"tree": "tree", "config": config("app.phase:run", "ctx.mode")});
+        let fact = harness::collect_within("code-path", dir.path(), given, limits).expect("facts");
+        let phase = phase(&fact, "p");
+        assert_eq!(answers(phase), expected, "{test}: {}", reasons(phase));
+    }
+}
+
 #[test]
 fn a_run_that_neither_returns_nor_raises_decides_nothing() {
     let phase = one_phase("def run(ctx: Ctx):\n    gate.require()\n    while True:\n        pass\n");

@@ -61,6 +61,7 @@ use std::time::Instant;
 
 pub use classes::ClassInfo;
 pub use limits::GivenUp;
+pub use paths::{NARROW, WIDTH};
 
 use super::model::{Expr, Function, Name};
 use super::occurrences::Occurrences;
@@ -247,6 +248,22 @@ pub struct Interp<'t> {
     steps: u64,
     limit: u64,
     end: Instant,
+    /// More states than this at one point are merged.
+    pub width: usize,
+}
+
+impl Log {
+    /// What was met on paths that may not all exist, beside what was met on some that do.
+    pub fn doubted_beside(mut self, certain: Self) -> Self {
+        for (own, other) in [(&mut self.simulators, certain.simulators), (&mut self.writes, certain.writes)] {
+            own.values_mut().for_each(|met| met.certain = false);
+            for (spot, met) in other {
+                let is_certain = met.certain;
+                own.entry(spot).or_insert(met).certain |= is_certain;
+            }
+        }
+        self
+    }
 }
 
 impl<'t> Interp<'t> {
@@ -299,6 +316,7 @@ impl<'t> Interp<'t> {
             steps: 0,
             limit,
             end,
+            width: WIDTH,
         }
     }
 

@@ -5,7 +5,9 @@ use crate::probes::code_path::state::Aspect;
 use crate::probes::code_path::value::{Cell, Spot, UnseenKind, Value};
 
 /// More states than this at one point are merged.
-const WIDTH: usize = 24;
+pub const WIDTH: usize = 24;
+/// Where that takes too long, more than these.
+pub const NARROW: usize = 2;
 /// More kinds of states than this at one point cannot be followed.
 const KINDS: usize = 200;
 /// Objects alive on one path.
@@ -62,7 +64,7 @@ impl Interp<'_> {
                 kept.push((state, what));
             }
         }
-        if kept.len() <= WIDTH {
+        if kept.len() <= self.width {
             return kept;
         }
         let mut merged: Vec<(State, T)> = Vec::new();
