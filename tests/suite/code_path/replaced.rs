@@ -57,6 +57,7 @@ const REPLACING: &[(&str, &str)] = &[
     ("if-line", "if True: psycopg.Connection.execute = print\n"),
     ("else-line", "if False: pass\nelse: psycopg.Connection.execute = print\n"),
     ("lambda", "f = lambda: setattr(psycopg.Connection, 'execute', print)\n"),
+    ("walrus", "if (driver := psycopg.Connection):\n    driver.execute = print\n"),
     ("del", "del psycopg.Connection.execute\n"),
     ("del-parens", "del (psycopg.Connection.execute)\n"),
     ("del-lines", "del (\n    psycopg.Connection.execute)\n"),
